@@ -1,0 +1,103 @@
+# Everything that a person or the CI does to freshet starts here. A target's
+# line of help is the comment behind its `## `; `make` alone prints them all.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+
+# What `freshet version` says of a build made here; outside a git checkout the
+# binary falls back on what the Go toolchain recorded.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+
+# Packages whose goroutines share memory: they run under the race detector too.
+RACE_PACKAGES := $(patsubst %,./%/...,$(wildcard matcher partition raftlog broker client))
+
+# The race detector is C; this is empty on a machine that can't link it.
+RACE_READY := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) 2>/dev/null)
+
+# `make run DATA=FILE` publishes a file's events in place of generated ones.
+DATA ?=
+ARGS ?=
+
+# How long `make fuzz` stays with each target.
+FUZZTIME ?= 10m
+
+GOLANGCI_LINT ?= $(firstword $(wildcard .bin/golangci-lint) golangci-lint)
+PROTOC ?= protoc
+PROTOS := $(wildcard proto/freshet/v1/*.proto)
+
+##@ Every day
+
+.PHONY: help
+help: ## print this
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/freshet
+	@mkdir -p bin
+	$(GO) build $(if $(VERSION),-ldflags '-X main.version=$(VERSION)') -o bin/freshet ./cmd/freshet
+
+.PHONY: run
+run: build ## run the main job, checked (DATA=FILE for real events, ARGS="--repeat 20 --json")
+	bin/freshet demo $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+# vet runs once, over everything; go test need not repeat its own part of it.
+.PHONY: test
+test: ## vet, all tests, and those of concurrent packages again under the race detector
+	$(GO) vet ./...
+	$(GO) test -vet=off ./...
+ifneq ($(RACE_READY),)
+	$(GO) test -vet=off -race $(RACE_PACKAGES)
+else
+	@echo 'no C compiler, or cgo is off: the tests did NOT run under the race detector'
+endif
+
+.PHONY: race
+race: ## tests of concurrent packages under the race detector alone (needs a C compiler)
+	$(GO) test -vet=off -race $(RACE_PACKAGES)
+
+.PHONY: lint
+lint: ## golangci-lint, as .golangci.yml sets it (.ci/run installs it)
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: shape
+shape: ## the ten longest files and the ten longest functions
+	@$(GO) run .ci/shape/main.go
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin .bin
+
+##@ Made by a program
+
+# The plugins are tools of go.mod, so their versions are pinned there.
+.PHONY: generate
+generate: ## Go code from proto/freshet/v1 (needs protoc: Debian's protobuf-compiler)
+	$(PROTOC) --proto_path=proto \
+	  --plugin=protoc-gen-go="$$($(GO) tool -n protoc-gen-go)" \
+	  --plugin=protoc-gen-go-grpc="$$($(GO) tool -n protoc-gen-go-grpc)" \
+	  --go_out=proto --go_opt=paths=source_relative \
+	  --go-grpc_out=proto --go-grpc_opt=paths=source_relative \
+	  $(PROTOS)
+
+.PHONY: golden
+golden: ## rewrite what the test scripts expect; review the result as a diff
+	$(GO) test $$(grep -rl --include='*_test.go' cockroachdb/datadriven . | xargs -r -n1 dirname | sort -u) -rewrite
+
+##@ Longer
+
+.PHONY: bench-match
+bench-match: ## benchmarks of the matcher
+	$(GO) test -run '^$$' -bench . -benchmem ./matcher/...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target in the tree, one after the other (FUZZTIME=10m each)
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \
+	  target=$${target#func }; \
+	  echo "== $$target in $$(dirname "$$file"), $(FUZZTIME)"; \
+	  $(GO) test -vet=off -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+	done
