@@ -87,15 +87,15 @@ func (w *Writer) Append(e *Event) error {
 		return deliverAtError(e.DeliverAtMillis)
 	}
 	var set propertySet
-	if e.plain() {
-		w.properties = append(w.properties[:0], 0)
-	} else {
+	size := 1 + len(e.Data)
+	plain := e.plain()
+	if !plain {
 		var err error
 		if w.properties, set, err = e.appendProperties(w.properties[:0]); err != nil {
 			return err
 		}
+		size = len(w.properties) + len(e.Data)
 	}
-	size := len(w.properties) + len(e.Data)
 	if w.events == EventsMax || w.recordBytes+size > BlockBytesMax {
 		return ErrFull
 	}
@@ -104,12 +104,24 @@ func (w *Writer) Append(e *Event) error {
 			return err
 		}
 	}
+	records := &w.open
 	if w.options.Codec == CodecNone {
-		w.body = append(append(w.body, w.properties...), e.Data...)
-	} else {
-		w.open = append(append(w.open, w.properties...), e.Data...)
+		records = &w.body
 	}
-	w.putColumns(e, set)
+	if plain { // a byte alone is not worth a call of memmove
+		*records = append(append(*records, 0), e.Data...)
+	} else {
+		*records = append(append(*records, w.properties...), e.Data...)
+	}
+	if e.Source != w.sources.run {
+		w.sources.begin(e.Source, w.events)
+	}
+	if e.DetailType != w.detailTypes.run {
+		w.detailTypes.begin(e.DetailType, w.events)
+	}
+	if !plain || e.DeliverAtMillis != 0 {
+		w.putColumns(e, set)
+	}
 	w.openBytes += size
 	w.recordBytes += size
 	w.events++
@@ -128,18 +140,9 @@ func deliverAtError(millis int64) error {
 // putColumns adds the event's entries to the columns that it has a value for.
 func (w *Writer) putColumns(e *Event, set propertySet) {
 	le := binary.LittleEndian
-	if e.Source != "" {
-		w.putByte(columnSource, w.sources.index(e.Source))
-	}
-	if e.DetailType != "" {
-		w.putByte(columnDetailType, w.detailTypes.index(e.DetailType))
-	}
 	if e.DeliverAtMillis != 0 {
 		w.fillColumn(columnDeliverAt)
 		w.columns[columnDeliverAt] = le.AppendUint64(w.columns[columnDeliverAt], uint64(e.DeliverAtMillis))
-	}
-	if set == 0 {
-		return
 	}
 	if set.has(propertyKey) {
 		w.fillColumn(columnKeyHash)
@@ -151,7 +154,8 @@ func (w *Writer) putColumns(e *Event, set propertySet) {
 		w.columns[columnDedupHash] = append(w.columns[columnDedupHash], hash[:]...)
 	}
 	if flags := set.flags(); flags != 0 {
-		w.putByte(columnFlags, byte(flags))
+		w.fillColumn(columnFlags)
+		w.columns[columnFlags] = append(w.columns[columnFlags], byte(flags))
 	}
 }
 
@@ -165,15 +169,6 @@ func (s propertySet) flags() Flags {
 		flags |= FlagAttributes
 	}
 	return flags
-}
-
-// putByte adds an entry to a column of bytes.
-func (w *Writer) putByte(c column, value byte) {
-	if value == 0 {
-		return
-	}
-	w.fillColumn(c)
-	w.columns[c] = append(w.columns[c], value)
 }
 
 // fillColumn gives a column the zero entries of the events before the one at hand: they are owed until some later event has a
@@ -231,12 +226,7 @@ func (w *Writer) Finish(dst []byte) ([]byte, error) {
 		dictionaryBytes: len(w.sources.strings) + len(w.detailTypes.strings),
 		producer:        w.options.Producer,
 	}
-	for c := range columnCount {
-		if len(w.columns[c]) > 0 {
-			h.columns |= 1 << c
-			w.fillColumn(c)
-		}
-	}
+	h.columns = w.finishColumns()
 	l := h.layout()
 	h.headerBytes = l.headerBytes
 	h.setPadding()
@@ -258,4 +248,18 @@ func (w *Writer) Finish(dst []byte) ([]byte, error) {
 	copy(b[h.headerBytes:], w.body)
 	clear(b[h.headerBytes+h.bodyBytes:]) // dst may have been used before
 	return dst, nil
+}
+
+// finishColumns brings all columns that any event has a value for to full length, and returns which they are.
+func (w *Writer) finishColumns() columnSet {
+	w.columns[columnSource] = w.sources.finish(w.events)
+	w.columns[columnDetailType] = w.detailTypes.finish(w.events)
+	var set columnSet
+	for c := range columnCount {
+		if len(w.columns[c]) > 0 {
+			set |= 1 << c
+			w.fillColumn(c)
+		}
+	}
+	return set
 }
