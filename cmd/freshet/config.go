@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// config is a node's configuration. Each field is a key of the file (yaml), an
+// environment variable (FRESHET_ and the key in capitals, dots as underscores),
+// a flag (dots and underscores as dashes) and a default (fallback).
+type config struct {
+	Node     string `fallback:"n1"    help:"Name of this node, unique in its cluster." key:"node" placeholder:"NAME"`
+	Data     string `help:"Directory that holds the log and the state; made when it isn't there. Required." key:"data" needed:"" placeholder:"DIR"`
+	Insecure bool   `fallback:"false" help:"Listen on other than loopback although there is no TLS." key:"insecure"`
+	Listen   struct {
+		API string `fallback:"127.0.0.1:7600" help:"Where clients reach the node." key:"api" placeholder:"HOST:PORT"`
+	} `embed:"" key:"listen" prefix:"listen-"`
+	Cluster struct {
+		Name string `fallback:"freshet" help:"Name of the cluster, for people." key:"name" placeholder:"NAME"`
+	} `embed:"" key:"cluster" prefix:"cluster-"`
+	Log struct {
+		Size size `fallback:"2GiB" help:"Bytes that the log may hold. Publishing is refused at 90 %." key:"size" placeholder:"SIZE"`
+	} `embed:"" key:"log" prefix:"log-"`
+	Telemetry struct {
+		Log       string `fallback:"info" help:"Least level of what is logged: debug, info, warn or error." key:"log" oneof:"debug,info,warn,error" placeholder:"LEVEL"`
+		LogFormat string `fallback:"auto" help:"text, json, or auto: text on a terminal, json elsewhere." key:"log_format" oneof:"auto,text,json" placeholder:"FORMAT"`
+	} `embed:"" key:"telemetry" prefix:"telemetry-"`
+}
+
+// notYet are keys that freshet's documents name and this release doesn't
+// honour. To pass over one silently would be to promise what isn't there.
+var notYet = map[string]string{
+	"listen.peer":        "there is one node, so there are no peers",
+	"advertise":          "there is one node, and clients find it where they connect",
+	"cluster.partitions": "there is one partition",
+	"cluster.peers":      "there is one node, so there are no peers",
+	"log.segment":        "the log isn't segmented",
+	"defaults":           "visibility and attempts are chosen with freshet sub create, event_bytes_max with freshet topic create",
+	"limits":             "its limits are built in",
+	"tls":                "connections aren't encrypted",
+	"auth":               "there are no users",
+	"aws":                "there are no AWS endpoints",
+	"tenants":            "there are no tenants",
+}
+
+// setting is one leaf of config.
+type setting struct {
+	key     string // listen.api
+	field   reflect.StructField
+	value   reflect.Value
+	origin  string // where the value is from: "default", "file freshet.yaml:3", "env FRESHET_NODE", "flag --node"
+}
+
+// settings lists the leaves of a configuration in the order of its fields.
+func settings(c *config) []*setting {
+	var found []*setting
+	collect("", reflect.ValueOf(c).Elem(), &found)
+	return found
+}
+
+func collect(prefix string, group reflect.Value, found *[]*setting) {
+	for i := range group.NumField() {
+		field := group.Type().Field(i)
+		key := prefix + field.Tag.Get("key")
+		if field.Type.Kind() == reflect.Struct {
+			collect(key+".", group.Field(i), found)
+			continue
+		}
+		*found = append(*found, &setting{key: key, field: field, value: group.Field(i)})
+	}
+}
+
+func (s *setting) env() string {
+	return "FRESHET_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+}
+
+func (s *setting) flag() string { return strings.NewReplacer(".", "-", "_", "-").Replace(s.key) }
+
+// text is the value as it would stand in a file.
+func (s *setting) text() string { return fmt.Sprint(s.value.Interface()) }
+
+// set reads the value from text, wherever that was found.
+func (s *setting) set(text, origin string) error {
+	if err := setFrom(s.value, text); err != nil {
+		return usageFailure(fmt.Sprintf("%s %s", s.key, err), "from "+origin)
+	}
+	allowed := strings.Split(s.field.Tag.Get("oneof"), ",")
+	if allowed[0] != "" && !slices.Contains(allowed, text) {
+		refused := usageFailure(fmt.Sprintf("%s wants one of %s, got %q", s.key, strings.Join(allowed, ", "), text), "from "+origin)
+		if near := closest(text, allowed); near != "" {
+			refused.seen = append(refused.seen, fmt.Sprintf("closest: %q", near))
+		}
+		return refused
+	}
+	s.origin = origin
+	return nil
+}
+
+// setFrom reads text into a value of one of the kinds that config uses.
+func setFrom(value reflect.Value, text string) error {
+	if unmarshaler, ok := value.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return unmarshaler.UnmarshalText([]byte(text))
+	}
+	switch value.Kind() {
+	case reflect.String:
+		value.SetString(text)
+	case reflect.Bool:
+		parsed, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("wants true or false, got %q", text)
+		}
+		value.SetBool(parsed)
+	default:
+		return fmt.Errorf("has the kind %s, which config.go doesn't read", value.Kind())
+	}
+	return nil
+}

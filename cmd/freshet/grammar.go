@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// grammar is every command at a glance: freshet <noun> <verb> [name] [--flags],
+// everyday verbs at the top.
+type grammar struct {
+	Help helpFlag `group:"Everywhere" help:"Print this."                short:"h"`
+	everydayFlags
+
+	Serve   serveCommand   `cmd:"" group:"Servers" help:"Run a production node."`
+	Version versionCommand `cmd:"" group:"Servers" help:"Say which release this is."`
+}
+
+// everydayFlags stand behind most commands and mean the same everywhere.
+type everydayFlags struct {
+	Server  string       `group:"Everywhere" help:"The node to talk to; env FRESHET_SERVER; default ${server}."        placeholder:"HOST:PORT"`
+	Timeout duration     `default:"10s"      group:"Everywhere"                                                       help:"How long to wait for the node's answer; default 10s." placeholder:"TIME"`
+	Output  outputFormat `default:"table"    enum:"table,json,yaml"                                                   group:"Everywhere"                                          help:"How to write the answer: table, json or yaml; default table." placeholder:"FORMAT" short:"o"`
+	JSON    bool         `group:"Everywhere" help:"The same as -o json: the answer is one object, one line, the last." name:"json"`
+}
+
+// everyday says which of the everyday flags a command listens to.
+type everyday uint8
+
+const (
+	usesServer everyday = 1 << iota // --server and --timeout
+	usesOutput                      // --output and --json
+)
+
+// everydayOf tells which use a flag belongs to; other flags are in no use.
+var everydayOf = map[string]everyday{
+	"server": usesServer, "timeout": usesServer, "output": usesOutput, "json": usesOutput,
+}
+
+// command is what stands behind a verb.
+type command interface {
+	// Help is the long text: what it does, then examples, which a test parses.
+	Help() string
+	// uses says which everyday flags have a meaning for it.
+	uses() everyday
+	// run does it. Answers go to call.out.
+	run(ctx context.Context, call *invocation) error
+}
+
+// invocation is one run of a command.
+type invocation struct {
+	surroundings
+	everydayFlags
+	out   *output
+	given map[string]bool // flags that stand on the command line, by name
+}
+
+// timeoutCause is what a context of within ends with.
+var errTimeout = errors.New("no answer in time")
+
+// within bounds a call to a node by --timeout.
+func (c *invocation) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, time.Duration(c.Timeout), errTimeout)
+}
+
+// note writes a remark that isn't part of the answer. Standard error that can't
+// be written to changes nothing about the answer.
+func (c *invocation) note(format string, args ...any) {
+	_, _ = fmt.Fprintf(c.stderr, format+"\n", args...)
+}
+
+// defaultServer is where freshet dev listens.
+const defaultServer = "127.0.0.1:7600"
+
+// newParser builds kong's model of the grammar.
+func newParser(grammar *grammar, around surroundings) (*kong.Kong, error) {
+	return kong.New(grammar,
+		kong.Name("freshet"),
+		kong.Vars{"server": defaultServer},
+		kong.NoDefaultHelp(),
+		kong.Writers(around.stdout, around.stderr),
+		kong.Exit(func(int) {}),
+		kong.Bind(around),
+	)
+}
+
+// parse turns arguments into something to run; nil when there is nothing left
+// to do, since help was asked for and printed.
+func parse(args []string, around surroundings) (func(context.Context) error, error) {
+	var words grammar
+	parser, err := newParser(&words, around)
+	if err != nil {
+		return nil, err
+	}
+	args = otherSpellings(args)
+	parsed, err := parser.Parse(args)
+	if errors.Is(err, errHelpPrinted) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, usageOf(parser.Model, args, err)
+	}
+	chosen, ok := parsed.Selected().Target.Addr().Interface().(command)
+	if !ok {
+		return nil, fmt.Errorf("%s is no command", parsed.Selected().FullPath())
+	}
+	call := &invocation{surroundings: around, everydayFlags: words.everydayFlags, given: map[string]bool{}}
+	for _, element := range parsed.Path {
+		if element.Flag == nil {
+			continue
+		}
+		call.given[element.Flag.Name] = true
+		if use, ok := everydayOf[element.Flag.Name]; ok && chosen.uses()&use == 0 {
+			return nil, usageFailure(fmt.Sprintf("%s has no use for --%s", parsed.Selected().FullPath(), element.Flag.Name)).
+				trying(parsed.Selected().FullPath() + " --help")
+		}
+	}
+	if call.JSON {
+		if call.given["output"] && call.Output != formatJSON {
+			return nil, usageFailure(fmt.Sprintf("--json and --output %s contradict each other", call.Output))
+		}
+		call.Output = formatJSON
+	}
+	call.out = &output{w: around.stdout, format: call.Output, terminal: around.terminal, width: around.width}
+	if call.Server == "" {
+		if server, ok := around.lookup("FRESHET_SERVER"); ok && server != "" {
+			call.Server = server
+		} else {
+			call.Server = defaultServer
+		}
+	}
+	return func(ctx context.Context) error {
+		if err := chosen.run(ctx, call); err != nil {
+			return err
+		}
+		return call.out.err
+	}, nil
+}
+
+// otherSpellings takes what people type out of habit: no argument at all,
+// "freshet help topic create" and "freshet --version".
+func otherSpellings(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(args[1:len(args):len(args)], "--help")
+	case len(args) == 1 && args[0] == "--version":
+		return []string{"version"}
+	}
+	return args
+}

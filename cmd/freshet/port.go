@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+)
+
+// listenOn listens on a TCP address. A port that is taken is refused with the
+// name of the process that has it, where the system tells.
+func listenOn(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address) //nolint:noctx // a listen on a literal address doesn't wait
+	if err == nil {
+		return listener, nil
+	}
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return nil, &failure{code: codePortTaken, what: fmt.Sprintf("can't listen on %s: %s", address, reasonOf(err)), cause: err}
+	}
+	refused := &failure{code: codePortTaken, what: fmt.Sprintf("%s is taken", address), cause: err}
+	if _, port, splitErr := net.SplitHostPort(address); splitErr == nil {
+		if holder := portHolder(port); holder != "" {
+			refused.what += " by " + holder
+		} else {
+			refused.seen = append(refused.seen, "by which process couldn't be found out: perhaps it is another user's")
+		}
+	}
+	return nil, refused
+}
+
+// reasonOf is the last part of a network error: what the system said.
+func reasonOf(err error) string {
+	if system, ok := errors.AsType[syscall.Errno](err); ok {
+		return system.Error()
+	}
+	if operation, ok := errors.AsType[*net.OpError](err); ok {
+		return operation.Err.Error()
+	}
+	return err.Error()
+}
