@@ -49,10 +49,10 @@ var notYet = map[string]string{
 
 // setting is one leaf of config.
 type setting struct {
-	key     string // listen.api
-	field   reflect.StructField
-	value   reflect.Value
-	origin  string // where the value is from: "default", "file freshet.yaml:3", "env FRESHET_NODE", "flag --node"
+	key    string // listen.api
+	field  reflect.StructField
+	value  reflect.Value
+	origin string // where the value is from: "default", "file freshet.yaml:3", "env FRESHET_NODE", "flag --node"
 }
 
 // settings lists the leaves of a configuration in the order of its fields.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -44,11 +45,11 @@ func parseDuration(text string) (time.Duration, error) {
 	rest, negative := strings.CutPrefix(text, "-")
 	var days time.Duration
 	if before, after, ok := strings.Cut(rest, "d"); ok {
-		parsed, err := time.ParseDuration(before + "h")
-		if err != nil || before == "" || parsed > time.Duration(1<<62)/24 {
+		parsed, err := strconv.ParseUint(before, 10, 16)
+		if err != nil {
 			return 0, fmt.Errorf("wants a time such as 30s, 5m, 1h30m or 7d, got %q", text)
 		}
-		days, rest = parsed*24, after
+		days, rest = time.Duration(parsed)*24*time.Hour, after
 	}
 	var parsed time.Duration
 	if rest != "" || days == 0 {
