@@ -1,0 +1,206 @@
+package partition
+
+import (
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+	"github.com/google/btree"
+)
+
+// cursor is a subscription's progress, or a fan-out member's: which events wait, which are held, which are dead. What is in
+// none of the three is settled, or never matched.
+//
+//	        assign                    ack
+//	ready ---------> held (leased) ---------> gone
+//	  ^  ^            |    |    |
+//	  |  |  lease ends|    |    | attempts used up, reject
+//	  |  +------------+    |    +-----------------------> dead
+//	  |            release | with a delay
+//	  +--------- held (delayed)
+//	   not before
+type cursor struct {
+	subscription *subscription
+	member       string
+	// ordinal is the cursor's place in the order in which cursors are worked on (P9).
+	ordinal uint64
+
+	// ready can be assigned now.
+	ready *roaring64.Bitmap
+	// held is leased or delayed.
+	held *roaring64.Bitmap
+	// dead letters, and their offsets once more for the oldest of all.
+	dead      *btree.BTreeG[deadLetter]
+	deadCount uint64
+
+	leased  uint64
+	delayed *btree.BTreeG[delayedEvent]
+	// tries of events that were leased and came back.
+	tries map[Offset]tries
+	// taken finds the one-event leases that have receipts.
+	taken map[Offset]*lease
+
+	// sessions on this cursor in the order in which they came, and whose turn is next.
+	sessions []*session
+	turn     int
+	// dirty: assignment may find something to do.
+	dirty bool
+}
+
+// tries counts how often an event was leased (P7), and how often it was sent without arriving.
+type tries struct {
+	attempts    uint16
+	undelivered uint16
+}
+
+// delayedEvent is a released event that isn't ready before a time.
+type delayedEvent struct {
+	notBefore Tick
+	offset    Offset
+}
+
+func delayedLess(a, b delayedEvent) bool {
+	if a.notBefore != b.notBefore {
+		return a.notBefore < b.notBefore
+	}
+	return a.offset < b.offset
+}
+
+// deadLetter is an event that the subscription gave up.
+type deadLetter struct {
+	offset   Offset
+	reason   DeadReason
+	attempts uint16
+	died     Wall
+	detail   string
+}
+
+func deadLess(a, b deadLetter) bool { return a.offset < b.offset }
+
+const btreeDegree = 16
+
+func newCursor(sub *subscription, member string, ordinal uint64) *cursor {
+	return &cursor{
+		subscription: sub,
+		member:       member,
+		ordinal:      ordinal,
+		ready:        roaring64.New(),
+		held:         roaring64.New(),
+		dead:         btree.NewG(btreeDegree, deadLess),
+		delayed:      btree.NewG(btreeDegree, delayedLess),
+		tries:        map[Offset]tries{},
+		taken:        map[Offset]*lease{},
+	}
+}
+
+func (c *cursor) id() CursorID {
+	return CursorID{Subscription: c.subscription.ID, Member: c.member}
+}
+
+// oldest returns the lowest offset that isn't settled.
+func (c *cursor) oldest() (at Offset, ok bool) {
+	at = ^Offset(0)
+	for _, b := range []*roaring64.Bitmap{c.ready, c.held} {
+		if !b.IsEmpty() {
+			at, ok = min(at, Offset(b.Minimum())), true
+		}
+	}
+	if d, some := c.dead.Min(); some {
+		at, ok = min(at, d.offset), true
+	}
+	return at, ok
+}
+
+// offer makes matching events of a new block ready.
+func (m *Machine) offer(c *cursor, first Offset, count uint32, words []uint64) {
+	if words == nil {
+		c.ready.AddRange(uint64(first), uint64(first)+uint64(count))
+	} else {
+		for i := range setBits(words) {
+			c.ready.Add(uint64(first) + uint64(i))
+		}
+	}
+	m.touch(c)
+}
+
+// touch has the cursor looked at when the entry's events are assigned.
+func (m *Machine) touch(c *cursor) {
+	if !c.dirty {
+		c.dirty = true
+		m.dirty = append(m.dirty, c)
+	}
+}
+
+// giveBack returns an event whose lease is over to the cursor: ready, delayed or dead.
+//
+// counted tells whether the lease was an attempt; an uncounted one that never arrived is counted by itself, with its own limit.
+func (m *Machine) giveBack(c *cursor, at Offset, attempt uint16, why comeback) {
+	t := c.tries[at]
+	switch why.kind {
+	case comebackUncounted:
+		t.attempts = attempt - 1
+	case comebackUndelivered:
+		t.attempts = attempt - 1
+		t.undelivered++
+	case comebackCounted:
+		t.attempts = attempt
+	}
+	switch {
+	case why.kind == comebackCounted && attempt >= c.subscription.AttemptsMax: // P7
+		m.bury(c, at, deadLetter{reason: why.reason, attempts: attempt, detail: why.detail})
+		return
+	case t.undelivered >= UndeliveredMax:
+		m.bury(c, at, deadLetter{reason: DeadUndelivered, attempts: t.attempts})
+		return
+	}
+	if t == (tries{}) {
+		delete(c.tries, at)
+	} else {
+		c.tries[at] = t
+	}
+	if why.after > 0 {
+		d := delayedEvent{notBefore: m.clock.deadlineAfter(why.after), offset: at}
+		c.delayed.ReplaceOrInsert(d)
+		m.delays.ReplaceOrInsert(cursorDelay{d.notBefore, c.ordinal, c})
+		return
+	}
+	c.held.Remove(uint64(at))
+	c.ready.Add(uint64(at))
+	m.touch(c)
+}
+
+// comeback is why a lease ended without an ack.
+type comeback struct {
+	kind comebackKind
+	// reason and detail that a dead letter would have.
+	reason DeadReason
+	detail string
+	after  Tick
+}
+
+type comebackKind uint8
+
+const (
+	comebackCounted comebackKind = iota
+	comebackUncounted
+	comebackUndelivered
+)
+
+// bury makes an event a dead letter.
+func (m *Machine) bury(c *cursor, at Offset, d deadLetter) {
+	d.offset, d.died = at, m.wall
+	delete(c.tries, at)
+	c.held.Remove(uint64(at))
+	c.dead.ReplaceOrInsert(d)
+}
+
+// wake makes delayed events ready whose time has come.
+func (m *Machine) wake(c *cursor) {
+	for {
+		d, ok := c.delayed.Min()
+		if !ok || d.notBefore > m.clock {
+			return
+		}
+		c.delayed.DeleteMin()
+		c.held.Remove(uint64(d.offset))
+		c.ready.Add(uint64(d.offset))
+		m.touch(c)
+	}
+}

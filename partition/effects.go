@@ -1,0 +1,88 @@
+package partition
+
+// Effects is what applying an entry asks of the leader, and tells whoever proposed it. Replicas that don't lead throw it away.
+type Effects struct {
+	Index Index
+	// Results has one for each section, in their order.
+	Results []Result
+	// Grants are the new leases of attached sessions, to be delivered.
+	Grants []Grant
+	// Ready names the cursors that have events and no session with room for them: hints, and one-shot receives, wait for these.
+	Ready []CursorID
+	// Appended are the streams that got events.
+	Appended []StreamID
+}
+
+// Refusal says why a section changed nothing. The zero value means that it took effect.
+type Refusal uint8
+
+const (
+	// Done: it took effect.
+	Done Refusal = iota
+	// RefusedStream: the partition holds no such stream.
+	RefusedStream
+	// RefusedSubscription: the partition holds no such subscription.
+	RefusedSubscription
+	// RefusedSetVersion: the block was matched against another subscription set. Match and propose again.
+	RefusedSetVersion
+	// RefusedSequence: the block isn't the producer's next.
+	RefusedSequence
+	// RefusedExpired: the producer, or the answer to the block, is forgotten.
+	RefusedExpired
+	// RefusedFenced: a later epoch of the producer has published.
+	RefusedFenced
+	// RefusedSession: the session isn't known.
+	RefusedSession
+	// RefusedMember: a queue has no members, a fan-out needs one.
+	RefusedMember
+	// RefusedTooMany: a bound of limits.go.
+	RefusedTooMany
+	// RefusedBlock: its bytes aren't a block.
+	RefusedBlock
+	// RefusedSettleOrder: the settle sequence is neither the next nor the last.
+	RefusedSettleOrder
+)
+
+var refusalNames = [...]string{"done", "no such stream", "no such subscription", "other set version", "sequence gap",
+	"producer expired", "producer fenced", "no such session", "member refused", "too many", "not a block", "settle out of order"}
+
+func (r Refusal) String() string { return refusalNames[r] }
+
+// Result answers one section. Which fields are set depends on the section's type.
+type Result struct {
+	Refused Refusal
+
+	// Block: where its events are.
+	First     Offset
+	Count     uint32
+	Duplicate bool
+	// RefusedSequence: the sequence that was expected.
+	Sequence uint64
+
+	// Attach.
+	Resumed    bool
+	Kind       Kind
+	Visibility Tick
+	Settled    uint64
+	Held       []Leased
+
+	// Settle: what wasn't done, since the lease was over.
+	Lost []Leased
+	// Return: positions of the receipts that were stale.
+	LostReceipts []uint32
+
+	// Take: what was leased.
+	Taken Grant
+}
+
+// Grant is a new lease, to be delivered.
+type Grant struct {
+	Session    SessionID
+	Connection ConnectionID
+	Stream     StreamID
+	// Delivery is its number in the session; 0 for a taken one.
+	Delivery   uint64
+	Epoch      Epoch
+	Visibility Tick
+	Runs       []EventRun
+}

@@ -1,0 +1,167 @@
+package partition
+
+import (
+	"slices"
+)
+
+// lease is events of one cursor held until a deadline, by a session, or by whoever has the receipts.
+type lease struct {
+	// id orders leases that end at the same time (P9).
+	id     uint64
+	cursor *cursor
+	// session is nil for a taken lease, and for one whose session is gone: it then runs to its deadline unowned.
+	session  *session
+	delivery uint64
+	epoch    Epoch
+	// began and deadline by the partition clock.
+	began, deadline Tick
+	runs            []EventRun
+}
+
+func leaseLess(a, b *lease) bool {
+	if a.deadline != b.deadline {
+		return a.deadline < b.deadline
+	}
+	return a.id < b.id
+}
+
+// cut takes the part of a run that the lease holds out of it, and hands it to each, run by run. What the lease doesn't hold goes to lost.
+func (l *lease) cut(want Run, each func(EventRun), lost func(Run)) {
+	at := want.First
+	kept := l.runs[:0:0]
+	for _, have := range l.runs {
+		from, to := max(have.First, want.First), min(have.end(), want.end())
+		if from >= to {
+			kept = append(kept, have)
+			continue
+		}
+		if at < from {
+			lost(runOf(at, from))
+		}
+		if have.First < from {
+			kept = append(kept, EventRun{runOf(have.First, from), have.Attempt})
+		}
+		each(EventRun{runOf(from, to), have.Attempt})
+		if to < have.end() {
+			kept = append(kept, EventRun{runOf(to, have.end()), have.Attempt})
+		}
+		at = to
+	}
+	if at < want.end() {
+		lost(runOf(at, want.end()))
+	}
+	l.runs = kept
+}
+
+func runOf(from, to Offset) Run { return Run{First: from, Count: uint32(to - from)} }
+
+// grant begins a lease: the deadline is known to the deadlines' order, its events are held.
+func (m *Machine) grant(c *cursor, s *session, visibility Tick) *lease {
+	m.lastLease++
+	l := &lease{
+		id: m.lastLease, cursor: c, session: s, epoch: m.applied,
+		began: m.clock, deadline: m.clock.deadlineAfter(visibility),
+	}
+	m.deadlines.ReplaceOrInsert(l)
+	return l
+}
+
+// hold puts a ready event under the lease.
+func (l *lease) hold(at Offset) {
+	c := l.cursor
+	attempt := uint16(1)
+	if len(c.tries) > 0 {
+		attempt += c.tries[at].attempts
+	}
+	if n := len(l.runs); n > 0 && l.runs[n-1].end() == at && l.runs[n-1].Attempt == attempt {
+		l.runs[n-1].Count++
+		return
+	}
+	l.runs = append(l.runs, EventRun{Run{at, 1}, attempt})
+}
+
+// drop ends a lease that holds nothing more.
+func (m *Machine) dropIfEmpty(l *lease) {
+	if len(l.runs) > 0 {
+		return
+	}
+	m.deadlines.Delete(l)
+	if s := l.session; s != nil {
+		s.leases = slices.DeleteFunc(s.leases, func(other *lease) bool { return other == l })
+	}
+}
+
+// free takes a run that was cut out of a lease off the books of its session and its cursor. What becomes of its events is the caller's.
+func (m *Machine) free(l *lease, r Run) {
+	c := l.cursor
+	c.leased -= uint64(r.Count)
+	if s := l.session; s != nil {
+		size := c.subscription.stream.sizer()
+		for at := r.First; at < r.end(); at++ {
+			s.heldBytes -= size(at)
+		}
+		s.heldEvents -= r.Count
+	} else if len(c.taken) > 0 {
+		for at := r.First; at < r.end(); at++ {
+			if c.taken[at] == l {
+				delete(c.taken, at)
+			}
+		}
+	}
+	m.touch(c)
+}
+
+// end ends a whole lease, all of whose events come back for the same reason.
+func (m *Machine) end(l *lease, why comeback) {
+	runs := l.runs
+	l.runs = nil
+	for _, r := range runs {
+		m.free(l, r.Run)
+		for at := r.First; at < r.end(); at++ {
+			m.giveBack(l.cursor, at, r.Attempt, why)
+		}
+	}
+	m.dropIfEmpty(l)
+}
+
+// expire ends the leases whose deadline has passed (P4: none before), at most so many runs at a time (P10: the rest is due at once).
+func (m *Machine) expire() {
+	for runs := 0; runs < expireRunsMax; {
+		l, ok := m.deadlines.Min()
+		if !ok || l.deadline > m.clock {
+			break
+		}
+		runs += len(l.runs)
+		m.expired += eventsOf(l.runs)
+		m.end(l, comeback{kind: comebackCounted, reason: DeadExpired})
+	}
+	for {
+		d, ok := m.delays.Min()
+		if !ok || d.notBefore > m.clock {
+			return
+		}
+		m.delays.DeleteMin()
+		m.wake(d.cursor)
+	}
+}
+
+func eventsOf(runs []EventRun) (n uint64) {
+	for _, r := range runs {
+		n += uint64(r.Count)
+	}
+	return n
+}
+
+// cursorDelay says that a cursor has delayed events that are ready at a time.
+type cursorDelay struct {
+	notBefore Tick
+	ordinal   uint64
+	cursor    *cursor
+}
+
+func cursorDelayLess(a, b cursorDelay) bool {
+	if a.notBefore != b.notBefore {
+		return a.notBefore < b.notBefore
+	}
+	return a.ordinal < b.ordinal
+}

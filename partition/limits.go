@@ -1,0 +1,43 @@
+package partition
+
+// Limits of one partition. Each bounds memory that somebody outside could otherwise make it hold; what is beyond is refused, and
+// nothing of it is done.
+const (
+	// StreamsMax is how many topics a partition holds a stream of.
+	StreamsMax = 10_000
+	// SubscriptionsMax is how many subscriptions a stream has.
+	SubscriptionsMax = 10_000
+	// MembersMax is how many members a fan-out has.
+	MembersMax = 256
+	// SessionsMax is how many sessions a partition knows, attached or away.
+	SessionsMax = 10_000
+	// ProducersMax is how many producers a partition remembers. Beyond it the one that has been silent for longest is forgotten.
+	ProducersMax = 100_000
+	// AnswersMax is how many of a producer's last answers are remembered, which is how many of its blocks may be under way.
+	AnswersMax = 16
+	// CreditEventsMax and CreditBytesMax bound what a session may hold.
+	CreditEventsMax = 65_536
+	CreditBytesMax  = 64 << 20
+	// LeasedMax is how many events of a cursor may be under lease at a time. At the bound nothing more is assigned until some are settled.
+	LeasedMax = 262_144
+	// ReceiptsMax is how many receipts one command settles, and how many events one Take leases.
+	ReceiptsMax = 1_000
+	// SettleRunsMax is how many runs one Settle names.
+	SettleRunsMax = 16_384
+	// ReasonBytesMax is the length of what a consumer says why it released or rejected an event.
+	ReasonBytesMax = 256
+
+	// UndeliveredMax is how often an event may be sent without arriving before it is a dead letter.
+	UndeliveredMax = 100
+	// deliveryEventsMax and deliveryBytesMax bound one delivery, so that a consumer's first event needn't wait for a large message.
+	deliveryEventsMax = 4_096
+	deliveryBytesMax  = 1 << 20
+	// expireRunsMax is how many runs of leases end in one entry; the rest ends in the next, which is due at once.
+	expireRunsMax = 10_000
+	// recentBlocks is how many settled blocks a stream still knows the place of, for readers that follow its head.
+	recentBlocks = 256
+	// leaseTicksMax is the longest that one lease can be made by extending it: 12 hours.
+	leaseTicksMax Tick = 12 * 60 * 60 * 1000
+	// wallJumpMax is how far, in milliseconds, a wall reading may lie from what the partition clock makes of the last one.
+	wallJumpMax = 60_000
+)

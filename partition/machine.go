@@ -1,0 +1,206 @@
+package partition
+
+import (
+	"fmt"
+
+	"github.com/google/btree"
+
+	"github.com/freshet-mq/freshet/proto/block"
+)
+
+// Machine is the state of one partition, and the only thing that changes it is Apply. It isn't safe for use by several goroutines.
+//
+// All of it is memory, and each part is bounded: subscriptions, members, sessions and producers by limits.go, waiting events by what the
+// log may hold, at about a bit for each cursor and a byte for its size.
+type Machine struct {
+	applied Index
+	term    Term
+	clock   Tick
+	wall    Wall
+
+	streams       map[StreamID]*stream
+	streamOrder   []*stream // by age; maps are looked into and never walked (P9)
+	subscriptions map[SubscriptionID]*subscription
+	sessions      map[SessionID]*session
+	producers     producers
+
+	// deadlines has every lease, and delays every cursor with delayed events, the soonest first.
+	deadlines *btree.BTreeG[*lease]
+	delays    *btree.BTreeG[cursorDelay]
+
+	lastCursor, lastLease uint64
+	// expired counts events whose lease ran out, for metrics.
+	expired uint64
+
+	// dirty cursors of the entry that is being applied.
+	dirty []*cursor
+}
+
+// NewMachine returns a partition in which nothing has happened.
+func NewMachine() *Machine {
+	return &Machine{
+		streams:       map[StreamID]*stream{},
+		subscriptions: map[SubscriptionID]*subscription{},
+		sessions:      map[SessionID]*session{},
+		producers:     newProducers(),
+		deadlines:     btree.NewG(btreeDegree, leaseLess),
+		delays:        btree.NewG(btreeDegree, cursorDelayLess),
+	}
+}
+
+// trimEvery is how many entries pass between two looks at which blocks nobody holds any more.
+const trimEvery = 16
+
+// Apply applies one committed entry. An error means that the entry can't be what a leader proposed, or that it comes out of order; the replica
+// must stop, since the others may have understood it.
+func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) {
+	if index <= m.applied {
+		return nil, fmt.Errorf("%w: entry %d comes after %d", ErrCorrupt, index, m.applied)
+	}
+	m.applied, m.term = index, term
+	fx := &Effects{Index: index}
+	position := uint32(0)
+	for raw, err := range sections(entry) {
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", index, err)
+		}
+		res, err := m.applySection(raw, position, fx)
+		if err != nil {
+			return nil, fmt.Errorf("entry %d, section %d (%v): %w", index, position, raw.kind, err)
+		}
+		fx.Results = append(fx.Results, res)
+		position++
+	}
+	m.expire()
+	m.assign(fx)
+	if index%trimEvery == 0 {
+		for _, st := range m.streamOrder {
+			st.trim()
+		}
+	}
+	return fx, nil
+}
+
+func (m *Machine) applySection(raw rawSection, position uint32, fx *Effects) (Result, error) {
+	switch raw.kind {
+	case sectionClock:
+		return apply(raw, decodeClock, m.readClock)
+	case sectionBlock:
+		s, err := decodeBlock(raw.body)
+		if err != nil {
+			return Result{}, err
+		}
+		return m.store(s, position, fx)
+	case sectionStream:
+		return apply(raw, decodeStream, m.putStream)
+	case sectionSubscription:
+		return apply(raw, decodeSubscription, func(s subscriptionSection) Result {
+			return Result{Refused: m.putSubscription(s.SubscriptionConfig)}
+		})
+	case sectionAttach:
+		return apply(raw, decodeAttach, m.attach)
+	case sectionDetach:
+		return apply(raw, decodeDetach, m.detach)
+	case sectionCredit:
+		return apply(raw, decodeCredit, m.credit)
+	case sectionSettle:
+		return apply(raw, decodeSettle, m.settle)
+	case sectionClose:
+		return apply(raw, decodeClose, m.closeSession)
+	case sectionTake:
+		return apply(raw, decodeTake, m.take)
+	case sectionReturn:
+		return apply(raw, decodeReturn, m.returnTaken)
+	}
+	return Result{}, fmt.Errorf("%w: this release doesn't know the section", ErrCorrupt)
+}
+
+// apply decodes a section's body and lets it take effect.
+func apply[S any](raw rawSection, decode func([]byte) (S, error), effect func(S) Result) (Result, error) {
+	s, err := decode(raw.body)
+	if err != nil {
+		return Result{}, err
+	}
+	return effect(s), nil
+}
+
+// readClock moves both clocks. T moves by what the leader measured; W follows the leader's wall clock, never back, and not where that
+// departs from T by more than a minute unless a majority's clocks agree.
+func (m *Machine) readClock(s clockSection) Result {
+	m.clock += s.Delta
+	expected := m.wall + Wall(s.Delta)
+	reading := s.Wall
+	if !s.Agreed && m.wall != 0 && (reading > expected+wallJumpMax || reading < expected-wallJumpMax) {
+		reading = expected
+	}
+	m.wall = max(m.wall, reading)
+	return Result{}
+}
+
+func (m *Machine) putStream(s streamSection) Result {
+	if m.streams[s.Stream] != nil {
+		return Result{}
+	}
+	if len(m.streams) >= StreamsMax {
+		return Result{Refused: RefusedTooMany}
+	}
+	st := &stream{id: s.Stream}
+	m.streams[s.Stream] = st
+	m.streamOrder = append(m.streamOrder, st)
+	return Result{}
+}
+
+// store gives a block's events their offsets (P1) and offers them to the subscriptions that want them (P2, P3).
+func (m *Machine) store(s blockSection, position uint32, fx *Effects) (Result, error) {
+	st := m.streams[s.Stream]
+	if st == nil {
+		return Result{Refused: RefusedStream}, nil
+	}
+	if s.SetVersion != st.setVersion {
+		return Result{Refused: RefusedSetVersion}, nil
+	}
+	b, err := block.Open(s.Block)
+	if err != nil {
+		return Result{Refused: RefusedBlock}, nil //nolint:nilerr // what isn't a block is refused alike on every replica
+	}
+	if res, ok := m.producers.check(st.id, b.Producer()); !ok {
+		return res, nil
+	}
+	first, count := st.next, uint32(b.Len())
+	for _, sub := range st.subscriptions {
+		if sub.Pattern == "" {
+			for _, c := range sub.cursors {
+				m.offer(c, first, count, nil)
+			}
+		}
+	}
+	err = eachMatched(s.Matches, int(count), func(hit matched) {
+		if sub, _ := st.subscription(hit.Subscription); sub != nil && sub.Pattern != "" {
+			for _, c := range sub.cursors {
+				m.offer(c, first, count, hit.Words)
+			}
+		}
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	st.next += Offset(count)
+	st.blocks = append(st.blocks, blockRef{
+		first: first, count: count, index: m.applied, section: position, stored: m.wall, sizes: sizesOf(&b),
+	})
+	m.producers.stored(st.id, b.Producer(), first, count)
+	fx.Appended = append(fx.Appended, st.id)
+	return Result{First: first, Count: count}, nil
+}
+
+// NextDeadline returns when the next lease ends or the next delayed event is ready, by the partition clock; false when nothing waits for time.
+func (m *Machine) NextDeadline() (Tick, bool) {
+	next, ok := Tick(0), false
+	if l, some := m.deadlines.Min(); some {
+		next, ok = l.deadline, true
+	}
+	if d, some := m.delays.Min(); some && (!ok || d.notBefore < next) {
+		next, ok = d.notBefore, true
+	}
+	return next, ok
+}

@@ -1,0 +1,132 @@
+package partition
+
+import (
+	"encoding/binary"
+	"fmt"
+	"iter"
+)
+
+// SectionType says what a section of an entry means. Numbers are for good: logs outlive releases.
+type SectionType uint8
+
+const (
+	sectionClock        SectionType = 1
+	sectionBlock        SectionType = 2
+	sectionStream       SectionType = 3
+	sectionSubscription SectionType = 4
+	sectionAttach       SectionType = 5
+	sectionDetach       SectionType = 6
+	sectionCredit       SectionType = 7
+	sectionSettle       SectionType = 8
+	sectionClose        SectionType = 9
+	sectionTake         SectionType = 10
+	sectionReturn       SectionType = 11
+
+	// Reserved for what DESIGN.md's later parts need, so that no other meaning takes their numbers: fills of far subscriptions,
+	// redriving, removals, and what follows them.
+	sectionFill         SectionType = 16
+	sectionRedrive      SectionType = 17
+	sectionRemove       SectionType = 18
+	sectionStateLevel   SectionType = 31
+	sectionOutbox       SectionType = 32
+	sectionStoredResult SectionType = 33
+	sectionLane         SectionType = 34
+	sectionPark         SectionType = 35
+	sectionSeek         SectionType = 36
+	sectionPause        SectionType = 37
+	sectionOrigin       SectionType = 38
+)
+
+var sectionNames = map[SectionType]string{
+	sectionClock: "clock", sectionBlock: "block", sectionStream: "stream", sectionSubscription: "subscription",
+	sectionAttach: "attach", sectionDetach: "detach", sectionCredit: "credit", sectionSettle: "settle",
+	sectionClose: "close", sectionTake: "take", sectionReturn: "return",
+	sectionFill: "fill", sectionRedrive: "redrive", sectionRemove: "remove", sectionStateLevel: "state level",
+	sectionOutbox: "outbox", sectionStoredResult: "stored result", sectionLane: "lane", sectionPark: "park",
+	sectionSeek: "seek", sectionPause: "pause", sectionOrigin: "origin",
+}
+
+func (t SectionType) String() string {
+	if name, ok := sectionNames[t]; ok {
+		return name
+	}
+	return fmt.Sprintf("section(%d)", uint8(t))
+}
+
+// An entry of the log is
+//
+//	+------+------+-----------+-----------+-----
+//	| 'F'  |  1   | section 0 | section 1 | ...
+//	+------+------+-----------+-----------+-----
+//
+// and a section is, little endian,
+//
+//	+------+---------+----------+---------+
+//	| type | version | length   | body    |
+//	| u8   | u8      | u32      | length  |
+//	+------+---------+----------+---------+
+//
+// Entries carry no checksum of their own: the log's records do, and a block's frames do.
+const (
+	entryMagic        = 'F'
+	entryVersion      = 1
+	entryHeaderLen    = 2
+	sectionHeaderLen  = 6
+	sectionVersionOne = 1
+)
+
+// section is what an entry's sections have in common: they know their type and how to write their body.
+type section interface {
+	sectionType() SectionType
+	appendBody(b []byte) []byte
+}
+
+// appendEntryHeader begins an entry.
+func appendEntryHeader(b []byte) []byte { return append(b, entryMagic, entryVersion) }
+
+// appendSection writes s at the end of an entry.
+func appendSection(b []byte, s section) []byte {
+	b = append(b, byte(s.sectionType()), sectionVersionOne, 0, 0, 0, 0)
+	start := len(b)
+	b = s.appendBody(b)
+	binary.LittleEndian.PutUint32(b[start-4:], uint32(len(b)-start))
+	return b
+}
+
+// rawSection is a section as it stands in an entry, its body not copied.
+type rawSection struct {
+	kind SectionType
+	body []byte
+}
+
+// sections walks an entry's sections in order and ends with the first mistake.
+func sections(entry []byte) iter.Seq2[rawSection, error] {
+	return func(yield func(rawSection, error) bool) {
+		if len(entry) < entryHeaderLen || entry[0] != entryMagic || entry[1] != entryVersion {
+			yield(rawSection{}, fmt.Errorf("%w: an entry of %d bytes doesn't begin with 'F' 1", ErrCorrupt, len(entry)))
+			return
+		}
+		rest := entry[entryHeaderLen:]
+		for len(rest) > 0 {
+			if len(rest) < sectionHeaderLen {
+				yield(rawSection{}, fmt.Errorf("%w: %d bytes where a section header should be", ErrCorrupt, len(rest)))
+				return
+			}
+			raw := rawSection{kind: SectionType(rest[0])}
+			size := binary.LittleEndian.Uint32(rest[2:])
+			if version := rest[1]; version != sectionVersionOne {
+				yield(raw, fmt.Errorf("%w: %v of version %d, known is %d", ErrCorrupt, raw.kind, version, sectionVersionOne))
+				return
+			}
+			rest = rest[sectionHeaderLen:]
+			if uint64(size) > uint64(len(rest)) {
+				yield(raw, fmt.Errorf("%w: %v of %d bytes, %d are there", ErrCorrupt, raw.kind, size, len(rest)))
+				return
+			}
+			raw.body, rest = rest[:size:size], rest[size:]
+			if !yield(raw, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package partition
+
+import (
+	"cmp"
+	"slices"
+)
+
+// session is a consumer of one cursor, with a credit.
+//
+//	        attach                     connection breaks, or the term ends
+//	(new) ---------> attached <------------------------------------+
+//	                  |   ^  \                                     |
+//	            close |   |   +------> detached: leases run on ----+ attach
+//	                  v   +-- credit      |
+//	                (gone) <--------------+ away for too long
+type session struct {
+	id         SessionID
+	cursor     *cursor
+	connection ConnectionID
+	// term in which it attached. It is given events only in that term, so an election detaches everybody at no cost.
+	term     Term
+	attached bool
+
+	creditEvents uint32
+	creditBytes  uint64
+	heldEvents   uint32
+	heldBytes    uint64
+	visibility   Tick
+
+	// lastDelivery is the number of the latest, and received the highest that is known to have arrived.
+	lastDelivery uint64
+	received     uint64
+	// leases by ascending delivery and id (P9: also after a restore).
+	leases []*lease
+
+	// settled is the sequence of the last Settle, and answer what it lost: a repeated one is answered from here.
+	settled uint64
+	answer  []Leased
+}
+
+func (s *session) live(term Term) bool { return s.attached && s.term == term }
+
+// room tells whether the session may get an event of that size. One event is given whatever its size to a session that holds none.
+func (s *session) room(size uint64) bool {
+	if s.heldEvents >= s.creditEvents {
+		return false
+	}
+	return s.heldEvents == 0 || s.heldBytes+size <= s.creditBytes
+}
+
+// insert puts a lease into its place.
+func (s *session) insert(l *lease) {
+	at, _ := slices.BinarySearchFunc(s.leases, l, func(a, b *lease) int {
+		return cmp.Or(cmp.Compare(a.delivery, b.delivery), cmp.Compare(a.id, b.id))
+	})
+	s.leases = slices.Insert(s.leases, at, l)
+}
+
+func (m *Machine) attach(a attachSection) Result {
+	s := m.sessions[a.Session]
+	resumed := s != nil
+	if s == nil {
+		if len(m.sessions) >= SessionsMax {
+			return Result{Refused: RefusedTooMany}
+		}
+		c, refused := m.cursor(a.Cursor)
+		if refused != Done {
+			return Result{Refused: refused}
+		}
+		s = &session{id: a.Session, cursor: c}
+		m.sessions[s.id] = s
+		c.sessions = append(c.sessions, s)
+	} else if s.cursor.id() != a.Cursor {
+		return Result{Refused: RefusedSession}
+	}
+	s.connection, s.term, s.attached = a.Connection, m.term, true
+	s.creditEvents, s.creditBytes = a.CreditEvents, a.CreditBytes
+	s.visibility = a.VisibilityOwn
+	if s.visibility == 0 {
+		s.visibility = s.cursor.subscription.Visibility
+	}
+	s.received = max(s.received, a.Received)
+	// What was sent and never arrived is free at once, and wasn't an attempt.
+	for _, l := range slices.Clone(s.leases) {
+		if l.delivery > a.Received {
+			m.end(l, comeback{kind: comebackUndelivered})
+		}
+	}
+	m.touch(s.cursor)
+	return Result{
+		Resumed: resumed, Kind: s.cursor.subscription.Kind, Visibility: s.visibility,
+		Settled: s.settled, Held: s.held(),
+	}
+}
+
+// held lists what the session holds.
+func (s *session) held() (list []Leased) {
+	for _, l := range s.leases {
+		if n := len(list); n == 0 || list[n-1].Delivery != l.delivery {
+			list = append(list, Leased{Delivery: l.delivery})
+		}
+		last := &list[len(list)-1]
+		for _, r := range l.runs {
+			last.Runs = append(last.Runs, r.Run)
+		}
+	}
+	return list
+}
+
+func (m *Machine) detach(d detachSection) Result {
+	s := m.sessions[d.Session]
+	if s == nil || s.connection != d.Connection {
+		return Result{Refused: RefusedSession}
+	}
+	s.attached = false
+	if d.Away {
+		m.forget(s)
+	}
+	return Result{}
+}
+
+func (m *Machine) credit(c creditSection) Result {
+	s := m.sessions[c.Session]
+	if s == nil {
+		return Result{Refused: RefusedSession}
+	}
+	s.creditEvents, s.creditBytes = c.Events, c.Bytes
+	m.touch(s.cursor)
+	return Result{}
+}
+
+// closeSession ends a session: what the consumer never began is given back uncounted, and so is what it never received.
+func (m *Machine) closeSession(c closeSection) Result {
+	s := m.sessions[c.Session]
+	if s == nil {
+		return Result{Refused: RefusedSession}
+	}
+	s.received = max(s.received, c.Received)
+	for _, un := range c.Unstarted {
+		m.decide(s, Decision{Verb: VerbRelease, Unstarted: true}, un, func(Leased) {})
+	}
+	for _, l := range slices.Clone(s.leases) {
+		if l.delivery > s.received {
+			m.end(l, comeback{kind: comebackUndelivered})
+		} else {
+			m.end(l, comeback{kind: comebackCounted, reason: DeadReleased})
+		}
+	}
+	m.forget(s)
+	return Result{}
+}
+
+// forget removes a session. Leases that it still has run to their deadlines, owned by nobody (P4).
+func (m *Machine) forget(s *session) {
+	for _, l := range s.leases {
+		l.session = nil
+	}
+	s.leases = nil
+	delete(m.sessions, s.id)
+	c := s.cursor
+	c.sessions = slices.DeleteFunc(c.sessions, func(other *session) bool { return other == s })
+	m.touch(c)
+}

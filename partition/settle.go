@@ -1,0 +1,180 @@
+package partition
+
+import (
+	"cmp"
+	"slices"
+)
+
+// settle carries out what a session says about its events. It is done once: the session remembers the last sequence and its answer.
+func (m *Machine) settle(sec settleSection) Result {
+	s := m.sessions[sec.Session]
+	if s == nil {
+		return Result{Refused: RefusedSession}
+	}
+	s.received = max(s.received, sec.Received)
+	switch sec.Sequence {
+	case s.settled:
+		return Result{Lost: s.answer}
+	case s.settled + 1:
+	default:
+		return Result{Refused: RefusedSettleOrder, Sequence: s.settled}
+	}
+	var lost []Leased
+	for _, dec := range sec.Decisions {
+		if dec.Verb == VerbExtend && len(dec.Leased) == 0 {
+			m.extendAll(s, dec.After)
+			continue
+		}
+		for _, leased := range dec.Leased {
+			m.decide(s, dec, leased, func(l Leased) { lost = append(lost, l) })
+		}
+	}
+	s.settled, s.answer = sec.Sequence, lost
+	m.touch(s.cursor)
+	return Result{Lost: lost}
+}
+
+// decide carries out one decision on one delivery. Runs that the session doesn't hold change nothing and are reported (P6).
+func (m *Machine) decide(s *session, dec Decision, want Leased, lost func(Leased)) {
+	runs := want.Runs
+	held := s.delivery(want.Delivery)
+	if len(runs) == 0 {
+		for _, l := range held {
+			for _, r := range l.runs {
+				runs = append(runs, r.Run)
+			}
+		}
+		if len(runs) == 0 {
+			lost(want)
+			return
+		}
+	}
+	missing := runs
+	for _, l := range held {
+		var still []Run
+		for _, r := range missing {
+			m.decideOn(l, dec, s.visibility, r, func(r Run) { still = append(still, r) })
+		}
+		missing = still
+		m.dropIfEmpty(l)
+	}
+	if len(missing) > 0 {
+		lost(Leased{Delivery: want.Delivery, Runs: missing})
+	}
+}
+
+// delivery returns the leases of one delivery: one, or several once a part of it was extended.
+func (s *session) delivery(number uint64) (list []*lease) {
+	at, _ := slices.BinarySearchFunc(s.leases, number, func(l *lease, n uint64) int { return cmp.Compare(l.delivery, n) })
+	for ; at < len(s.leases) && s.leases[at].delivery == number; at++ {
+		list = append(list, s.leases[at])
+	}
+	return list
+}
+
+// decideOn carries out a decision on the part of a run that the lease holds.
+func (m *Machine) decideOn(l *lease, dec Decision, visibility Tick, r Run, lost func(Run)) {
+	var extended []EventRun
+	l.cut(r, func(part EventRun) {
+		switch dec.Verb {
+		case VerbAck:
+			m.free(l, part.Run)
+			m.ack(l.cursor, part.Run)
+		case VerbRelease:
+			m.free(l, part.Run)
+			why := comeback{kind: comebackCounted, reason: DeadReleased, detail: dec.Reason, after: dec.After}
+			if dec.Unstarted {
+				why.kind = comebackUncounted
+			}
+			for at := part.First; at < part.end(); at++ {
+				m.giveBack(l.cursor, at, part.Attempt, why)
+			}
+		case VerbReject:
+			m.free(l, part.Run)
+			for at := part.First; at < part.end(); at++ {
+				m.bury(l.cursor, at, deadLetter{reason: DeadRejected, attempts: part.Attempt, detail: dec.Reason})
+			}
+		case VerbExtend:
+			extended = append(extended, part)
+		}
+	}, lost)
+	if len(extended) > 0 {
+		m.extendPart(l, extended, dec.After, visibility)
+	}
+}
+
+// ack settles events: no set of the cursor has them any more (P5).
+func (m *Machine) ack(c *cursor, r Run) {
+	c.held.RemoveRange(uint64(r.First), uint64(r.end()))
+	if len(c.tries) > 0 {
+		for at := r.First; at < r.end(); at++ {
+			delete(c.tries, at)
+		}
+	}
+}
+
+// extendAll moves the deadlines of everything that the session holds.
+func (m *Machine) extendAll(s *session, by Tick) {
+	if by == 0 {
+		by = s.visibility
+	}
+	for _, l := range s.leases {
+		m.extend(l, by)
+	}
+}
+
+// extend moves one lease's deadline, within the longest that a lease may last.
+func (m *Machine) extend(l *lease, by Tick) {
+	m.deadlines.Delete(l)
+	l.deadline = min(m.clock.deadlineAfter(by), l.began.deadlineAfter(leaseTicksMax))
+	m.deadlines.ReplaceOrInsert(l)
+}
+
+// extendPart moves the deadline of runs that were just cut out of a lease: they go into one of their own, of the same delivery and epoch.
+func (m *Machine) extendPart(l *lease, runs []EventRun, by, visibility Tick) {
+	if by == 0 {
+		by = visibility
+	}
+	if len(l.runs) == 0 { // all of it: no need for another
+		l.runs = runs
+		m.extend(l, by)
+		return
+	}
+	part := m.grant(l.cursor, l.session, by)
+	part.delivery, part.epoch, part.began, part.runs = l.delivery, l.epoch, l.began, runs
+	m.extend(part, by)
+	if s := l.session; s != nil {
+		s.insert(part)
+	}
+}
+
+// returnTaken settles events by their receipts.
+func (m *Machine) returnTaken(sec returnSection) Result {
+	var res Result
+	for i, r := range sec.Receipts {
+		l := m.takenLease(r)
+		if l == nil { // P6
+			res.LostReceipts = append(res.LostReceipts, uint32(i))
+			continue
+		}
+		m.decideOn(l, sec.Decision, l.cursor.subscription.Visibility, Run{r.Offset, 1}, func(Run) {})
+		m.dropIfEmpty(l)
+	}
+	return res
+}
+
+// takenLease finds the lease that a receipt is of, if it still runs.
+func (m *Machine) takenLease(r Receipt) *lease {
+	sub := m.subscriptions[r.Cursor.Subscription]
+	if sub == nil {
+		return nil
+	}
+	for _, c := range sub.cursors {
+		if c.member == r.Cursor.Member {
+			if l := c.taken[r.Offset]; l != nil && l.epoch == r.Epoch {
+				return l
+			}
+		}
+	}
+	return nil
+}
