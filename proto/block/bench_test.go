@@ -72,10 +72,11 @@ func BenchmarkRead(b *testing.B) {
 		encoded := benchEncode(b, new(Writer), codec, events, nil)
 		b.Run(codec.String(), func(b *testing.B) {
 			var r Reader
+			var block Block
 			b.ReportAllocs()
 			for b.Loop() {
-				block, err := Open(encoded)
-				if err != nil {
+				var err error
+				if block, err = Open(encoded); err != nil {
 					b.Fatal(err)
 				}
 				bytes := 0
@@ -88,5 +89,96 @@ func BenchmarkRead(b *testing.B) {
 			}
 			perEvent(b, benchEvents)
 		})
+	}
+}
+
+// BenchmarkOpen opens alone: what each replica pays to apply a block by its columns.
+func BenchmarkOpen(b *testing.B) {
+	encoded := benchEncode(b, new(Writer), CodecS2, benchEventsOf(benchEvents), nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Open(encoded); err != nil {
+			b.Fatal(err)
+		}
+	}
+	perEvent(b, benchEvents)
+}
+
+// BenchmarkVerify is what a broker does once with each block that is published: of plain events, and of events that have a key
+// and a dedup id, whose hashes it computes anew.
+func BenchmarkVerify(b *testing.B) {
+	for codec := range codecCount {
+		for _, kind := range []string{"plain", "keys"} {
+			events := benchEventsOf(benchEvents)
+			for i := range events {
+				if kind == "keys" {
+					events[i].Key, events[i].DedupID = fmt.Sprint("customer-", i%50), fmt.Sprint("order-", i)
+				}
+			}
+			encoded := benchEncode(b, new(Writer), codec, events, nil)
+			b.Run(codec.String()+"/"+kind, func(b *testing.B) {
+				var r Reader
+				var block Block
+				b.ReportAllocs()
+				for b.Loop() {
+					var err error
+					if block, err = Open(encoded); err != nil {
+						b.Fatal(err)
+					}
+					if err := r.Verify(&block, DataBytesMax); err != nil {
+						b.Fatal(err)
+					}
+				}
+				perEvent(b, benchEvents)
+			})
+		}
+	}
+}
+
+// BenchmarkSelect selects from a block that is open, and counts by selected event: half of the block in one run, which are frames
+// copied whole but one, and every tenth event, which are none. Frames are verified and come from a cache, as they do for
+// all sessions but the first.
+func BenchmarkSelect(b *testing.B) {
+	tenths := make([]Run, 0, benchEvents/10)
+	for i := 0; i < benchEvents; i += 10 {
+		tenths = append(tenths, Run{i, i + 1})
+	}
+	for codec := range codecCount {
+		block, err := Open(benchEncode(b, new(Writer), codec, benchEventsOf(benchEvents), nil))
+		if err != nil {
+			b.Fatal(err)
+		}
+		var cache [][]byte
+		for i := range block.Frames() {
+			records, err := block.DecodeFrame(nil, i)
+			if err != nil {
+				b.Fatal(err)
+			}
+			cache = append(cache, records)
+		}
+		cached := func(_ *Block, i int) ([]byte, error) { return cache[i], nil }
+		for _, c := range []struct {
+			name     string
+			selector Selector
+			runs     []Run
+			events   int
+		}{
+			{"half", Selector{Inflated: cached, Verified: true}, []Run{{0, benchEvents / 2}}, benchEvents / 2},
+			{"tenth", Selector{Inflated: cached, Verified: true}, tenths, len(tenths)},
+			{"tenth-first", Selector{}, tenths, len(tenths)},
+			{"tenth-recompressed", Selector{Inflated: cached, Verified: true, Recompress: true}, tenths, len(tenths)},
+		} {
+			b.Run(codec.String()+"/"+c.name, func(b *testing.B) {
+				var dst []byte
+				b.ReportAllocs()
+				for b.Loop() {
+					if dst, err = c.selector.Select(dst[:0], &block, c.runs); err != nil {
+						b.Fatal(err)
+					}
+				}
+				perEvent(b, c.events)
+				b.ReportMetric(float64(len(dst))/float64(c.events), "B/event")
+			})
+		}
 	}
 }

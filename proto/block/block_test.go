@@ -12,7 +12,7 @@ func TestTwin(t *testing.T) {
 	var w Writer // one for all, so that Reset is tested too
 	var r Reader
 	padded := 0
-	for seed := range uint64(150) {
+	for seed := range uint64(80) {
 		c := choicesOf(seed, 20_000)
 		events := c.events(1 + c.below(300))
 		want := asRead(events)

@@ -60,7 +60,7 @@ func (c *choices) event() Event {
 	switch {
 	case c.oneIn(60):
 		e.Data = make([]byte, c.below(40_000))
-	case c.oneIn(200):
+	case c.oneIn(400):
 		e.Data = make([]byte, c.below(DataBytesMax+1))
 	}
 	for i, step := 0, c.below(7); i < len(e.Data); i++ {

@@ -16,6 +16,9 @@ type Selector struct {
 	// Recompress has frames that are packed anew compressed by the block's codec. Default false: they are stored as they
 	// are, since compressing is most of what selecting would cost. Frames copied whole stay compressed either way.
 	Recompress bool
+	// Verified says that the blocks were verified since they came into memory: frames that are stored as they are aren't
+	// checked again when they are taken apart, which without compression is most of what selecting costs. Default false.
+	Verified bool
 	// Inflated returns the records of a compressed frame, as Block.DecodeFrame does, from a cache. Its result is read until
 	// the next call. Default nil: frames are decoded into the Selector's own buffer.
 	Inflated func(b *Block, frame int) ([]byte, error)
@@ -46,7 +49,7 @@ type selectedFrame struct {
 
 // Select appends to dst a block of only those events of src that runs name. The runs ascend, are not empty and don't overlap. The
 // new block has no producer, and only the dictionary strings that its events use (B5). Frames that have to be taken apart are
-// checked, and ErrCorrupt is returned with dst as it was; frames that go whole are left to the reader. ErrEmpty means no runs, a
+// checked, and ErrCorrupt is returned with dst as it was; frames that go whole are left to the new block's reader. ErrEmpty means no runs, a
 // *FieldError wrong ones.
 func (s *Selector) Select(dst []byte, src *Block, runs []Run) ([]byte, error) {
 	if err := s.plan(src, runs); err != nil {
@@ -57,8 +60,9 @@ func (s *Selector) Select(dst []byte, src *Block, runs []Run) ([]byte, error) {
 	h.headerBytes = l.headerBytes
 
 	start := len(dst)
+	// Room for all that will be appended, so that out stays where it is and the directory can be written to its place in it.
 	out := slices.Grow(dst, max(h.headerBytes+bodyMax, h.bytesMin()))[:start+h.headerBytes]
-	out, err := s.putBody(out, out[start:][l.directory:l.directory], src)
+	out, err := s.putBody(out, out[start+l.directory:start+l.directory], src)
 	if err != nil {
 		return dst, err
 	}
@@ -179,7 +183,7 @@ func (s *Selector) columnUsed(src *Block, c column) bool {
 	return false
 }
 
-// putBody appends the frames to out, for whose header there is room before, and their entries to directory, which is that room.
+// putBody appends the frames to out, and their entries to directory, which is the place for them in the header.
 func (s *Selector) putBody(out, directory []byte, src *Block) ([]byte, error) {
 	var entry directoryEntry
 	bodyStart := len(out)
@@ -236,7 +240,11 @@ func (s *Selector) appendRecords(dst []byte, f selectedFrame, src *Block) ([]byt
 
 // records returns a frame's records, from the cache if there is one and the frame is compressed.
 func (s *Selector) records(src *Block, frame int) ([]byte, error) {
-	if f := src.Frame(frame); s.Inflated != nil && f.Compressed {
+	f := src.Frame(frame)
+	if s.Verified && !f.Compressed {
+		return src.stored(frame), nil
+	}
+	if s.Inflated != nil && f.Compressed {
 		records, err := s.Inflated(src, frame)
 		if err == nil && len(records) != f.RecordBytes {
 			err = fmt.Errorf("block: frame %d inflates to %d bytes, the cache has %d", frame, f.RecordBytes, len(records))

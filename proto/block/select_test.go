@@ -28,13 +28,13 @@ func TestSelectTwin(t *testing.T) {
 	var w Writer
 	var s Selector
 	var r Reader
-	for seed := range uint64(150) {
+	for seed := range uint64(80) {
 		c := choicesOf(seed, 20_000)
 		events := c.events(1 + c.below(300))
 		for codec := range codecCount {
 			want := asRead(events)
 			b := encode(t, &w, Options{Codec: codec, Producer: testProducer}, events)
-			s.Recompress = c.oneIn(2)
+			s.Recompress, s.Verified = c.oneIn(2), c.oneIn(2)
 			for range 3 {
 				block := open(t, b)
 				runs := c.runs(block.Len())

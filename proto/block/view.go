@@ -207,6 +207,9 @@ func (v *View) verify(b *Block, i int) error {
 
 // verifyAttributes checks their text and that no name comes twice.
 func (v *View) verifyAttributes() error {
+	if !v.set.has(propertyAttributes) {
+		return nil // before the table of names below is cleared
+	}
 	var names [AttributesMax][]byte
 	i := 0
 	for name, value := range v.Attributes() {
