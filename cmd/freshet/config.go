@@ -102,7 +102,7 @@ func (s *setting) set(text, origin string) error {
 
 // setFrom reads text into a value of one of the kinds that config uses.
 func setFrom(value reflect.Value, text string) error {
-	if unmarshaler, ok := value.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if unmarshaler, ok := reflect.TypeAssert[encoding.TextUnmarshaler](value.Addr()); ok {
 		return unmarshaler.UnmarshalText([]byte(text))
 	}
 	switch value.Kind() {

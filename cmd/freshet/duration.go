@@ -36,9 +36,6 @@ func (d duration) String() string {
 	return text
 }
 
-// MarshalText writes what String says.
-func (d duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
-
 // parseDuration is time.ParseDuration with days, and with a message that says
 // what is wanted.
 func parseDuration(text string) (time.Duration, error) {

@@ -61,17 +61,8 @@ func (c failureCode) String() string { return fmt.Sprintf("FR%04d", int32(c)) }
 
 // exitOf keeps C2: one code, one exit code.
 func exitOf(code failureCode) exitCode {
-	switch code {
-	case codeArgument, codeUnsupported, failureCode(freshetv1.ErrorCode_ERROR_CODE_NAME_REFUSED):
-		return exitUsage
-	case codePortTaken:
-		return exitConflict
-	case codePartlyDone:
-		return exitPartly
-	case failureCode(freshetv1.ErrorCode_ERROR_CODE_TOPIC_EXISTS), failureCode(freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_EXISTS):
-		return exitConflict
-	case failureCode(freshetv1.ErrorCode_ERROR_CODE_LOG_FULL), failureCode(freshetv1.ErrorCode_ERROR_CODE_BUSY):
-		return exitUnavailable
+	if exit, ok := exitExceptions[code]; ok {
+		return exit
 	}
 	switch code / 1000 { // the thousands say what to do (errors.proto)
 	case 1:
@@ -83,6 +74,19 @@ func exitOf(code failureCode) exitCode {
 	default:
 		return exitFailed
 	}
+}
+
+// exitExceptions are the codes whose thousands don't decide.
+var exitExceptions = map[failureCode]exitCode{
+	failureCode(freshetv1.ErrorCode_ERROR_CODE_TOPIC_EXISTS):        exitConflict,
+	failureCode(freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_EXISTS): exitConflict,
+	failureCode(freshetv1.ErrorCode_ERROR_CODE_NAME_REFUSED):        exitUsage,
+	failureCode(freshetv1.ErrorCode_ERROR_CODE_LOG_FULL):            exitUnavailable,
+	failureCode(freshetv1.ErrorCode_ERROR_CODE_BUSY):                exitUnavailable,
+	codeArgument:    exitUsage,
+	codeUnsupported: exitUsage,
+	codePortTaken:   exitConflict,
+	codePartlyDone:  exitPartly,
 }
 
 // failure is what a person is told when something went wrong. It is written as

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -58,7 +59,7 @@ type invocation struct {
 	given map[string]bool // flags that stand on the command line, by name
 }
 
-// timeoutCause is what a context of within ends with.
+// errTimeout is what a context of within ends with.
 var errTimeout = errors.New("no answer in time")
 
 // within bounds a call to a node by --timeout.
@@ -66,9 +67,9 @@ func (c *invocation) within(ctx context.Context) (context.Context, context.Cance
 	return context.WithTimeoutCause(ctx, time.Duration(c.Timeout), errTimeout)
 }
 
-// note writes a remark that isn't part of the answer. Standard error that can't
+// notef writes a remark that isn't part of the answer. Standard error that can't
 // be written to changes nothing about the answer.
-func (c *invocation) note(format string, args ...any) {
+func (c *invocation) notef(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.stderr, format+"\n", args...)
 }
 
@@ -103,7 +104,7 @@ func parse(args []string, around surroundings) (func(context.Context) error, err
 	if err != nil {
 		return nil, usageOf(parser.Model, args, err)
 	}
-	chosen, ok := parsed.Selected().Target.Addr().Interface().(command)
+	chosen, ok := reflect.TypeAssert[command](parsed.Selected().Target.Addr())
 	if !ok {
 		return nil, fmt.Errorf("%s is no command", parsed.Selected().FullPath())
 	}

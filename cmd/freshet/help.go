@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -119,7 +120,7 @@ func writeArguments(b *strings.Builder, node *kong.Node) {
 // writeFlags lists a command's own flags, then the everyday ones it uses.
 func writeFlags(b *strings.Builder, node *kong.Node) {
 	uses := everyday(0)
-	if described, ok := node.Target.Addr().Interface().(command); ok {
+	if described, ok := reflect.TypeAssert[command](node.Target.Addr()); ok {
 		uses = described.uses()
 	}
 	var own, everywhere [][2]string

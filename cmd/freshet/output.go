@@ -35,8 +35,8 @@ type output struct {
 // structured reports whether the answer is for programs.
 func (o *output) structured() bool { return o.format != formatTable }
 
-// line writes a line of text, for people.
-func (o *output) line(format string, args ...any) {
+// linef writes a line of text, for people.
+func (o *output) linef(format string, args ...any) {
 	o.write([]byte(fmt.Sprintf(format, args...) + "\n"))
 }
 
@@ -123,7 +123,7 @@ func (o *output) table(t table) {
 		header[i] = column.name
 	}
 	for _, row := range append([][]string{header}, t.rows...) {
-		o.line("%s", aligned(t.columns, widths, row))
+		o.linef("%s", aligned(t.columns, widths, row))
 	}
 }
 

@@ -1,16 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"syscall"
 )
 
 // listenOn listens on a TCP address. A port that is taken is refused with the
 // name of the process that has it, where the system tells.
-func listenOn(address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address) //nolint:noctx // a listen on a literal address doesn't wait
+func listenOn(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err == nil {
 		return listener, nil
 	}
@@ -37,4 +39,17 @@ func reasonOf(err error) string {
 		return operation.Err.Error()
 	}
 	return err.Error()
+}
+
+// port is a TCP port, 0 to 65535.
+type port uint16
+
+// UnmarshalText reads "7600".
+func (p *port) UnmarshalText(text []byte) error {
+	parsed, err := strconv.ParseUint(string(text), 10, 16)
+	if err != nil {
+		return fmt.Errorf("wants a port from 0 to 65535, got %q", text)
+	}
+	*p = port(parsed)
+	return nil
 }

@@ -10,15 +10,18 @@ import (
 )
 
 func TestTakenPortNamesItsHolder(t *testing.T) {
-	held, err := net.Listen("tcp", "127.0.0.1:0")
+	held, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer held.Close()
-	taken, err := listenOn(held.Addr().String())
+	t.Cleanup(func() {
+		if err := held.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	taken, err := listenOn(t.Context(), held.Addr().String())
 	if err == nil {
-		taken.Close()
-		t.Fatal("listening twice on one port worked")
+		t.Fatalf("listening twice on one port worked: %v", taken.Close())
 	}
 	failed := failureOf(err)
 	if failed.code != codePortTaken || failed.exit() != exitConflict {
@@ -30,7 +33,7 @@ func TestTakenPortNamesItsHolder(t *testing.T) {
 }
 
 func TestFreePort(t *testing.T) {
-	listener, err := listenOn("127.0.0.1:0")
+	listener, err := listenOn(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

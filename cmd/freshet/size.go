@@ -48,9 +48,6 @@ func (s size) String() string {
 	return fmt.Sprintf("%dB", int64(s))
 }
 
-// MarshalText writes what String says.
-func (s size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
 // rough is s for a sentence: 1.9 GiB.
 func (s size) rough() string {
 	for _, unit := range sizeUnits[:4] {

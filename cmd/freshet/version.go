@@ -38,7 +38,7 @@ func (*versionCommand) run(_ context.Context, call *invocation) error {
 	answer := builtFrom()
 	if call.out.structured() {
 		call.out.object(answer)
-		return nil
+		return call.out.err
 	}
 	details := []string{answer.Go, answer.Platform}
 	if answer.Revision != "" {
@@ -48,8 +48,8 @@ func (*versionCommand) run(_ context.Context, call *invocation) error {
 		}
 		details = append(details, revision)
 	}
-	call.out.line("freshet %s (%s)", answer.Version, strings.Join(details, ", "))
-	return nil
+	call.out.linef("freshet %s (%s)", answer.Version, strings.Join(details, ", "))
+	return call.out.err
 }
 
 // builtFrom asks the linker first, then what the Go toolchain wrote down.
