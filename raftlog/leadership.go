@@ -1,0 +1,105 @@
+package raftlog
+
+import (
+	"context"
+	"runtime/pprof"
+
+	"github.com/hashicorp/raft"
+)
+
+// Leadership says whether this node leads its group.
+type Leadership struct {
+	Leading bool
+	// Term in which it leads, or led.
+	Term uint64
+}
+
+// Leadership returns the channel on which changes of this node's leadership are told, beginning with the first time that
+// it leads. Each {true, term} is followed by {false, term} before the next; what came and went unread is left out. It is
+// closed when the group is.
+//
+// That the node leads is told when everything of earlier terms has been applied here: who proposes from then on sees its
+// effects on a machine that lacks nothing. That it lost leadership may be told late; proposals fail earlier.
+//
+// There is one channel, for one reader.
+func (g *Group) Leadership() <-chan Leadership { return g.leadership }
+
+// Barrier returns once everything that was proposed before, by anybody, is applied here. Its errors are those of
+// Future.Wait.
+func (g *Group) Barrier(ctx context.Context) error {
+	_, err := g.barrier().Wait(ctx)
+	return err
+}
+
+func (g *Group) barrier() *Future {
+	return g.submit(func(library *raft.Raft) raft.Future { return library.Barrier(0) })
+}
+
+// confirm waits, each time that the library has won an election, until the machine has caught up, and says in which term.
+func (g *Group) confirm() {
+	for {
+		select {
+		case <-g.won:
+		case <-g.stopping:
+			return
+		}
+		term := g.raft.Load().CurrentTerm()
+		barrier := g.barrier()
+		<-barrier.Done()
+		switch {
+		case barrier.err != nil:
+			// Lost again, or closing. If it is won once more, we are told.
+		case g.raft.Load().CurrentTerm() != term:
+			// The barrier may have been applied in either term.
+			tell(g.won)
+		default:
+			select {
+			case g.confirmed <- term:
+			case <-g.stopping:
+				return
+			}
+		}
+	}
+}
+
+// watch tells the reader of Leadership what changed. The library's main loop waits for it to take each notice, so
+// nothing here may wait for the library.
+func (g *Group) watch() {
+	defer close(g.leadership)
+	var leading bool           // as the library said last
+	var truth, told Leadership // what there is to tell, and what the reader knows
+	for {
+		var out chan<- Leadership
+		next := truth
+		switch {
+		case truth == told || !truth.Leading && !told.Leading:
+		case told.Leading:
+			out, next = g.leadership, Leadership{Term: told.Term}
+		default:
+			out = g.leadership
+		}
+		select {
+		case leading = <-g.notify:
+			if leading {
+				tell(g.won)
+			} else {
+				truth.Leading = false
+			}
+		case term := <-g.confirmed:
+			// Compared with the present term, since what was confirmed may have been lost since.
+			if leading && term == g.raft.Load().CurrentTerm() {
+				truth = Leadership{Leading: true, Term: term}
+			}
+		case out <- next:
+			told = next
+		case <-g.stopped:
+			return
+		}
+	}
+}
+
+// labelled runs one of the group's goroutines under a name that profiles show.
+func labelled(g *Group, goroutine string, run func()) {
+	//nolint:forbidigo // pprof takes labels only with a context; nothing is cancelled by it
+	pprof.Do(context.Background(), pprof.Labels("raftlog", g.options.Name, "goroutine", goroutine), func(context.Context) { run() })
+}
