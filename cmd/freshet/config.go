@@ -13,18 +13,30 @@ import (
 // environment variable (FRESHET_ and the key in capitals, dots as underscores),
 // a flag (dots and underscores as dashes) and a default (fallback).
 type config struct {
-	Node     string `fallback:"n1"    help:"Name of this node, unique in its cluster." key:"node" placeholder:"NAME"`
+	Node     string `fallback:"n1"    help:"Name of this node, unique in its cluster. A data directory belongs to one node." key:"node" placeholder:"NAME"`
 	Data     string `help:"Directory that holds the log and the state; made when it isn't there. Required." key:"data" needed:"" placeholder:"DIR"`
 	Insecure bool   `fallback:"false" help:"Listen on other than loopback although there is no TLS." key:"insecure"`
 	Listen   struct {
-		API string `fallback:"127.0.0.1:7600" help:"Where clients reach the node." key:"api" placeholder:"HOST:PORT"`
+		API   string `fallback:"127.0.0.1:7600" help:"Where clients reach the node." key:"api" placeholder:"HOST:PORT"`
+		Admin string `fallback:"127.0.0.1:7602" help:"Health and profiles, on loopback; off: nowhere." key:"admin" placeholder:"HOST:PORT"`
 	} `embed:"" key:"listen" prefix:"listen-"`
+	Advertise struct {
+		API string `help:"The address under which others are told to reach the node; default: listen.api." key:"api" placeholder:"HOST:PORT"`
+	} `embed:"" key:"advertise" prefix:"advertise-"`
 	Cluster struct {
 		Name string `fallback:"freshet" help:"Name of the cluster, for people." key:"name" placeholder:"NAME"`
 	} `embed:"" key:"cluster" prefix:"cluster-"`
 	Log struct {
 		Size size `fallback:"2GiB" help:"Bytes that the log may hold. Publishing is refused at 90 %." key:"size" placeholder:"SIZE"`
 	} `embed:"" key:"log" prefix:"log-"`
+	Defaults struct {
+		Visibility    duration `fallback:"30s"  help:"How long a lease lasts where the subscription doesn't say, 1s to 12h." key:"visibility" placeholder:"TIME"`
+		Attempts      count    `fallback:"5"    help:"How often an event is tried where the subscription doesn't say, 1 to 1,000." key:"attempts" placeholder:"N"`
+		EventBytesMax size     `fallback:"1MiB" help:"Largest event where the topic doesn't say, at most 1MiB." key:"event_bytes_max" placeholder:"SIZE"`
+	} `embed:"" key:"defaults" prefix:"defaults-"`
+	Limits struct {
+		Connections count `fallback:"10000" help:"How many clients may be connected." key:"connections" placeholder:"N"`
+	} `embed:"" key:"limits" prefix:"limits-"`
 	Telemetry struct {
 		Log       string `fallback:"info" help:"Least level of what is logged: debug, info, warn or error." key:"log" oneof:"debug,info,warn,error" placeholder:"LEVEL"`
 		LogFormat string `fallback:"auto" help:"text, json, or auto: text on a terminal, json elsewhere." key:"log_format" oneof:"auto,text,json" placeholder:"FORMAT"`
@@ -35,12 +47,12 @@ type config struct {
 // honour. To pass over one silently would be to promise what isn't there.
 var notYet = map[string]string{
 	"listen.peer":        "there is one node, so there are no peers",
-	"advertise":          "there is one node, and clients find it where they connect",
+	"advertise.peer":     "there is one node, so there are no peers",
 	"cluster.partitions": "there is one partition",
 	"cluster.peers":      "there is one node, so there are no peers",
 	"log.segment":        "the log isn't segmented",
-	"defaults":           "visibility and attempts are chosen with freshet sub create, event_bytes_max with freshet topic create",
-	"limits":             "its limits are built in",
+	"defaults.retention": "an event is kept until every subscription has settled it, and no longer",
+	"limits.memory":      "what a node holds is bounded queue by queue",
 	"tls":                "connections aren't encrypted",
 	"auth":               "there are no users",
 	"aws":                "there are no AWS endpoints",

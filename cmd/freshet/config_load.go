@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -56,8 +58,44 @@ func checkConfig(c *config, all []*setting) error {
 				trying(fmt.Sprintf("freshet serve --%s %s", s.flag(), "/var/lib/freshet"))
 		}
 	}
-	return checkListen("listen.api", c.Listen.API, c.Insecure)
+	for _, bound := range []struct {
+		key    string
+		within bool
+		wants  string
+	}{
+		{"node", nameForm.MatchString(c.Node), "1 to 128 of A-Z a-z 0-9 . _ -, a letter or digit first"},
+		{"log.size", c.Log.Size >= 1<<20, "at least 1MiB"},
+		{"defaults.visibility", c.Defaults.Visibility >= duration(time.Second) && c.Defaults.Visibility <= duration(12*time.Hour), "1s to 12h"},
+		{"defaults.attempts", c.Defaults.Attempts <= 1000, "1 to 1000"},
+		{"defaults.event_bytes_max", c.Defaults.EventBytesMax >= 1 && c.Defaults.EventBytesMax <= eventBytesMax, "1B to 1MiB"},
+	} {
+		if !bound.within {
+			s := all[slices.IndexFunc(all, func(s *setting) bool { return s.key == bound.key })]
+			return usageFailure(fmt.Sprintf("%s wants %s, got %q", s.key, bound.wants, s.text()), "from "+s.origin)
+		}
+	}
+	return checkListens(c)
 }
+
+// nameForm is what names of nodes, topics and subscriptions look like.
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+func checkListens(c *config) error {
+	if err := checkListen("listen.api", c.Listen.API, c.Insecure); err != nil {
+		return err
+	}
+	if c.Listen.Admin == adminOff {
+		return nil
+	}
+	if host, _, err := net.SplitHostPort(c.Listen.Admin); err == nil && !isLoopback(host) {
+		return usageFailure(fmt.Sprintf("listen.admin %q is open to other machines", c.Listen.Admin),
+			"it shows the inside of the process and asks nobody who they are, so it stays on loopback")
+	}
+	return checkListen("listen.admin", c.Listen.Admin, true)
+}
+
+// adminOff is the listen.admin that listens nowhere.
+const adminOff = "off"
 
 func needed(s *setting) bool {
 	_, ok := s.field.Tag.Lookup("needed")
