@@ -26,7 +26,8 @@ FUZZTIME ?= 10m
 
 GOLANGCI_LINT ?= $(firstword $(wildcard .bin/golangci-lint) golangci-lint)
 PROTOC ?= protoc
-PROTOS := $(wildcard proto/freshet/v1/*.proto)
+MODULE := github.com/freshet-mq/freshet
+PROTOS := $(wildcard proto/freshet/v1/*.proto) broker/internal/catalog/catalogpb/catalog.proto
 
 ##@ Every day
 
@@ -76,12 +77,12 @@ clean: ## remove what was built
 
 # The plugins are tools of go.mod, so their versions are pinned there.
 .PHONY: generate
-generate: ## Go code from proto/freshet/v1 (needs protoc: Debian's protobuf-compiler)
-	$(PROTOC) --proto_path=proto \
+generate: ## Go code from the .proto files (needs protoc: Debian's protobuf-compiler)
+	$(PROTOC) --proto_path=proto --proto_path=. \
 	  --plugin=protoc-gen-go="$$($(GO) tool -n protoc-gen-go)" \
 	  --plugin=protoc-gen-go-grpc="$$($(GO) tool -n protoc-gen-go-grpc)" \
-	  --go_out=proto --go_opt=paths=source_relative \
-	  --go-grpc_out=proto --go-grpc_opt=paths=source_relative \
+	  --go_out=. --go_opt=module=$(MODULE) \
+	  --go-grpc_out=. --go-grpc_opt=module=$(MODULE) \
 	  $(PROTOS)
 
 .PHONY: golden

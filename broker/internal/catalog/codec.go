@@ -1,0 +1,127 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/freshet-mq/freshet/broker/internal/catalog/catalogpb"
+)
+
+// formVersion is that of commands and checkpoints.
+const formVersion = 1
+
+var (
+	// ErrVersion marks a command or a checkpoint of a newer release, which this one can't carry out.
+	ErrVersion = errors.New("catalog: made by a newer release")
+	// ErrCorrupt marks bytes that are no command, or no checkpoint.
+	ErrCorrupt = errors.New("catalog: corrupt")
+)
+
+// deterministic makes equal messages equal bytes, within one build.
+var deterministic = proto.MarshalOptions{Deterministic: true}
+
+// Encode fills in what was left out and returns the command as an entry's data. What can be refused without looking at the
+// catalog is refused here, with an *Error, and costs no entry.
+func Encode(command Command) ([]byte, error) {
+	command = command.withDefaults()
+	if refused := command.check(); refused != nil {
+		return nil, refused
+	}
+	message := &catalogpb.Command{Version: formVersion}
+	switch c := command.(type) {
+	case FoundCluster:
+		message.Command = &catalogpb.Command_FoundCluster{FoundCluster: &catalogpb.FoundCluster{
+			Name: c.Name, Id: c.ID, ReceiptKey: c.ReceiptKey[:], CreatedMs: c.CreatedMs,
+		}}
+	case CreateTopic:
+		message.Command = &catalogpb.Command_CreateTopic{CreateTopic: &catalogpb.CreateTopic{
+			Name: c.Name, EventBytesMax: c.EventBytesMax, CreatedMs: c.CreatedMs,
+		}}
+	case CreateSubscription:
+		message.Command = &catalogpb.Command_CreateSubscription{CreateSubscription: &catalogpb.CreateSubscription{
+			Topic: c.Topic, Name: c.Name, Kind: c.Kind, Pattern: c.Pattern, VisibilityMs: c.VisibilityMs,
+			AttemptsMax: c.AttemptsMax, Members: c.Members, CreatedMs: c.CreatedMs,
+		}}
+	default:
+		return nil, fmt.Errorf("catalog: assertion: no form for %T", command)
+	}
+	data, err := deterministic.Marshal(message)
+	if err != nil {
+		return nil, fmt.Errorf("catalog: encoding %T: %w", command, err)
+	}
+	return data, nil
+}
+
+// decode reads what Encode wrote. It does not check the command's values. Errors are ErrVersion and ErrCorrupt.
+func decode(data []byte) (Command, error) {
+	message := &catalogpb.Command{}
+	if err := proto.Unmarshal(data, message); err != nil {
+		return nil, fmt.Errorf("%w: a command: %w", ErrCorrupt, err)
+	}
+	if err := checkForm("command", message.GetVersion(), message); err != nil {
+		return nil, err
+	}
+	switch c := message.GetCommand().(type) {
+	case *catalogpb.Command_FoundCluster:
+		m := c.FoundCluster
+		key, err := receiptKey(m.GetReceiptKey())
+		return FoundCluster{Name: m.GetName(), ID: m.GetId(), ReceiptKey: key, CreatedMs: m.GetCreatedMs()}, err
+	case *catalogpb.Command_CreateTopic:
+		m := c.CreateTopic
+		return CreateTopic{Name: m.GetName(), EventBytesMax: m.GetEventBytesMax(), CreatedMs: m.GetCreatedMs()}, nil
+	case *catalogpb.Command_CreateSubscription:
+		m := c.CreateSubscription
+		return CreateSubscription{
+			Topic: m.GetTopic(), Name: m.GetName(), Kind: m.GetKind(), Pattern: m.GetPattern(), VisibilityMs: m.GetVisibilityMs(),
+			AttemptsMax: m.GetAttemptsMax(), Members: m.GetMembers(), CreatedMs: m.GetCreatedMs(),
+		}, nil
+	default:
+		return nil, fmt.Errorf("%w: a command that says nothing", ErrCorrupt)
+	}
+}
+
+// checkForm refuses what a newer release wrote: by its version, or by fields that this one does not know.
+func checkForm(what string, version uint32, message proto.Message) error {
+	switch {
+	case version > formVersion:
+		return fmt.Errorf("%w: a %s of version %d; this build knows %d", ErrVersion, what, version, formVersion)
+	case version == 0:
+		return fmt.Errorf("%w: a %s without version", ErrCorrupt, what)
+	case hasUnknown(message.ProtoReflect()):
+		return fmt.Errorf("%w: a %s with fields that this build does not know", ErrVersion, what)
+	}
+	return nil
+}
+
+// hasUnknown says whether the message, or one in it, has fields that its type has not.
+func hasUnknown(message protoreflect.Message) bool {
+	if len(message.GetUnknown()) > 0 {
+		return true
+	}
+	found := false
+	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		switch {
+		case field.Message() == nil:
+		case field.IsList():
+			for i := range value.List().Len() {
+				found = found || hasUnknown(value.List().Get(i).Message())
+			}
+		default:
+			found = hasUnknown(value.Message())
+		}
+		return !found
+	})
+	return found
+}
+
+// receiptKey copies a key out of a message.
+func receiptKey(bytes []byte) (key ReceiptKey, err error) {
+	if len(bytes) != len(key) {
+		return key, fmt.Errorf("%w: a receipt key of %d bytes, not %d", ErrCorrupt, len(bytes), len(key))
+	}
+	copy(key[:], bytes)
+	return key, nil
+}

@@ -1,0 +1,156 @@
+package catalog
+
+import (
+	"slices"
+
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// Command changes the catalog once it is applied: FoundCluster, CreateTopic or CreateSubscription.
+type Command interface {
+	// withDefaults returns the command with everything filled in that may be left out.
+	withDefaults() Command
+	// check returns what is wrong with it, whatever the catalog holds.
+	check() *Error
+}
+
+// ReceiptKey is what receipts of the cluster are sealed with. It is a secret and prints as one.
+type ReceiptKey [32]byte
+
+// String tells nothing.
+func (ReceiptKey) String() string { return "(secret)" }
+
+// GoString tells nothing either.
+func (ReceiptKey) GoString() string { return "(secret)" }
+
+// FoundCluster names the cluster. The first one is in force for good; a later one with the same name is answered with
+// what is there, whatever its id and key: several nodes may propose it at once.
+type FoundCluster struct {
+	Name string
+	// ID is what tells the cluster from another of its name: 1 to 64 bytes, chosen by the proposer. Required.
+	ID string
+	// ReceiptKey is 32 random bytes, chosen by the proposer. Required.
+	ReceiptKey ReceiptKey
+	// CreatedMs is the proposer's wall time, in milliseconds since 1970 UTC; as in all commands.
+	CreatedMs int64
+}
+
+func (c FoundCluster) withDefaults() Command { return c }
+
+func (c FoundCluster) check() *Error {
+	if refused := checkName("cluster name", c.Name); refused != nil {
+		return refused
+	}
+	switch {
+	case c.ID == "" || len(c.ID) > ClusterIDBytesMax:
+		return outside("bytes of the cluster id", int64(len(c.ID)), 1, ClusterIDBytesMax)
+	case c.ReceiptKey == ReceiptKey{}:
+		return wrong("receipt_key", "is all zeros; it must be random")
+	}
+	return checkCreated(c.CreatedMs)
+}
+
+// CreateTopic makes a topic. One of that name with the same settings is the answer; with others it is a conflict.
+type CreateTopic struct {
+	Name string
+	// EventBytesMax is the largest event data, in bytes, 1 to 1,048,576. 0: the default, 1,048,576.
+	EventBytesMax uint32
+	CreatedMs     int64
+}
+
+func (c CreateTopic) withDefaults() Command {
+	if c.EventBytesMax == 0 {
+		c.EventBytesMax = EventBytesMax
+	}
+	return c
+}
+
+func (c CreateTopic) check() *Error {
+	if refused := checkName("name", c.Name); refused != nil {
+		return refused
+	}
+	if c.EventBytesMax < 1 || c.EventBytesMax > EventBytesMax {
+		return outside("event_bytes_max", int64(c.EventBytesMax), 1, EventBytesMax)
+	}
+	return checkCreated(c.CreatedMs)
+}
+
+// CreateSubscription makes a subscription on a topic. One of that name with the same settings is the answer; with others
+// it is a conflict. Settings are the same when they are equal byte by byte, apart from the order of members.
+type CreateSubscription struct {
+	Topic, Name string
+	Kind        freshetv1.SubscriptionKind
+	// Pattern is the event pattern, JSON text of at most 64 KiB; empty: every event. Whether it is a pattern is for the
+	// proposer to check: replicas of different releases might disagree.
+	Pattern string
+	// VisibilityMs is how long a lease lasts, in milliseconds, 1,000 to 43,200,000. 0: the default, 30,000.
+	VisibilityMs uint32
+	// AttemptsMax is how often an event is tried, 1 to 1,000. 0: the default, 5.
+	AttemptsMax uint32
+	// Members are those that a fan-out begins with, at most 256. A queue has none.
+	Members   []string
+	CreatedMs int64
+}
+
+func (c CreateSubscription) withDefaults() Command {
+	if c.VisibilityMs == 0 {
+		c.VisibilityMs = VisibilityDefaultMs
+	}
+	if c.AttemptsMax == 0 {
+		c.AttemptsMax = AttemptsDefault
+	}
+	c.Members = slices.Sorted(slices.Values(c.Members))
+	return c
+}
+
+func (c CreateSubscription) check() *Error {
+	if refused := checkName("topic", c.Topic); refused != nil {
+		return refused
+	}
+	if refused := checkName("name", c.Name); refused != nil {
+		return refused
+	}
+	switch {
+	case c.Kind != queue && c.Kind != fanout:
+		return wrong("kind", "is %v; it must be queue or fanout", int32(c.Kind))
+	case len(c.Pattern) > PatternBytesMax:
+		return tooLarge("pattern", int64(len(c.Pattern)), PatternBytesMax, "bytes")
+	case c.VisibilityMs < VisibilityMinMs || c.VisibilityMs > VisibilityMaxMs:
+		return outside("visibility_ms", int64(c.VisibilityMs), VisibilityMinMs, VisibilityMaxMs)
+	case c.AttemptsMax < 1 || c.AttemptsMax > AttemptsMax:
+		return outside("attempts_max", int64(c.AttemptsMax), 1, AttemptsMax)
+	}
+	if refused := checkMembers(c.Kind, c.Members); refused != nil {
+		return refused
+	}
+	return checkCreated(c.CreatedMs)
+}
+
+// checkMembers wants names in order, so that equal sets are equal lists.
+func checkMembers(kind freshetv1.SubscriptionKind, members []string) *Error {
+	switch {
+	case kind == queue && len(members) > 0:
+		return wrong("members", "has %d names; a queue has consumers that come and go, only a fan-out has members", len(members))
+	case len(members) > MembersMax:
+		return tooLarge("members", int64(len(members)), MembersMax, "names")
+	}
+	for i, member := range members {
+		if refused := checkName("a name in members", member); refused != nil {
+			return refused
+		}
+		if i > 0 && member == members[i-1] {
+			return wrong("members", "has %q twice", member)
+		}
+		if i > 0 && member < members[i-1] {
+			return wrong("members", "has %q behind %q; they must be sorted", member, members[i-1])
+		}
+	}
+	return nil
+}
+
+func checkCreated(ms int64) *Error {
+	if ms < 0 || ms > createdMaxMs {
+		return outside("created_ms", ms, 0, createdMaxMs)
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package catalog
+
+import freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+
+// Limits of what the catalog takes, and defaults of what is left out.
+const (
+	// TopicsMax is the most topics of a cluster.
+	TopicsMax = 10_000
+	// SubscriptionsMax is the most subscriptions of a topic.
+	SubscriptionsMax = 10_000
+	// MembersMax is the most members that a fan-out can be made with.
+	MembersMax = 256
+	// PatternBytesMax is the longest event pattern, in bytes: 64 KiB.
+	PatternBytesMax = 64 << 10
+	// BytesMax bounds the whole catalog, which is held in memory on every node: 64 MiB of names, patterns and members,
+	// with EntryBytes for each topic and subscription.
+	BytesMax = 64 << 20
+	// EntryBytes is what a topic or a subscription counts for besides its texts.
+	EntryBytes = 128
+
+	// EventBytesMax is the largest event data that a topic can allow, and the default: 1 MiB.
+	EventBytesMax = 1 << 20
+
+	// VisibilityMinMs and VisibilityMaxMs bound a subscription's visibility timeout: 1 s to 12 h.
+	VisibilityMinMs, VisibilityMaxMs = 1_000, 43_200_000
+	// VisibilityDefaultMs is 30 s.
+	VisibilityDefaultMs = 30_000
+	// AttemptsMax is the most attempts that a subscription can allow.
+	AttemptsMax = 1_000
+	// AttemptsDefault is how many it allows when nothing is said.
+	AttemptsDefault = 5
+
+	// ClusterIDBytesMax is the longest id of a cluster, in bytes.
+	ClusterIDBytesMax = 64
+	// createdMaxMs is the end of the year 9999.
+	createdMaxMs = 253_402_300_799_999
+)
+
+const (
+	queue  = freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_QUEUE
+	fanout = freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_FANOUT
+)
