@@ -36,8 +36,8 @@ func (c Codec) String() string {
 	}
 }
 
-// zstdWindowBytes bounds how far back a zstd frame refers, and so what a decoder has to keep: the power of two above
-// RecordBytesMax.
+// zstdWindowBytes bounds the window that a zstd frame may ask for, and so what a decoder has to keep: the power of two above
+// RecordBytesMax, since windows come in such steps.
 const zstdWindowBytes = 2 << 20
 
 // The zstd coders are pools inside, safe for concurrent use and of a megabyte and more each: one of them serves the process
@@ -55,8 +55,8 @@ var (
 			zstd.WithDecoderConcurrency(0), // one a processor
 			zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(zstdWindowBytes),
-			zstd.WithDecoderMaxMemory(RecordBytesMax),
-			zstd.WithDecodeAllCapLimit(true))
+			zstd.WithDecoderMaxMemory(zstdWindowBytes), // would lower the window if it were less
+			zstd.WithDecodeAllCapLimit(true))           // what bounds the output, see decompress
 	})
 )
 

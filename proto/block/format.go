@@ -38,7 +38,7 @@ import "hash/crc32"
 //	12   4  CRC-32C of the stored bytes
 //
 // A frame whose stored length equals its uncompressed length is stored as it is, whatever the codec; a compressed one is
-// shorter. A frame holds several whole records of together at most 16 KiB, or exactly one record of any length.
+// shorter: an S2 block, or zstd frames without dictionary and with windows of at most 2 MiB. A frame holds several whole records of together at most 16 KiB, or exactly one record of any length.
 // The checksum stands in the directory and the directory is under the header's: that binds it to the frame's number and to
 // this block, so frames can't be swapped or brought in from elsewhere, and yet a frame that is copied whole into a selected
 // block takes the checksum along that its producer made (B4); one seeded by number or block would have to be made anew.

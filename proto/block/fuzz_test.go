@@ -17,7 +17,7 @@ func FuzzVerify(f *testing.F) {
 			f.Add(encode(f, new(Writer), Options{Codec: codec, Producer: testProducer}, events), seed%2 == 0)
 		}
 	}
-	bomb := oneFrame(CodecZstd, zstdFrame(6<<3, 4000, 100_000), 20_000)
+	bomb := oneFrame(CodecZstd, zstdFrame(7<<3, 4000, 100_000), 20_000)
 	f.Add(bomb.bytes(), false)
 	f.Add(encode(f, new(Writer), Options{Codec: CodecS2}, []Event{{Data: make([]byte, 20_000)}}), true)
 	f.Fuzz(func(t *testing.T, b []byte, right bool) {

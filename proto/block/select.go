@@ -41,7 +41,7 @@ type segment struct {
 
 // selectedFrame is a frame of the selected block.
 type selectedFrame struct {
-	segments []segment // one for a frame that is copied whole
+	segments []segment // all of the same source frame if it is copied whole
 	whole    bool
 	bytes    int // of records
 	events   int
@@ -109,11 +109,7 @@ func (s *Selector) plan(src *Block, runs []Run) error {
 func (s *Selector) cut(src *Block, run Run) {
 	for frame := src.FrameOf(run.From); run.From < run.To; frame++ {
 		to := min(run.To, int(src.entry(frame).eventEnd))
-		if last := len(s.segments) - 1; last >= 0 && s.segments[last].frame == frame && s.segments[last].to == run.From {
-			s.segments[last].to = to // a run that continues the one before
-		} else {
-			s.segments = append(s.segments, segment{frame: frame, from: run.From, to: to})
-		}
+		s.segments = append(s.segments, segment{frame: frame, from: run.From, to: to})
 		run.From = to
 	}
 }

@@ -178,3 +178,51 @@ func TestSelectRefuses(t *testing.T) {
 		t.Errorf("a broken frame gives %d bytes and %v", len(out), err)
 	}
 }
+
+// TestFrameBorders: frames are filled up to FrameBytesMax exactly, by the Writer and by Select.
+func TestFrameBorders(t *testing.T) {
+	record := func(bytes int) Event { return Event{Data: make([]byte, bytes-1)} }
+	events := []Event{record(8192), record(8192), record(8192), record(8192), record(8193), record(8191), record(8192), record(8193)}
+	b := open(t, encode(t, new(Writer), Options{}, events))
+	var frames []Frame
+	for i := range b.Frames() {
+		frames = append(frames, b.Frame(i))
+	}
+	want := []Frame{{0, 2, 16384, 16384, false}, {2, 4, 16384, 16384, false}, {4, 6, 16384, 16384, false}, {6, 7, 8192, 8192, false}, {7, 8, 8193, 8193, false}}
+	if !slices.Equal(frames, want) {
+		t.Errorf("written frames are %+v, want %+v", frames, want)
+	}
+	for _, c := range []struct {
+		runs   []Run
+		frames int
+	}{
+		{[]Run{{1, 3}}, 1},         // 8192 of two frames each
+		{[]Run{{1, 2}, {4, 5}}, 2}, // one byte too many
+	} {
+		out, err := new(Selector).Select(nil, b, c.runs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := open(t, out).Frames(); got != c.frames {
+			t.Errorf("%v are in %d frames, want %d", c.runs, got, c.frames)
+		}
+	}
+}
+
+// TestDirtyDestination: what is appended to memory that was used before has its padding all zero.
+func TestDirtyDestination(t *testing.T) {
+	dirty := func() []byte { return bytes.Repeat([]byte{0xaa}, 100_000)[:0] }
+	var w Writer
+	encode(t, &w, Options{Codec: CodecS2}, []Event{{Data: make([]byte, 500_000)}, {Data: make([]byte, 500_000)}})
+	b, err := w.Finish(dirty())
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := open(t, b)
+	if b, err = new(Selector).Select(dirty(), block, []Run{{1, 2}}); err != nil {
+		t.Fatal(err)
+	}
+	if padding := open(t, b).header.paddingBytes; padding == 0 || block.header.paddingBytes == 0 {
+		t.Error("there is no padding")
+	}
+}
