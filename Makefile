@@ -7,10 +7,6 @@ SHELL := /bin/bash
 
 GO ?= go
 
-# What `freshet version` says of a build made here; outside a git checkout the
-# binary falls back on what the Go toolchain recorded.
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-
 # Packages whose goroutines share memory: they run under the race detector too.
 RACE_PACKAGES := $(patsubst %,./%/...,$(wildcard matcher partition raftlog broker client))
 
@@ -40,7 +36,7 @@ help: ## print this
 .PHONY: build
 build: ## build bin/freshet
 	@mkdir -p bin
-	$(GO) build $(if $(VERSION),-ldflags '-X main.version=$(VERSION)') -o bin/freshet ./cmd/freshet
+	$(GO) build -o bin/freshet ./cmd/freshet
 
 .PHONY: run
 run: build ## run the main job, checked (DATA=FILE for real events, ARGS="--repeat 20 --json")
