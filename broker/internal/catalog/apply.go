@@ -46,8 +46,8 @@ func (v *View) next(index uint64) *View {
 
 func (v *View) foundCluster(index uint64, c FoundCluster) (*View, Result) {
 	if v.cluster != nil {
-		if d := differ("name", v.cluster.Name, c.Name); d != nil {
-			return v, Result{Err: wrong("cluster name", "is %s; this cluster is called %s", d.asked, d.there)}
+		if c.Name != v.cluster.Name {
+			return v, Result{Err: wrong("cluster name", "is %q; this cluster is called %q", c.Name, v.cluster.Name)}
 		}
 		return v, Result{Cluster: *v.cluster}
 	}

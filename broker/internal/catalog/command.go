@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"slices"
+	"unicode/utf8"
 
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
@@ -44,6 +45,8 @@ func (c FoundCluster) check() *Error {
 	switch {
 	case c.ID == "" || len(c.ID) > ClusterIDBytesMax:
 		return outside("bytes of the cluster id", int64(len(c.ID)), 1, ClusterIDBytesMax)
+	case !utf8.ValidString(c.ID):
+		return wrong("cluster id", "is not UTF-8")
 	case c.ReceiptKey == ReceiptKey{}:
 		return wrong("receipt_key", "is all zeros; it must be random")
 	}
@@ -115,6 +118,8 @@ func (c CreateSubscription) check() *Error {
 		return wrong("kind", "is %v; it must be queue or fanout", int32(c.Kind))
 	case len(c.Pattern) > PatternBytesMax:
 		return tooLarge("pattern", int64(len(c.Pattern)), PatternBytesMax, "bytes")
+	case !utf8.ValidString(c.Pattern):
+		return wrong("pattern", "is not UTF-8")
 	case c.VisibilityMs < VisibilityMinMs || c.VisibilityMs > VisibilityMaxMs:
 		return outside("visibility_ms", int64(c.VisibilityMs), VisibilityMinMs, VisibilityMaxMs)
 	case c.AttemptsMax < 1 || c.AttemptsMax > AttemptsMax:
@@ -135,7 +140,7 @@ func checkMembers(kind freshetv1.SubscriptionKind, members []string) *Error {
 		return tooLarge("members", int64(len(members)), MembersMax, "names")
 	}
 	for i, member := range members {
-		if refused := checkName("a name in members", member); refused != nil {
+		if refused := checkName("members", member); refused != nil {
 			return refused
 		}
 		if i > 0 && member == members[i-1] {

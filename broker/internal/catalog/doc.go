@@ -2,11 +2,11 @@
 // is the desired state: a controller elsewhere drives the partitions to it. It does not know partitions, patterns (a
 // pattern is text here, parsed by whoever proposes it), clients, disks or clocks.
 //
-//	 Encode(Command) ─▶ raftlog's group "meta" ─▶ Machine.Apply ─▶ Result (to the proposer)
-//	                                                  │
-//	                                    View ────────▶ View        each immutable, swapped in one step
-//	                                      ▲              ▲
-//	                                   readers        readers: lookups, lists, Since(version), <-Changed()
+//	Encode(Command) ─▶ raftlog's group "meta" ─▶ Machine.Apply ─▶ Result (to the proposer)
+//	                                                 │
+//	                                   View ────────▶ View        each immutable, swapped in one step
+//	                                     ▲              ▲
+//	                                  readers        readers: lookups, lists, Since(version), <-Changed()
 //
 // Everything that isn't in the catalog's own state stands in the command: times, the cluster's id and its receipt key are
 // chosen by the proposer, defaults are filled in before they are written. So all replicas answer a command alike, now and

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"strings"
 
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
@@ -66,7 +67,7 @@ func tooMany(field, where string, limit int64) *Error {
 func exists(code freshetv1.ErrorCode, what, name string, differs *difference) *Error {
 	return &Error{
 		Code: code, Field: differs.field,
-		text: fmt.Sprintf("%s %q is there already with other settings: its %s is %s, not %s", what, name, differs.field, differs.there, differs.asked),
+		text: fmt.Sprintf("%s %q is there already with other settings: %s %s, asked for %s", what, name, differs.field, differs.there, differs.asked),
 	}
 }
 
@@ -92,13 +93,14 @@ func differ[T comparable](field string, there, asked T) *difference {
 
 // shortened renders a setting for an error, which need not repeat a pattern of 64 KiB.
 func shortened(value any) string {
-	const most = 80
+	const bytesMax = 120
 	text := fmt.Sprint(value)
-	if s, ok := value.(string); ok {
-		text = fmt.Sprintf("%q", s)
-	}
-	if len(text) > most {
-		text = text[:most] + "..."
+	switch {
+	case text == "":
+		return "(none)"
+	case len(text) > bytesMax:
+		// The cut may go through a character.
+		return strings.ToValidUTF8(text[:bytesMax], "") + "..."
 	}
 	return text
 }
