@@ -19,7 +19,7 @@ func benchEventsOf(n int) []Event {
 		detailType := types[i/7%len(types)]
 		data := fmt.Sprintf(`{"version":"0","id":"%08x-7d3f-4c1a-9f00-%012x","source":"com.shop.orders","detail-type":%q,`+
 			`"time":"2026-03-01T12:%02d:%02dZ","detail":{"order":%d,"amount":%d.%02d,"currency":"EUR","note":"`,
-			i*2654435761, i*40503, detailType, i/60%60, i%60, 100000+i, i*37%900, i%100)
+			uint32(i)*2654435761, i*40503, detailType, i/60%60, i%60, 100000+i, i*37%900, i%100)
 		for len(data) < benchEventBytes-3 {
 			data += string(rune('a' + (i*7+len(data)*len(data))%26))
 		}

@@ -1,6 +1,7 @@
 package block
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -121,7 +122,7 @@ func checkAccepted(t testing.TB, b []byte) {
 	r.Reset(block)
 	for i := len(events) - 1; i >= 0; i -= 1 + len(events)/10 {
 		view, err := r.At(i)
-		if err != nil || string(view.Data()) != string(events[i].Data) {
+		if err != nil || !bytes.Equal(view.Data(), events[i].Data) {
 			t.Fatalf("event %d read by index: %v", i, err)
 		}
 	}
@@ -160,7 +161,7 @@ func zstdFrame(windowDescriptor byte, blocks, blockBytes int) []byte {
 // TestBombs is B2: frames that inflate to other than they say are refused without allocating what they say or would.
 func TestBombs(t *testing.T) {
 	const window128KB, window2GB = 7 << 3, 21 << 3
-	s2Claim := func(n int) []byte { return append(binary.AppendUvarint(nil, uint64(n)), 0xfe, 0x01, 0x02) }
+	s2Claim := func(n uint64) []byte { return append(binary.AppendUvarint(nil, n), 0xfe, 0x01, 0x02) }
 	for name, c := range map[string]struct {
 		parts twinParts
 		want  string

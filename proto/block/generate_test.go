@@ -1,6 +1,7 @@
 package block
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -186,7 +187,7 @@ func sameEvents(t testing.TB, what string, got, want []Event) {
 	}
 	for i := range got {
 		g, w := got[i], want[i]
-		if string(g.Data) != string(w.Data) {
+		if !bytes.Equal(g.Data, w.Data) {
 			t.Fatalf("%s: event %d has other data, %d bytes, want %d", what, i, len(g.Data), len(w.Data))
 		}
 		g.Data, w.Data = nil, nil

@@ -128,7 +128,10 @@ func readHeader(b []byte) (header, error) {
 			Sequence: le.Uint64(b[40:]),
 		},
 	}
-	return h, h.check(len(b))
+	if err := h.check(len(b)); err != nil {
+		return header{}, err
+	}
+	return h, nil
 }
 
 // check holds the counts against the limits and against the length of the block. It runs after the checksum, so what it

@@ -40,15 +40,15 @@ func manyAttributes(n int) []Attribute {
 
 // TestLimits: an event at a limit goes all the way, one beyond it by one is refused by name, and the Writer goes on.
 func TestLimits(t *testing.T) {
-	for field, make := range atLimit {
+	for field, at := range atLimit {
 		var w Writer
 		for range 2 {
-			beyond := make(1)
+			beyond := at(1)
 			var limit *LimitError
 			if err := w.Append(&beyond); !errors.As(err, &limit) || limit.Field != field || limit.Got != limit.Limit+1 {
 				t.Errorf("%s: one beyond the limit: %v", field, err)
 			}
-			within := make(0)
+			within := at(0)
 			if err := w.Append(&within); err != nil {
 				t.Fatalf("%s: at the limit: %v", field, err)
 			}
@@ -57,7 +57,7 @@ func TestLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sameEvents(t, field, read(t, open(t, b)), []Event{make(0), make(0)})
+		sameEvents(t, field, read(t, open(t, b)), []Event{at(0), at(0)})
 		if err := new(Reader).Verify(open(t, b), DataBytesMax); err != nil {
 			t.Errorf("%s: verify: %v", field, err)
 		}

@@ -26,7 +26,7 @@ func TestReaderByIndex(t *testing.T) {
 				}
 			}
 			view, err := r.At(i)
-			if err != nil || string(view.Data()) != string(events[i].Data) || r.Index() != i {
+			if err != nil || !bytes.Equal(view.Data(), events[i].Data) || r.Index() != i {
 				t.Fatalf("seed %d: event %d by index: %v", seed, i, err)
 			}
 			for range c.below(100) {
@@ -36,7 +36,7 @@ func TestReaderByIndex(t *testing.T) {
 				if i == len(events) {
 					break
 				}
-				if string(r.View().Data()) != string(events[i].Data) {
+				if !bytes.Equal(r.View().Data(), events[i].Data) {
 					t.Fatalf("seed %d: event %d after one by index has other data", seed, i)
 				}
 			}
