@@ -1,0 +1,219 @@
+package matcher
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// Whether a branch's fields can be matched together. For a match, each field needs a leaf (or an absence), and all leaves
+// have to agree about arrays: where two of them lie in the same array, they lie in the same element of it. So
+//
+//	{"e":{"first":["Anna"],"last":["Jones"]}}    does not match    {"e":[{"first":"Anna"},{"last":"Jones"}]}
+//
+// The search goes through the fields in the order of their paths and binds arrays to elements as it takes leaves. A field that
+// accepts absence is satisfied without a leaf if no leaf at its path, matching or not, agrees with what is bound so far. That
+// depends on the fields in front of it and not on those behind; EventBridge's engine does it so, and it can be seen from
+// outside (PATTERNS.md, "exists").
+//
+// Three things keep the search from trying every combination:
+//   - Leaves of one field in one element are one candidate, so the search is over elements.
+//   - Elements that don't agree with what is bound are stepped over: they are numbered in the order of the text, which makes
+//     whatever lies in an array, and in an element, a range.
+//   - What was bound matters for the fields to come only as far as they have leaves in the arrays bound. Once the rest of a
+//     branch has failed under a binding of those arrays, it is not tried again under the same.
+//
+// As long as no two arrays share a path, the arrays that matter at one time lie in each other, so that a binding is an element,
+// and the work is about the number of leaves times the depth of arrays. See searchStepsFixed for when they do share one.
+
+// candidates are where in an event a field finds what it looks for.
+type candidates struct {
+	judged   bool
+	matching []int32 // elements with a leaf that matches, ascending; 0 stands for "in no array"
+	present  []int32 // elements with any leaf at the path; only for fields that accept absence
+}
+
+// impossible reports whether the field can't be satisfied whatever is bound.
+func (c *candidates) impossible(f *field) bool { return len(c.matching) == 0 && !f.absence }
+
+// search is one branch put to one event.
+type search struct {
+	event  *ParsedEvent
+	fields branch
+	found  []*candidates // of each of fields
+
+	bound []int32 // by array: the element it is bound to; 0 for none, as element 0 is in no array
+	trail []int32 // the elements that bound their array, in that order, to unbind them again
+	until []int32 // by array: 1 + the last of fields that has a leaf in it; 0 for none
+	mark  []bool  // by element, used by key alone
+
+	failed map[string]struct{} // what was tried in vain: a field, and the binding that it met
+	steps  int                 // what is left
+	key    []byte
+
+	// For explaining.
+	chosen  []int32 // by field: the element whose leaf it took, or noElement where it took an absence
+	reached int     // how many fields could be satisfied together, from the first on
+	gaveUp  bool
+}
+
+// noElement says that a field is satisfied by an absence.
+const noElement = -1
+
+// together reports whether all fields can be satisfied at once.
+func (s *search) together() bool {
+	s.chosen = make([]int32, len(s.fields))
+	s.steps = searchStepsFixed + searchStepsPerValue*len(s.event.leaves)
+	if len(s.event.arrays) > 0 {
+		s.bound = make([]int32, len(s.event.arrays))
+		s.until = make([]int32, len(s.event.arrays))
+		s.mark = make([]bool, len(s.event.elements))
+		s.findUntil()
+	}
+	ok := s.from(0)
+	s.gaveUp = !ok && s.steps < 0
+	return ok
+}
+
+// findUntil notes, for each array, the last field that cares how it is bound. From the last field to the first, an array that
+// is noted already has its surroundings noted too.
+func (s *search) findUntil() {
+	for i := len(s.fields) - 1; i >= 0; i-- {
+		for _, list := range [][]int32{s.found[i].matching, s.found[i].present} {
+			for _, e := range list {
+				for ; e != 0 && s.until[s.event.elements[e].array] == 0; e = s.event.elements[e].around {
+					s.until[s.event.elements[e].array] = int32(i) + 1
+				}
+			}
+		}
+	}
+}
+
+// from satisfies the fields from number i on under what is bound.
+func (s *search) from(i int) bool {
+	s.reached = max(s.reached, i)
+	if i == len(s.fields) {
+		return true
+	}
+	// Looked up before, noted after: nothing in between leaves the trail changed, but the key's bytes are overwritten.
+	if _, again := s.failed[string(s.keyAt(i))]; again {
+		return false
+	}
+	found := s.found[i]
+	for at := s.next(found.matching, 0); at < len(found.matching); at = s.next(found.matching, at+1) {
+		s.chosen[i] = found.matching[at]
+		before := s.bind(found.matching[at])
+		if s.from(i + 1) {
+			return true
+		}
+		s.unbind(before)
+	}
+	if s.fields[i].absence && s.next(found.present, 0) == len(found.present) && s.steps >= 0 {
+		s.chosen[i] = noElement
+		if s.from(i + 1) {
+			return true
+		}
+	}
+	if s.failed == nil {
+		s.failed = make(map[string]struct{})
+	}
+	s.failed[string(s.keyAt(i))] = struct{}{}
+	return false
+}
+
+// next returns the position of the first element, from a position on, that agrees with what is bound; the list's length if none
+// does, or if the steps are used up.
+func (s *search) next(list []int32, at int) int {
+	for at < len(list) {
+		wanted, array := s.conflict(list[at])
+		if s.steps < 0 {
+			return len(list)
+		}
+		if wanted == 0 {
+			return at
+		}
+		// On to the element that the array is bound to, or past the array.
+		goal := wanted
+		if list[at] > wanted {
+			goal = s.event.arrays[array].last + 1
+		}
+		step, _ := slices.BinarySearch(list[at:], goal)
+		at += step
+	}
+	return at
+}
+
+// conflict returns the element that an array around e is bound to, and the array, if it is not the one that e lies in. There is
+// at most one such array: an element that lies in another element of it can't have bound anything further in.
+func (s *search) conflict(e int32) (wanted, array int32) {
+	for s.steps--; e != 0; e = s.event.elements[e].around {
+		s.steps--
+		array = s.event.elements[e].array
+		if b := s.bound[array]; b == e {
+			return 0, 0 // and so is everything around it
+		} else if b != 0 {
+			return b, array
+		}
+	}
+	return 0, 0
+}
+
+// bind binds the arrays that an element lies in, and returns what unbind needs.
+func (s *search) bind(e int32) int {
+	before := len(s.trail)
+	for ; e != 0; e = s.event.elements[e].around {
+		array := s.event.elements[e].array
+		if s.bound[array] != 0 {
+			break
+		}
+		s.steps--
+		s.bound[array] = e
+		s.trail = append(s.trail, e)
+	}
+	return before
+}
+
+func (s *search) unbind(before int) {
+	for _, e := range s.trail[before:] {
+		s.bound[s.event.elements[e].array] = 0
+	}
+	s.trail = s.trail[:before]
+}
+
+// keyAt writes what the fields from number i on can see of what is bound: the innermost elements of arrays that they have
+// leaves in. Elements around those go without saying.
+func (s *search) keyAt(i int) []byte {
+	s.key = binary.LittleEndian.AppendUint32(s.key[:0], uint32(i))
+	matters := func(e int32) bool { return e != 0 && s.until[s.event.elements[e].array] > int32(i) }
+	for _, e := range s.trail {
+		s.steps--
+		if matters(e) {
+			s.mark[s.event.elements[e].around] = true
+		}
+	}
+	start := len(s.key)
+	for _, e := range s.trail {
+		if matters(e) && !s.mark[e] {
+			s.key = binary.LittleEndian.AppendUint32(s.key, uint32(e))
+		}
+	}
+	for _, e := range s.trail {
+		s.mark[s.event.elements[e].around] = false
+	}
+	sortWords(s.key[start:])
+	return s.key
+}
+
+// sortWords orders words of four bytes, so that a set of elements has one key. There are seldom two.
+func sortWords(b []byte) {
+	if len(b) <= 4 {
+		return
+	}
+	words := make([]uint32, len(b)/4)
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint32(b[4*i:])
+	}
+	slices.Sort(words)
+	for i, w := range words {
+		binary.LittleEndian.PutUint32(b[4*i:], w)
+	}
+}

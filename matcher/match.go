@@ -1,0 +1,73 @@
+package matcher
+
+import "slices"
+
+// Match reports whether the event matches.
+func (p *Pattern) Match(e Event) bool {
+	return p == nil || p.MatchParsed(ParseEvent(e))
+}
+
+// MatchParsed is Match for an event that was read before. To put one event to many patterns, read it once.
+func (p *Pattern) MatchParsed(e *ParsedEvent) bool {
+	if p == nil {
+		return true
+	}
+	if e.err != nil {
+		return false // also {"x":[{"exists":false}]} looks at content
+	}
+	j := newJudgement(p, e)
+	return slices.ContainsFunc(p.branches, func(b branch) bool {
+		ok, _ := j.branch(b)
+		return ok
+	})
+}
+
+// judgement is a pattern put to an event. Branches share fields, so each field is judged once.
+type judgement struct {
+	pattern *Pattern
+	event   *ParsedEvent
+	found   []candidates // by field.index
+}
+
+func newJudgement(p *Pattern, e *ParsedEvent) *judgement {
+	return &judgement{pattern: p, event: e, found: make([]candidates, len(p.fields))}
+}
+
+// branch reports whether all fields match together. The search is returned for explaining; it is nil if it came to none,
+// because some field can't match at all.
+func (j *judgement) branch(b branch) (bool, *search) {
+	if slices.ContainsFunc(b, func(f *field) bool { return j.candidates(f).impossible(f) }) {
+		return false, nil
+	}
+	s := &search{event: j.event, fields: b, found: make([]*candidates, len(b))}
+	for i, f := range b {
+		s.found[i] = j.candidates(f)
+	}
+	return s.together(), s
+}
+
+// candidates finds the elements where a field has what it wants.
+func (j *judgement) candidates(f *field) *candidates {
+	c := &j.found[f.index]
+	if c.judged {
+		return c
+	}
+	c.judged = true
+	for _, i := range j.event.leavesAt(f.path) {
+		leaf := &j.event.leaves[i]
+		if f.absence {
+			c.present = append(c.present, leaf.element)
+		}
+		if f.matches(leaf.value) {
+			c.matching = append(c.matching, leaf.element)
+		}
+	}
+	c.present, c.matching = distinct(c.present), distinct(c.matching)
+	return c
+}
+
+// distinct orders elements and leaves out repeats.
+func distinct(elements []int32) []int32 {
+	slices.Sort(elements)
+	return slices.Compact(elements)
+}
