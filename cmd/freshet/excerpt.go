@@ -13,7 +13,7 @@ const excerptWidth = 72
 // columns in code points.
 func pointAt(text []byte, line, column int) []string {
 	lines := bytes.Split(text, []byte("\n"))
-	if line < 1 || line > len(lines) || !utf8.Valid(lines[line-1]) {
+	if line < 1 || line > len(lines) || len(lines[line-1]) == 0 || !utf8.Valid(lines[line-1]) {
 		return nil
 	}
 	shown := []rune(strings.TrimRight(string(lines[line-1]), "\r"))

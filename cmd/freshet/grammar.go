@@ -16,6 +16,11 @@ type grammar struct {
 	Help helpFlag `group:"Everywhere" help:"Print this."                short:"h"`
 	everydayFlags
 
+	Pattern struct {
+		Check patternCheckCommand `cmd:"" help:"Say whether a pattern is valid, and where it isn't."`
+		Test  patternTestCommand  `cmd:"" help:"Run events against a pattern, or a corpus of cases against the matcher."`
+	} `cmd:"" group:"Patterns" help:"Event patterns, without a server."`
+
 	Serve   serveCommand   `cmd:"" group:"Servers" help:"Run a production node."`
 	Version versionCommand `cmd:"" group:"Servers" help:"Say which release this is."`
 }
