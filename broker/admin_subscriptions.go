@@ -1,0 +1,100 @@
+package broker
+
+import (
+	"context"
+	"slices"
+
+	"github.com/freshet-mq/freshet/broker/internal/catalog"
+	"github.com/freshet-mq/freshet/partition"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// CreateSubscription makes a subscription. When it answers, every partition of the topic holds it: whatever is published from then on is
+// routed by it.
+func (s *adminService) CreateSubscription(ctx context.Context, req *freshetv1.CreateSubscriptionRequest) (*freshetv1.CreateSubscriptionResponse, error) {
+	wanted := req.GetSubscription()
+	if wanted == nil {
+		return nil, argumentRefused("subscription", "is missing; it is required")
+	}
+	topic, err := s.metadata.topic("topic", wanted.GetTopic())
+	if err != nil {
+		return nil, err
+	}
+	if err := catalog.CheckName("name", wanted.GetName()); err != nil {
+		return nil, catalogFault(err)
+	}
+	if err := s.may(ctx, actionManage, resource{topic: topic.Name, subscription: wanted.GetName()}); err != nil {
+		return nil, err
+	}
+	if text := wanted.GetPattern(); text != "" {
+		if _, err := parsePattern("pattern", text); err != nil {
+			return nil, err
+		}
+	}
+	res, err := s.metadata.propose(ctx, s.creation(topic, wanted))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.controller.reach(ctx, res.Subscription.Changed, res.Subscription.ID); err != nil {
+		return nil, err
+	}
+	return &freshetv1.CreateSubscriptionResponse{Subscription: s.wireSubscription(res.Subscription), Created: res.Created}, nil
+}
+
+// creation fills in what the request leaves to the node. The catalog checks the rest.
+func (s *adminService) creation(topic catalog.Topic, wanted *freshetv1.Subscription) catalog.CreateSubscription {
+	c := catalog.CreateSubscription{
+		Topic: topic.Name, Name: wanted.GetName(), Kind: wanted.GetKind(), Pattern: wanted.GetPattern(),
+		VisibilityMs: wanted.GetVisibilityMs(), AttemptsMax: wanted.GetAttemptsMax(), Members: wanted.GetMembers(),
+		CreatedMs: s.life.clock.Now().UnixMilli(),
+	}
+	if c.VisibilityMs == 0 {
+		c.VisibilityMs = uint32(s.defaults.Visibility.Milliseconds())
+	}
+	if c.AttemptsMax == 0 {
+		c.AttemptsMax = uint32(s.defaults.Attempts)
+	}
+	return c
+}
+
+// ListSubscriptions lists a topic's subscriptions by name, with what they hold.
+func (s *adminService) ListSubscriptions(ctx context.Context, req *freshetv1.ListSubscriptionsRequest) (*freshetv1.ListSubscriptionsResponse, error) {
+	topic, err := s.topic(ctx, actionDescribe, req.GetTopic())
+	if err != nil {
+		return nil, err
+	}
+	limit, err := listLimit(req.GetMax(), listMax)
+	if err != nil {
+		return nil, err
+	}
+	res := &freshetv1.ListSubscriptionsResponse{}
+	for sub := range s.metadata.view().Subscriptions(topic.Name, req.GetAfter()) {
+		if res.More = len(res.Subscriptions) == limit; res.More {
+			break
+		}
+		res.Subscriptions = append(res.Subscriptions, s.wireSubscription(sub))
+	}
+	return res, nil
+}
+
+// wireSubscription is a subscription as clients see it: what the catalog says it should be, with members and counts from where its events are.
+func (s *adminService) wireSubscription(sub catalog.Subscription) *freshetv1.Subscription {
+	wire := &freshetv1.Subscription{
+		Topic: sub.Topic, Name: sub.Name, Id: sub.ID, Kind: sub.Kind, Pattern: sub.Pattern, VisibilityMs: sub.VisibilityMs,
+		AttemptsMax: sub.AttemptsMax, CreatedMs: sub.CreatedMs, Counts: &freshetv1.SubscriptionCounts{},
+	}
+	members := slices.Clone(sub.Members)
+	for _, p := range s.partitions.holding(sub.TopicID) {
+		id := partition.SubscriptionID(sub.ID)
+		n := p.Counts(id)
+		wire.Counts.Ready += n.Ready
+		wire.Counts.Leased += n.Leased
+		wire.Counts.Delayed += n.Delayed
+		wire.Counts.Dead += n.Dead
+		wire.Counts.Sessions += uint32(n.Sessions)
+		members = append(members, p.Members(id)...)
+	}
+	slices.Sort(members)
+	wire.Members = slices.Compact(members)
+	return wire
+}

@@ -1,0 +1,71 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/freshet-mq/freshet/broker/internal/catalog"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// listMax is how many names one answer lists.
+const listMax = 1_000
+
+// CreateTopic makes a topic, and answers when every partition that will hold a part of it does.
+func (s *adminService) CreateTopic(ctx context.Context, req *freshetv1.CreateTopicRequest) (*freshetv1.CreateTopicResponse, error) {
+	if err := catalog.CheckName("name", req.GetName()); err != nil {
+		return nil, catalogFault(err)
+	}
+	if err := s.may(ctx, actionManage, resource{topic: req.GetName()}); err != nil {
+		return nil, err
+	}
+	command := catalog.CreateTopic{
+		Name: req.GetName(), EventBytesMax: req.GetEventBytesMax(), CreatedMs: s.life.clock.Now().UnixMilli(),
+	}
+	if command.EventBytesMax == 0 {
+		command.EventBytesMax = uint32(s.defaults.EventBytesMax)
+	}
+	res, err := s.metadata.propose(ctx, command)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.controller.reach(ctx, res.Topic.Changed, res.Topic.ID); err != nil {
+		return nil, err
+	}
+	return &freshetv1.CreateTopicResponse{Topic: wireTopic(res.Topic), Created: res.Created}, nil
+}
+
+// ListTopics lists topics by name.
+func (s *adminService) ListTopics(ctx context.Context, req *freshetv1.ListTopicsRequest) (*freshetv1.ListTopicsResponse, error) {
+	if err := s.may(ctx, actionDescribe, resource{topic: "*"}); err != nil {
+		return nil, err
+	}
+	limit, err := listLimit(req.GetMax(), listMax)
+	if err != nil {
+		return nil, err
+	}
+	res := &freshetv1.ListTopicsResponse{}
+	for t := range s.metadata.view().Topics(req.GetAfter()) {
+		if res.More = len(res.Topics) == limit; res.More {
+			break
+		}
+		res.Topics = append(res.Topics, wireTopic(t))
+	}
+	return res, nil
+}
+
+func wireTopic(t catalog.Topic) *freshetv1.Topic {
+	return &freshetv1.Topic{
+		Name: t.Name, Id: t.ID, EventBytesMax: t.EventBytesMax, CreatedMs: t.CreatedMs, Subscriptions: uint32(t.Subscriptions),
+	}
+}
+
+// listLimit checks how many a request wants; 0 stands for the default.
+func listLimit(asked, otherwise uint32) (int, error) {
+	switch {
+	case asked == 0:
+		return int(otherwise), nil
+	case asked > listMax:
+		return 0, limitExceeded("max", listMax, int64(asked), "")
+	}
+	return int(asked), nil
+}

@@ -1,0 +1,174 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/freshet-mq/freshet/partition"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// detachWithin is how long the node tries to tell the partition that a consumer is gone. If that fails, the partition finds out when it next
+// has an event for the session.
+const detachWithin = 5 * time.Second
+
+// Consume attaches a session and streams its deliveries. Two goroutines use the stream: this one reads, and asks the partition; the
+// attachment's sends deliveries (outlet.go).
+//
+//	       Attach                    Close ──▶ OK: leases end
+//	(open) ──────▶ attached ────────┬──────────────────────────
+//	                │  ▲            ├ connection breaks ──▶ leases run on
+//	   credit, settle, ping         ├ another connection attaches ──▶ FR4002
+//	                └──┘            └ node stops, leader lost ──▶ FR5001
+func (s *consumeService) Consume(stream freshetv1.ConsumeService_ConsumeServer) error {
+	ctx, release := s.life.bind(stream.Context())
+	defer release()
+	in := read(s.life, stream)
+
+	first, err := s.next(ctx, in, nil)
+	if err != nil {
+		return err
+	}
+	at, command, err := s.attachCommand(ctx, first)
+	if err != nil {
+		return err
+	}
+	c := &consuming{outlet: &outlet{stream: stream, partition: at.number}}
+	if c.attachment, err = at.Attach(ctx, command, c.outlet); err != nil {
+		return s.life.ended(ctx, err)
+	}
+	closed, err := s.converse(ctx, in, c)
+	if closed {
+		return err
+	}
+	// The stream's own context may be over, and the partition should know all the same.
+	detaching, cancel := context.WithTimeout(context.WithoutCancel(ctx), detachWithin)
+	defer cancel()
+	if err := c.attachment.Detach(detaching); err != nil && !errors.Is(err, partition.ErrUnavailable) {
+		s.guard.logger.Debug("telling the partition that a consumer is gone", "error", err)
+	}
+	return err
+}
+
+// consuming is an attached session on its stream.
+type consuming struct {
+	attachment *partition.Attachment
+	outlet     *outlet
+}
+
+// next waits for the consumer's next message, the end of the attachment, or of the node.
+func (s *consumeService) next(ctx context.Context, in *inbound[freshetv1.ConsumeRequest], a *partition.Attachment) (*freshetv1.ConsumeRequest, error) {
+	var ended <-chan struct{}
+	if a != nil {
+		ended = a.Done()
+	}
+	select {
+	case m, open := <-in.messages:
+		if !open {
+			return nil, in.err
+		}
+		return m, nil
+	case <-ended:
+		return nil, a.Err()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// converse does what the consumer says until it closes the session (closed is true then), or the stream ends.
+func (s *consumeService) converse(ctx context.Context, in *inbound[freshetv1.ConsumeRequest], c *consuming) (closed bool, err error) {
+	for {
+		m, err := s.next(ctx, in, c.attachment)
+		if err != nil {
+			return false, streamEnd(err)
+		}
+		// Before what came with it, so that no lease that it leads to counts from a later reading.
+		c.attachment.Stamp(m.GetStampNs())
+		switch m := m.GetRequest().(type) {
+		case nil: // a ping
+		case *freshetv1.ConsumeRequest_Credit:
+			err = s.credit(ctx, c, m.Credit)
+		case *freshetv1.ConsumeRequest_Settle:
+			err = s.settle(ctx, c, m.Settle)
+		case *freshetv1.ConsumeRequest_Close:
+			unstarted, err := leasedList("close.unstarted", m.Close.GetUnstarted(), new(runBudget))
+			if err != nil {
+				return false, err
+			}
+			return true, s.life.ended(ctx, c.attachment.Close(ctx, m.Close.GetReceived(), unstarted))
+		case *freshetv1.ConsumeRequest_Attach:
+			return false, argumentRefused("attach", "came twice; it is the first message, and only the first")
+		}
+		if err != nil {
+			return false, s.life.ended(ctx, err)
+		}
+	}
+}
+
+// attachCommand checks a stream's first message.
+func (s *consumeService) attachCommand(ctx context.Context, first *freshetv1.ConsumeRequest) (hosted, partition.AttachCommand, error) {
+	attach := first.GetAttach()
+	if attach == nil {
+		return hosted{}, partition.AttachCommand{}, argumentRefused("attach", "is missing; it must be the first message")
+	}
+	sub, err := s.subscription(ctx, actionConsume, attach.GetTopic(), attach.GetSubscription())
+	if err != nil {
+		return hosted{}, partition.AttachCommand{}, err
+	}
+	cursor, err := cursorOf(sub, "attach.member", attach.GetMember())
+	if err != nil {
+		return hosted{}, partition.AttachCommand{}, err
+	}
+	command := partition.AttachCommand{Cursor: cursor, Received: attach.GetReceived(), Stamp: first.GetStampNs()}
+	if n := len(attach.GetSession()); n != len(command.Session) {
+		return hosted{}, partition.AttachCommand{}, argumentRefused("attach.session", "has %d bytes, it must have %d", n, len(command.Session))
+	}
+	copy(command.Session[:], attach.GetSession())
+	if attach.GetCredit() == nil {
+		return hosted{}, partition.AttachCommand{}, argumentRefused("attach.credit", "is missing; it is required")
+	}
+	if command.CreditEvents, command.CreditBytes, err = creditOf("attach.credit", attach.GetCredit()); err != nil {
+		return hosted{}, partition.AttachCommand{}, err
+	}
+	if command.Visibility, err = visibilityOf("attach.visibility_ms", attach.GetVisibilityMs()); err != nil {
+		return hosted{}, partition.AttachCommand{}, err
+	}
+	return s.partitions.of(sub), command, nil
+}
+
+// credit changes how much the session may hold.
+func (s *consumeService) credit(ctx context.Context, c *consuming, credit *freshetv1.Credit) error {
+	events, bytes, err := creditOf("credit", credit)
+	if err != nil {
+		return err
+	}
+	return c.attachment.Credit(ctx, events, bytes)
+}
+
+// settle does what the consumer says of its events, and answers. What is wrong with it is told in the answer, and the sequence may be used
+// again; what may have been done ends the stream, and the consumer sends it again when it has attached anew.
+func (s *consumeService) settle(ctx context.Context, c *consuming, settle *freshetv1.Settle) error {
+	command, err := settleCommand(settle)
+	var lost []partition.Leased
+	if err == nil {
+		lost, err = c.attachment.Settle(ctx, command)
+	}
+	answer := &freshetv1.Settled{Sequence: settle.GetSequence(), Lost: wireLeased(lost)}
+	if err != nil {
+		if !answerable(err) {
+			return err
+		}
+		answer.Error = asFault(err, s.metadata).wire()
+	}
+	return c.outlet.send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Settled{Settled: answer}})
+}
+
+// answerable tells whether the session goes on after a Settle that wasn't done.
+func answerable(err error) bool {
+	if refused, ok := errors.AsType[*partition.RefusedError](err); ok {
+		return refused.Refusal != partition.RefusedSession
+	}
+	_, ok := errors.AsType[*fault](err)
+	return ok
+}

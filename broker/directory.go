@@ -1,0 +1,154 @@
+package broker
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// directory is a node's data directory, held by this process:
+//
+//	lock        held (flock) while a process uses the directory; has its process id
+//	node.json   identity: whose directory it is
+//	meta/       the metadata group: catalog
+//	p0/         partition 0
+//
+// Directories have mode 0700 and files 0600: what is in them is other people's events.
+type directory struct {
+	path string
+	lock *os.File
+	identity
+}
+
+// identity is what node.json says. It is written once.
+type identity struct {
+	// Format of the directory. This release writes and reads 1.
+	Format int `json:"format"`
+	// Node is the node's name.
+	Node string `json:"node"`
+	// Cluster is the cluster's id; a directory that came from another cluster is refused by it.
+	Cluster string `json:"cluster"`
+}
+
+const (
+	directoryFormat = 1
+	directoryMode   = 0o700
+	fileMode        = 0o600
+)
+
+// openDirectory takes a data directory for this process. newCluster names the cluster of a directory that is new.
+func openDirectory(path, node string, newCluster func() string) (*directory, error) {
+	if err := os.MkdirAll(path, directoryMode); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	// One that was there before may be too open.
+	if err := os.Chmod(path, directoryMode); err != nil { //nolint:gosec // a directory needs x
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	d := &directory{path: path}
+	if err := d.acquire(); err != nil {
+		return nil, err
+	}
+	if err := d.identify(node, newCluster); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// acquire locks the directory, or says which process has it.
+func (d *directory) acquire() error {
+	name := filepath.Join(d.path, "lock")
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	held, err := lockFile(f)
+	switch {
+	case err != nil:
+		return errors.Join(fmt.Errorf("locking %s: %w", name, err), f.Close())
+	case !held:
+		holder := "another process"
+		if b, err := os.ReadFile(name); err == nil && len(b) > 0 {
+			holder = "process " + strings.TrimSpace(string(b))
+		}
+		return errors.Join(fmt.Errorf("data directory %s is in use by %s: stop it, or choose another directory", d.path, holder), f.Close())
+	}
+	d.lock = f
+	// The process id is for people alone; the lock is what counts.
+	if err := f.Truncate(0); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return nil
+}
+
+// identify reads whose directory it is, or makes it ours when it is new.
+func (d *directory) identify(node string, newCluster func() string) error {
+	name := filepath.Join(d.path, "node.json")
+	raw, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.introduce(name, identity{Format: directoryFormat, Node: node, Cluster: newCluster()})
+	}
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := json.Unmarshal(raw, &d.identity); err != nil {
+		return fmt.Errorf("%s can't be read: %w", name, err)
+	}
+	switch {
+	case d.Format != directoryFormat:
+		return fmt.Errorf("data directory %s has format %d; this release reads %d", d.path, d.Format, directoryFormat)
+	case d.Node != node:
+		return fmt.Errorf("data directory %s belongs to node %q, and this is node %q: correct the name, or choose another directory", d.path, d.Node, node)
+	case d.Cluster == "":
+		return fmt.Errorf("%s names no cluster", name)
+	}
+	return nil
+}
+
+// introduce writes node.json so that it is there whole or not at all. A crash before the rename leaves a directory that is still new:
+// nothing else has been written to it by then.
+func (d *directory) introduce(name string, id identity) (err error) {
+	raw, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	_, err = f.Write(append(raw, '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := os.Rename(name+".new", name); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := syncDirectory(d.path); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	d.identity = id
+	return nil
+}
+
+// syncDirectory makes the names in a directory durable.
+func syncDirectory(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// group returns where a Raft group has its files.
+func (d *directory) group(name string) string { return filepath.Join(d.path, name) }
+
+// Close gives the directory back.
+func (d *directory) Close() error { return d.lock.Close() }

@@ -1,0 +1,134 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/freshet-mq/freshet/broker/internal/catalog"
+	"github.com/freshet-mq/freshet/partition"
+	"github.com/freshet-mq/freshet/proto/block"
+)
+
+// Bounds of what a subscription may be given (docs/lookup/limits.md).
+const (
+	visibilityMin = time.Second
+	visibilityMax = 12 * time.Hour
+	attemptsMax   = 1_000
+)
+
+// Options of a node.
+type Options struct {
+	// Node is the name of this node, unique in its cluster: as topics' names, 1 to 128 bytes. Required. A data directory belongs to the node
+	// that made it.
+	Node string
+	// Dir is the data directory, made with mode 0700 when it isn't there. Required. One process may use it at a time.
+	Dir string
+	// Cluster is the cluster's name. Default "freshet". A data directory belongs to the cluster that it was made in.
+	Cluster string
+
+	// Listener is where clients reach the node. Required. The node closes it.
+	Listener net.Listener
+	// Admin serves /healthz, /debug/pprof and what the build is. Default none. It asks nobody who they are: loopback only. The node closes it.
+	Admin net.Listener
+	// Advertise is the address under which others are told to reach the node. Default: the listener's.
+	Advertise string
+
+	// LogBytesMax is how many bytes a partition's log may hold. Publishing is refused at 90 % of it. Default 2 GiB, at least 1 MiB.
+	LogBytesMax int64
+	// Defaults are what a topic or a subscription gets that doesn't say.
+	Defaults Defaults
+	// Limits bound what strangers can make the node hold.
+	Limits Limits
+
+	// Clock is where time is read and waited for, by the node and its partitions. Default partition.SystemClock.
+	Clock partition.Clock
+	// Logger gets what happens to the node. Default: none of it is logged.
+	Logger *slog.Logger
+	// Version is the release that the node says it runs. Default "devel".
+	Version string
+	// Fatal is called once when the node can't go on, since its log can't be written or read. Nothing that it was asked since is on disk;
+	// the process should end, and a new one find out what is there. Default: nothing more than what happens anyway, Done is closed
+	// and Err says why.
+	Fatal func(error)
+}
+
+// Defaults of topics and subscriptions.
+type Defaults struct {
+	// Visibility is how long a lease lasts. Default 30 s, 1 s to 12 h.
+	Visibility time.Duration
+	// Attempts is how often an event is tried before it is a dead letter. Default 5, 1 to 1,000.
+	Attempts int
+	// EventBytesMax is the largest event data. Default and at most 1 MiB.
+	EventBytesMax int
+}
+
+// Limits of a node.
+type Limits struct {
+	// Connections is how many clients may be connected. The next one's connection is closed at once. Default 10,000.
+	Connections int
+}
+
+// EnsureDefaults fills in what was left out.
+func (o *Options) EnsureDefaults() {
+	if o.Cluster == "" {
+		o.Cluster = "freshet"
+	}
+	if o.Advertise == "" && o.Listener != nil {
+		o.Advertise = o.Listener.Addr().String()
+	}
+	if o.LogBytesMax == 0 {
+		o.LogBytesMax = 2 << 30
+	}
+	if o.Defaults.Visibility == 0 {
+		o.Defaults.Visibility = 30 * time.Second
+	}
+	if o.Defaults.Attempts == 0 {
+		o.Defaults.Attempts = 5
+	}
+	if o.Defaults.EventBytesMax == 0 {
+		o.Defaults.EventBytesMax = block.DataBytesMax
+	}
+	if o.Limits.Connections == 0 {
+		o.Limits.Connections = 10_000
+	}
+	if o.Clock == nil {
+		o.Clock = partition.SystemClock{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Version == "" {
+		o.Version = "devel"
+	}
+	if o.Fatal == nil {
+		o.Fatal = func(error) {}
+	}
+}
+
+// Validate names the first option that makes no sense. It is meant to be called after EnsureDefaults.
+func (o *Options) Validate() error {
+	if err := errors.Join(catalog.CheckName("Node", o.Node), catalog.CheckName("Cluster", o.Cluster)); err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	d := o.Defaults
+	switch {
+	case o.Dir == "":
+		return errors.New("broker: Dir is empty; it must name the data directory")
+	case o.Listener == nil:
+		return errors.New("broker: Listener is nil; it must be where clients reach the node")
+	case o.LogBytesMax < 1<<20:
+		return fmt.Errorf("broker: LogBytesMax is %d, at least %d", o.LogBytesMax, 1<<20)
+	case d.Visibility < visibilityMin || d.Visibility > visibilityMax:
+		return fmt.Errorf("broker: Defaults.Visibility is %v, it must be %v to %v", d.Visibility, visibilityMin, visibilityMax)
+	case d.Attempts < 1 || d.Attempts > attemptsMax:
+		return fmt.Errorf("broker: Defaults.Attempts is %d, it must be 1 to %d", d.Attempts, attemptsMax)
+	case d.EventBytesMax < 1 || d.EventBytesMax > block.DataBytesMax:
+		return fmt.Errorf("broker: Defaults.EventBytesMax is %d, it must be 1 to %d", d.EventBytesMax, block.DataBytesMax)
+	case o.Limits.Connections < 1:
+		return fmt.Errorf("broker: Limits.Connections is %d, at least 1", o.Limits.Connections)
+	}
+	return nil
+}

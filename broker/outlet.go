@@ -1,0 +1,68 @@
+package broker
+
+import (
+	"sync"
+
+	"github.com/freshet-mq/freshet/partition"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// outlet is a consumer's stream as its attachment writes to it. Sending blocks while the consumer doesn't read; its credit bounds
+// what can wait here.
+type outlet struct {
+	stream    freshetv1.ConsumeService_ConsumeServer
+	partition uint32
+
+	// mu: a stream takes one message at a time, and both the attachment and the call send.
+	mu sync.Mutex
+}
+
+var _ partition.Outlet = (*outlet)(nil)
+
+func (o *outlet) send(m *freshetv1.ConsumeResponse) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.stream.Send(m)
+}
+
+// Attached answers the Attach.
+func (o *outlet) Attached(a partition.Attached) error {
+	return o.send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Attached{Attached: &freshetv1.Attached{
+		Resumed: a.Resumed, VisibilityMs: uint32(a.Visibility.Milliseconds()), Settled: a.Settled,
+		Kind: freshetv1.SubscriptionKind(a.Kind), Held: wireLeased(a.Held),
+	}}})
+}
+
+// Deliver sends leased events.
+func (o *outlet) Deliver(d partition.Delivery) error {
+	return o.send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Delivery{Delivery: wireDelivery(o.partition, &d)}})
+}
+
+// Hint tells a parked session about events.
+func (o *outlet) Hint(ready bool) error {
+	return o.send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Hint{Hint: &freshetv1.Hint{Ready: ready}}})
+}
+
+// wireDelivery is a delivery as clients see it.
+func wireDelivery(number uint32, d *partition.Delivery) *freshetv1.Delivery {
+	runs := make([]*freshetv1.DeliveredRun, len(d.Runs))
+	for i, r := range d.Runs {
+		runs[i] = &freshetv1.DeliveredRun{First: uint64(r.First), Count: r.Count, Attempt: uint32(r.Attempt)}
+	}
+	return &freshetv1.Delivery{
+		Number: d.Number, Epoch: uint64(d.Epoch), VisibilityMs: uint32(d.Visibility.Milliseconds()), StampNs: d.Stamp,
+		Partition: number, Blocks: d.Blocks, Events: runs,
+	}
+}
+
+// wireLeased is leased events as clients see them.
+func wireLeased(list []partition.Leased) []*freshetv1.Leased {
+	wire := make([]*freshetv1.Leased, len(list))
+	for i, l := range list {
+		wire[i] = &freshetv1.Leased{Delivery: l.Delivery, Runs: make([]*freshetv1.OffsetRun, len(l.Runs))}
+		for j, r := range l.Runs {
+			wire[i].Runs[j] = &freshetv1.OffsetRun{First: uint64(r.First), Count: r.Count}
+		}
+	}
+	return wire
+}

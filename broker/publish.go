@@ -1,0 +1,130 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/freshet-mq/freshet/broker/internal/catalog"
+	"github.com/freshet-mq/freshet/matcher"
+	"github.com/freshet-mq/freshet/partition"
+	"github.com/freshet-mq/freshet/proto/block"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// reportEventsMax is how many events a block may hold whose publisher asks what matched: the answer has a number an event and subscription.
+const reportEventsMax = 1_024
+
+// Publish stores one block.
+func (s *publishService) Publish(ctx context.Context, req *freshetv1.PublishRequest) (*freshetv1.PublishResponse, error) {
+	p, pub, err := s.admit(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	published, err := p.Publish(ctx, pub)
+	if err != nil {
+		return nil, err
+	}
+	return s.published(req, p, published), nil
+}
+
+// admit checks all that a stranger says of a block, and returns where it is to be stored. Nothing is kept of a request before this.
+func (s *publishService) admit(ctx context.Context, req *freshetv1.PublishRequest) (hosted, partition.Publication, error) {
+	topic, err := s.topic(ctx, actionPublish, req.GetTopic())
+	if err != nil {
+		return hosted{}, partition.Publication{}, err
+	}
+	if err := checkBlock(req, topic); err != nil {
+		return hosted{}, partition.Publication{}, err
+	}
+	return s.partitions.home(topic), partition.Publication{
+		Stream: partition.StreamID(topic.ID), Block: req.GetBlock(), ReportMatches: req.GetReportMatches(),
+	}, nil
+}
+
+// published is the answer to a request whose block was stored.
+func (s *publishService) published(req *freshetv1.PublishRequest, p hosted, published partition.Published) *freshetv1.PublishResponse {
+	res := &freshetv1.PublishResponse{
+		RequestId: req.GetRequestId(), Partition: p.number,
+		FirstOffset: uint64(published.First), Events: published.Count, Duplicate: published.Duplicate,
+	}
+	view := s.metadata.view()
+	for _, m := range published.Matched {
+		// One that the catalog doesn't know is kept and gets its events (M2), but there is no name to report.
+		if sub, ok := view.SubscriptionByID(uint64(m.Subscription)); ok {
+			res.Matched = append(res.Matched, &freshetv1.Match{Subscription: sub.Name, Events: m.Events})
+		}
+	}
+	return res
+}
+
+// blockReaders keeps the buffers that blocks are inflated into.
+var blockReaders = sync.Pool{New: func() any { return new(block.Reader) }}
+
+// checkBlock verifies a published block: its bytes, its limits, and what this release doesn't do.
+func checkBlock(req *freshetv1.PublishRequest, topic catalog.Topic) error {
+	if len(req.GetBlock()) == 0 {
+		return argumentRefused("block", "is empty; it is required")
+	}
+	b, err := block.Open(req.GetBlock())
+	if err != nil {
+		return blockFault(err)
+	}
+	if n := b.Len(); req.GetReportMatches() && n > reportEventsMax {
+		f := limitExceeded("block.events", reportEventsMax, int64(n), "")
+		f.message = fmt.Sprintf("the block has %d events, with report_matches at most %d", n, reportEventsMax)
+		return f
+	}
+	if err := checkUnsupported(&b); err != nil {
+		return err
+	}
+	reader, _ := blockReaders.Get().(*block.Reader)
+	defer blockReaders.Put(reader)
+	if err := reader.Verify(&b, int(topic.EventBytesMax)); err != nil {
+		return blockFault(err)
+	}
+	if req.GetRequireJson() {
+		return checkJSON(reader, &b)
+	}
+	return nil
+}
+
+// checkUnsupported refuses what would otherwise be stored and not honoured: an event that is to be held back, or deduplicated, would be
+// delivered at once, or twice.
+func checkUnsupported(b *block.Block) error {
+	for _, column := range []struct {
+		there       bool
+		field, what string
+		uses        func(i int) bool
+	}{
+		{b.HasDeliverAt(), "deliver_at_ms", "delayed events aren't", func(i int) bool { return b.DeliverAtMillis(i) != 0 }},
+		{b.HasDedupIDs(), "dedup_id", "dedup ids aren't", func(i int) bool { return b.DedupHash(i) != block.DedupHash{} }},
+	} {
+		for i := 0; column.there && i < b.Len(); i++ {
+			if column.uses(i) {
+				return faultf(freshetv1.ErrorCode_ERROR_CODE_UNSUPPORTED, "event %d has a %s: %s in this release", i, column.field, column.what).
+					with("field", column.field).with("event", strconv.Itoa(i))
+			}
+		}
+	}
+	return nil
+}
+
+// checkJSON refuses a block in which an event says that it is JSON and isn't.
+func checkJSON(reader *block.Reader, b *block.Block) error {
+	for reader.Reset(b); reader.Next(); {
+		v := reader.View()
+		if !v.IsJSON() {
+			continue
+		}
+		if err := matcher.CheckJSON(v.Data()); err != nil {
+			return faultf(freshetv1.ErrorCode_ERROR_CODE_EVENT_NOT_JSON, "event %d: %v", reader.Index(), err).
+				with("field", "block").with("event", strconv.Itoa(reader.Index()))
+		}
+	}
+	if err := reader.Err(); err != nil {
+		return blockFault(err)
+	}
+	return nil
+}

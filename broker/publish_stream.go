@@ -1,0 +1,165 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/freshet-mq/freshet/partition"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+const (
+	// unansweredBytesMax is how many bytes of blocks a publishing stream has under way or answered and not yet sent. At the bound the node
+	// stops reading, and HTTP/2's flow control stops the client.
+	unansweredBytesMax = 16 << 20
+	// unansweredOverhead is what a request counts for beside its block.
+	unansweredOverhead = 512
+)
+
+// PublishStream stores the blocks of a stream. One goroutine reads and hands blocks to the partition in their order, one sends
+// the answers in whatever order they come:
+//
+//	Recv ──▶ room? ──▶ admit ──▶ PublishAsync ──▶ (the log) ──▶ answers ──▶ Send ──▶ room
+//	           ▲  16 MiB           │ refused                      ▲                    │
+//	           │                   └──────────────────────────────┘                    │
+//	           └───────────────────────────────────────────────────────────────────────┘
+func (s *publishService) PublishStream(stream freshetv1.PublishService_PublishStreamServer) error {
+	p := &publishing{service: s, stream: stream, room: semaphore.NewWeighted(unansweredBytesMax), answers: newAnswers()}
+	reading, release := s.life.bind(stream.Context())
+	defer release()
+
+	sent := make(chan error, 1)
+	go func() { sent <- p.send() }()
+	err := p.receive(reading)
+	// What was taken on is answered before the stream ends, also when the node is stopping. A broken stream ends sending by itself.
+	p.underWay.Wait()
+	p.answers.close()
+	return errors.Join(err, <-sent)
+}
+
+// publishing is one stream.
+type publishing struct {
+	service *publishService
+	stream  freshetv1.PublishService_PublishStreamServer
+	room    *semaphore.Weighted
+	answers *answers
+	// underWay are the blocks that the partition has.
+	underWay sync.WaitGroup
+}
+
+// receive takes on request after request until the client has no more, or the stream or the node ends.
+func (p *publishing) receive(ctx context.Context) error {
+	in := read(p.service.life, p.stream)
+	for {
+		var req *freshetv1.PublishRequest
+		select {
+		case m, open := <-in.messages:
+			if !open {
+				return streamEnd(in.err)
+			}
+			req = m
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		weight := min(int64(len(req.GetBlock()))+unansweredOverhead, unansweredBytesMax)
+		if err := p.room.Acquire(ctx, weight); err != nil {
+			return context.Cause(ctx)
+		}
+		p.publish(ctx, req, weight)
+	}
+}
+
+// publish takes on one block.
+func (p *publishing) publish(ctx context.Context, req *freshetv1.PublishRequest, weight int64) {
+	to, pub, err := p.service.admit(p.stream.Context(), req)
+	if err == nil {
+		p.underWay.Add(1)
+		err = to.PublishAsync(ctx, pub, func(published partition.Published, err error) {
+			defer p.underWay.Done()
+			if err != nil {
+				p.refuse(req, err, weight)
+				return
+			}
+			p.answers.put(answer{p.service.published(req, to, published), weight})
+		})
+		if err != nil {
+			p.underWay.Done()
+		}
+	}
+	if err != nil {
+		p.refuse(req, p.service.life.ended(ctx, err), weight)
+	}
+}
+
+func (p *publishing) refuse(req *freshetv1.PublishRequest, err error, weight int64) {
+	f := asFault(err, p.service.metadata)
+	p.service.guard.logUnforeseen(freshetv1.PublishService_PublishStream_FullMethodName, f, err)
+	p.answers.put(answer{&freshetv1.PublishResponse{RequestId: req.GetRequestId(), Error: f.wire()}, weight})
+}
+
+// send sends answers until there will be no more, or the client can't be reached: then it only makes room.
+func (p *publishing) send() error {
+	var broken error
+	for {
+		batch, more := p.answers.take()
+		for _, a := range batch {
+			if broken == nil {
+				broken = p.stream.Send(a.response)
+			}
+			p.room.Release(a.weight)
+		}
+		if !more {
+			return broken
+		}
+	}
+}
+
+// answers are what waits to be sent. Putting never blocks, since the partition mustn't; room bounds how many there are.
+type answers struct {
+	mu struct {
+		sync.Mutex
+		waiting []answer
+		closed  bool
+	}
+	changed *sync.Cond
+}
+
+type answer struct {
+	response *freshetv1.PublishResponse
+	weight   int64
+}
+
+func newAnswers() *answers {
+	a := &answers{}
+	a.changed = sync.NewCond(&a.mu)
+	return a
+}
+
+func (a *answers) put(one answer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.waiting = append(a.mu.waiting, one)
+	a.changed.Signal()
+}
+
+// close says that nothing will be put any more.
+func (a *answers) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.closed = true
+	a.changed.Signal()
+}
+
+// take waits for answers, and returns them all; more is false when these are the last.
+func (a *answers) take() (batch []answer, more bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for len(a.mu.waiting) == 0 && !a.mu.closed {
+		a.changed.Wait()
+	}
+	batch, a.mu.waiting = a.mu.waiting, nil
+	return batch, !a.mu.closed
+}

@@ -1,0 +1,112 @@
+package broker
+
+import (
+	"context"
+	"time"
+
+	"github.com/freshet-mq/freshet/broker/internal/catalog"
+	"github.com/freshet-mq/freshet/partition"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+const (
+	// receiveBytesDefault and receiveBytesMax are how many bytes of events one Receive gets.
+	receiveBytesDefault = 1 << 20
+	receiveBytesMax     = 16 << 20
+	// receiveWaitMax is the longest poll.
+	receiveWaitMax = 20 * time.Second
+)
+
+// Receive leases events once. While there are none it waits without an entry in the log: an idle poll costs memory and nothing else.
+func (s *consumeService) Receive(ctx context.Context, req *freshetv1.ReceiveRequest) (*freshetv1.ReceiveResponse, error) {
+	sub, err := s.subscription(ctx, actionConsume, req.GetTopic(), req.GetSubscription())
+	if err != nil {
+		return nil, err
+	}
+	command, err := takeCommand(sub, req)
+	if err != nil {
+		return nil, err
+	}
+	if int64(req.GetWaitMs()) > receiveWaitMax.Milliseconds() {
+		return nil, limitExceeded("wait_ms", receiveWaitMax.Milliseconds(), int64(req.GetWaitMs()), "")
+	}
+	bound, release := s.life.bind(ctx)
+	defer release()
+	waiting, release := s.life.within(bound, time.Duration(req.GetWaitMs())*time.Millisecond)
+	defer release()
+
+	p := s.partitions.of(sub)
+	// A member that isn't there yet is made by its first take; until then there is nothing to wait for.
+	known := isMember(p, sub, command.Cursor.Member)
+	for {
+		if known {
+			if err := p.WaitReady(waiting, command.Cursor); err != nil {
+				return nothingReceived(bound, waiting, err)
+			}
+		}
+		taken, err := p.Take(ctx, command)
+		if err != nil {
+			return nil, err
+		}
+		if len(taken.Runs) > 0 {
+			return s.received(p, command.Cursor, &taken), nil
+		}
+		known = true // somebody else was quicker
+	}
+}
+
+// nothingReceived tells the end of a wait from the end of the call, or of the node.
+func nothingReceived(bound, waiting context.Context, err error) (*freshetv1.ReceiveResponse, error) {
+	switch {
+	case bound.Err() != nil:
+		return nil, context.Cause(bound)
+	case waiting.Err() != nil:
+		return &freshetv1.ReceiveResponse{}, nil
+	}
+	return nil, err
+}
+
+// takeCommand checks what a request asks for.
+func takeCommand(sub catalog.Subscription, req *freshetv1.ReceiveRequest) (c partition.TakeCommand, err error) {
+	if c.Cursor, err = cursorOf(sub, "member", req.GetMember()); err != nil {
+		return c, err
+	}
+	c.Events = max(req.GetMaxEvents(), 1)
+	if c.Events > partition.ReceiptsMax {
+		return c, limitExceeded("max_events", partition.ReceiptsMax, int64(c.Events), "")
+	}
+	if c.Bytes = req.GetMaxBytes(); c.Bytes == 0 {
+		c.Bytes = receiveBytesDefault
+	}
+	if c.Bytes > receiveBytesMax {
+		return c, limitExceeded("max_bytes", receiveBytesMax, clampInt64(c.Bytes), "")
+	}
+	c.Visibility, err = visibilityOf("visibility_ms", req.GetVisibilityMs())
+	return c, err
+}
+
+// isMember tells whether the partition knows the cursor already.
+func isMember(p hosted, sub catalog.Subscription, member string) bool {
+	if member == "" {
+		return true
+	}
+	for _, name := range p.Members(partition.SubscriptionID(sub.ID)) {
+		if name == member {
+			return true
+		}
+	}
+	return false
+}
+
+// received is the answer: the events, and a receipt for each.
+func (s *consumeService) received(p hosted, cursor partition.CursorID, taken *partition.Delivery) *freshetv1.ReceiveResponse {
+	res := &freshetv1.ReceiveResponse{Delivery: wireDelivery(p.number, taken)}
+	for _, run := range taken.Runs {
+		for i := range run.Count {
+			res.Receipts = append(res.Receipts, s.sealer.seal(receipt{p.number, partition.Receipt{
+				Cursor: cursor, Offset: run.First + partition.Offset(i), Epoch: taken.Epoch,
+			}}))
+		}
+	}
+	return res
+}

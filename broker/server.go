@@ -1,0 +1,48 @@
+package broker
+
+import (
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/freshet-mq/freshet/proto/block"
+)
+
+// Bounds of a connection. grpc-go's own defaults are made for peers that know each other: any number of streams, headers of 16 MiB, two
+// minutes for a handshake, answers of any size (reliability.md of the design has the threads).
+const (
+	// streamsMax is how many calls a connection has under way. A consumer has one stream a subscription.
+	streamsMax = 256
+	// headerBytesMax is the size of a call's headers.
+	headerBytesMax = 16 << 10
+	// requestBytesMax is the largest request: one block, and the fields beside it.
+	requestBytesMax = block.EncodedBytesMax + 4<<10
+	// responseBytesMax is the largest answer: 16 MiB of events taken at once, or what ten thousand subscriptions match of 1,024 events.
+	responseBytesMax = 32 << 20
+	// handshakeMax is how long a connection may take to be one.
+	handshakeMax = 5 * time.Second
+	// pingsApart is how often a client may ping; oftener is abuse, and the connection is closed.
+	pingsApart = 10 * time.Second
+	// pingAfter is when the node pings a silent client, pingTimeout how long it waits for the answer: leases of a client whose machine is
+	// gone would otherwise look held for hours.
+	pingAfter   = 30 * time.Second
+	pingTimeout = 10 * time.Second
+)
+
+// newServer makes the gRPC server, with everything that is unsafe by default replaced.
+func newServer(g *guard) *grpc.Server {
+	return grpc.NewServer(
+		grpc.MaxConcurrentStreams(streamsMax),
+		grpc.MaxHeaderListSize(headerBytesMax),
+		grpc.MaxRecvMsgSize(requestBytesMax),
+		grpc.MaxSendMsgSize(responseBytesMax),
+		grpc.ConnectionTimeout(handshakeMax),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsApart, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
+		grpc.ChainUnaryInterceptor(g.unary),
+		grpc.ChainStreamInterceptor(g.stream),
+		// Stop waits for the calls that it breaks off: the partitions they use are closed next.
+		grpc.WaitForHandlers(true),
+	)
+}

@@ -1,0 +1,118 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/freshet-mq/freshet/broker/internal/catalog"
+	"github.com/freshet-mq/freshet/partition"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// Ack settles received events.
+func (s *consumeService) Ack(ctx context.Context, req *freshetv1.AckRequest) (*freshetv1.SettleResponse, error) {
+	return s.settleReceipts(ctx, req.GetReceipts(), partition.Decision{Verb: partition.VerbAck})
+}
+
+// Extend moves received events' deadlines.
+func (s *consumeService) Extend(ctx context.Context, req *freshetv1.ExtendRequest) (*freshetv1.SettleResponse, error) {
+	if req.GetVisibilityMs() == 0 {
+		return nil, argumentRefused("visibility_ms", "is 0, at least %d", visibilityMin.Milliseconds())
+	}
+	d, err := visibilityOf("visibility_ms", req.GetVisibilityMs())
+	if err != nil {
+		return nil, err
+	}
+	return s.settleReceipts(ctx, req.GetReceipts(), partition.Decision{Verb: partition.VerbExtend, After: partition.Tick(d.Milliseconds())})
+}
+
+// Release gives received events back.
+func (s *consumeService) Release(ctx context.Context, req *freshetv1.ReleaseRequest) (*freshetv1.SettleResponse, error) {
+	after, err := delayOf("after_ms", req.GetAfterMs())
+	if err != nil {
+		return nil, err
+	}
+	why, err := reasonOf("reason", req.GetReason())
+	if err != nil {
+		return nil, err
+	}
+	return s.settleReceipts(ctx, req.GetReceipts(), partition.Decision{Verb: partition.VerbRelease, After: after, Reason: why})
+}
+
+// Reject makes received events dead letters.
+func (s *consumeService) Reject(ctx context.Context, req *freshetv1.RejectRequest) (*freshetv1.SettleResponse, error) {
+	why, err := reasonOf("reason", req.GetReason())
+	if err != nil {
+		return nil, err
+	}
+	return s.settleReceipts(ctx, req.GetReceipts(), partition.Decision{Verb: partition.VerbReject, Reason: why})
+}
+
+// settleReceipts carries a decision out for each receipt. All of them are looked at before anything is done, so one that isn't a receipt
+// refuses the call and changes nothing; one whose lease is over is answered as lost (P6).
+func (s *consumeService) settleReceipts(ctx context.Context, texts []string, d partition.Decision) (*freshetv1.SettleResponse, error) {
+	switch n := len(texts); {
+	case n == 0:
+		return nil, argumentRefused("receipts", "is empty; 1 to %d are settled at a time", partition.ReceiptsMax)
+	case n > partition.ReceiptsMax:
+		return nil, limitExceeded("receipts", partition.ReceiptsMax, int64(n), "")
+	}
+	shares, err := s.openReceipts(ctx, texts)
+	if err != nil {
+		return nil, err
+	}
+	res := &freshetv1.SettleResponse{}
+	for _, share := range shares {
+		lost, err := share.at.Return(ctx, d, share.receipts)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range lost {
+			res.Lost = append(res.Lost, share.positions[i])
+		}
+	}
+	slices.Sort(res.Lost)
+	return res, nil
+}
+
+// share is one partition's part of a call's receipts.
+type share struct {
+	at       hosted
+	receipts []partition.Receipt
+	// positions of the receipts in the request.
+	positions []uint32
+}
+
+// openReceipts reads receipts and sorts them by partition. The caller must be allowed to consume what they are of.
+func (s *consumeService) openReceipts(ctx context.Context, texts []string) ([]*share, error) {
+	var shares []*share
+	allowed := map[partition.SubscriptionID]bool{}
+	for i, text := range texts {
+		r, ok := s.sealer.open(text)
+		if !ok {
+			return nil, receiptRefused(fmt.Sprintf("receipts[%d]", i))
+		}
+		if id := r.Cursor.Subscription; !allowed[id] {
+			sub, known := s.metadata.view().SubscriptionByID(uint64(id))
+			if !known {
+				sub = catalog.Subscription{} // it can only be lost; nobody is told more
+			}
+			if err := s.may(ctx, actionConsume, resource{topic: sub.Topic, subscription: sub.Name}); err != nil {
+				return nil, err
+			}
+			allowed[id] = true
+		}
+		at, err := s.partitions.numbered(r.partition)
+		if err != nil {
+			return nil, err
+		}
+		k := slices.IndexFunc(shares, func(sh *share) bool { return sh.at.number == at.number })
+		if k < 0 {
+			k, shares = len(shares), append(shares, &share{at: at})
+		}
+		shares[k].receipts = append(shares[k].receipts, r.Receipt)
+		shares[k].positions = append(shares[k].positions, uint32(i))
+	}
+	return shares, nil
+}

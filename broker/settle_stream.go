@@ -1,0 +1,104 @@
+package broker
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/freshet-mq/freshet/partition"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// settleCommand checks what a consumer says of its events. Its decisions are in the order in which they are to be done.
+func settleCommand(m *freshetv1.Settle) (partition.SettleCommand, error) {
+	c := partition.SettleCommand{Sequence: m.GetSequence(), Received: m.GetReceived()}
+	if c.Sequence == 0 {
+		return c, argumentRefused("settle.sequence", "is 0; sequences are 1, 2, 3, ...")
+	}
+	budget := new(runBudget)
+	if len(m.GetAcks()) > 0 {
+		acks, err := leasedList("settle.acks", m.GetAcks(), budget)
+		if err != nil {
+			return c, err
+		}
+		c.Decisions = append(c.Decisions, partition.Decision{Verb: partition.VerbAck, Leased: acks})
+	}
+	for i, e := range m.GetExtends() {
+		field := fmt.Sprintf("settle.extends[%d]", i)
+		d := partition.Decision{Verb: partition.VerbExtend}
+		var err error
+		if d.After, err = delayOf(field+".visibility_ms", e.GetVisibilityMs()); err != nil {
+			return c, err
+		}
+		if len(e.GetLeased()) == 0 {
+			err = budget.take(1)
+		} else {
+			d.Leased, err = leasedList(field+".leased", e.GetLeased(), budget)
+		}
+		if err != nil {
+			return c, err
+		}
+		c.Decisions = append(c.Decisions, d)
+	}
+	for i, r := range m.GetReleases() {
+		d := partition.Decision{Verb: partition.VerbRelease, Unstarted: r.GetUnstarted()}
+		if err := givenBack(fmt.Sprintf("settle.releases[%d]", i), r.GetLeased(), r.GetAfterMs(), r.GetReason(), budget, &d); err != nil {
+			return c, err
+		}
+		c.Decisions = append(c.Decisions, d)
+	}
+	for i, r := range m.GetRejects() {
+		d := partition.Decision{Verb: partition.VerbReject}
+		if err := givenBack(fmt.Sprintf("settle.rejects[%d]", i), r.GetLeased(), 0, r.GetReason(), budget, &d); err != nil {
+			return c, err
+		}
+		c.Decisions = append(c.Decisions, d)
+	}
+	return c, nil
+}
+
+// givenBack checks a release or a reject, and fills in the decision.
+func givenBack(field string, leased *freshetv1.Leased, afterMs uint32, why string, budget *runBudget, d *partition.Decision) (err error) {
+	if leased == nil {
+		return argumentRefused(field+".leased", "is missing; it is required")
+	}
+	if d.Leased, err = leasedList(field+".leased", []*freshetv1.Leased{leased}, budget); err != nil {
+		return err
+	}
+	if d.After, err = delayOf(field+".after_ms", afterMs); err != nil {
+		return err
+	}
+	d.Reason, err = reasonOf(field+".reason", why)
+	return err
+}
+
+// runBudget counts the runs of one request.
+type runBudget struct{ taken int }
+
+func (b *runBudget) take(n int) error {
+	if b.taken += n; b.taken > partition.SettleRunsMax {
+		return limitExceeded("settle", partition.SettleRunsMax, int64(b.taken), "runs")
+	}
+	return nil
+}
+
+// leasedList checks which leased events a request names. A delivery without runs counts as one.
+func leasedList(field string, list []*freshetv1.Leased, budget *runBudget) ([]partition.Leased, error) {
+	out := make([]partition.Leased, 0, min(len(list), partition.SettleRunsMax))
+	for i, l := range list {
+		if err := budget.take(max(1, len(l.GetRuns()))); err != nil {
+			return nil, err
+		}
+		if l.GetDelivery() == 0 {
+			return nil, argumentRefused(fmt.Sprintf("%s[%d].delivery", field, i), "is 0; deliveries are numbered from 1")
+		}
+		leased := partition.Leased{Delivery: l.GetDelivery()}
+		for j, r := range l.GetRuns() {
+			if r.GetCount() == 0 || r.GetFirst() > math.MaxUint64-uint64(r.GetCount()) {
+				return nil, argumentRefused(fmt.Sprintf("%s[%d].runs[%d]", field, i, j), "has count %d from offset %d; it names no events", r.GetCount(), r.GetFirst())
+			}
+			leased.Runs = append(leased.Runs, partition.Run{First: partition.Offset(r.GetFirst()), Count: r.GetCount()})
+		}
+		out = append(out, leased)
+	}
+	return out, nil
+}
