@@ -157,7 +157,12 @@ func (a anythingBut) matches(v *value) bool {
 	return true
 }
 
-func (a anythingBut) wants() string { return "anything but " + anyOf(a.none) }
+func (a anythingBut) wants() string {
+	if len(a.none) == 1 {
+		return "anything but " + a.none[0].wants()
+	}
+	return "anything but (" + anyOf(a.none) + ")"
+}
 
 // listed is how many alternatives people get to see.
 const listed = 8

@@ -53,7 +53,8 @@ type search struct {
 	// For explaining.
 	chosen  []int32 // by field: the element whose leaf it took, or noElement where it took an absence
 	reached int     // how many fields could be satisfied together, from the first on
-	gaveUp  bool
+	deepest []int32 // chosen, for those
+	gaveUp  bool    // the steps were used up
 }
 
 // noElement says that a field is satisfied by an absence.
@@ -90,7 +91,9 @@ func (s *search) findUntil() {
 
 // from satisfies the fields from number i on under what is bound.
 func (s *search) from(i int) bool {
-	s.reached = max(s.reached, i)
+	if i > s.reached {
+		s.reached, s.deepest = i, append(s.deepest[:0], s.chosen[:i]...)
+	}
 	if i == len(s.fields) {
 		return true
 	}

@@ -10,7 +10,8 @@ import (
 type Event struct {
 	// JSON is the event's bytes, if it is JSON: one object, the whole envelope. It is not written to, and must not change
 	// while a call uses it. Nil means that the event is not JSON; then patterns see Attributes, and only them. Bytes that
-	// turn out not to be an event (see CheckJSON) match no pattern.
+	// turn out not to be an event (see CheckJSON) match no pattern; that goes for no bytes at all too, if the slice is not
+	// nil.
 	JSON []byte
 	// Attributes are seen as top-level string fields where JSON is nil, and not at all where it isn't. A repeated name gives
 	// a field with several values. As everywhere, the name "a.b" is the same field as b in a.

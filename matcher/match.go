@@ -15,11 +15,7 @@ func (p *Pattern) MatchParsed(e *ParsedEvent) bool {
 	if e.err != nil {
 		return false // also {"x":[{"exists":false}]} looks at content
 	}
-	j := newJudgement(p, e)
-	return slices.ContainsFunc(p.branches, func(b branch) bool {
-		ok, _ := j.branch(b)
-		return ok
-	})
+	return newJudgement(p, e).matches()
 }
 
 // judgement is a pattern put to an event. Branches share fields, so each field is judged once.
@@ -31,6 +27,23 @@ type judgement struct {
 
 func newJudgement(p *Pattern, e *ParsedEvent) *judgement {
 	return &judgement{pattern: p, event: e, found: make([]candidates, len(p.fields))}
+}
+
+// reset makes the judgement one of another pattern on another event, in the same memory.
+func (j *judgement) reset(p *Pattern, e *ParsedEvent) {
+	j.pattern, j.event = p, e
+	j.found = slices.Grow(j.found[:0], len(p.fields))[:len(p.fields)]
+	for i := range j.found {
+		c := &j.found[i]
+		c.judged, c.matching, c.present = false, c.matching[:0], c.present[:0]
+	}
+}
+
+func (j *judgement) matches() bool {
+	return slices.ContainsFunc(j.pattern.branches, func(b branch) bool {
+		ok, _ := j.branch(b)
+		return ok
+	})
 }
 
 // branch reports whether all fields match together. The search is returned for explaining; it is nil if it came to none,

@@ -27,8 +27,8 @@ type Program interface {
 	// one set with the same version hold the same rules.
 	Version() uint64
 	// MatchBlock finds which rules match which events, and leaves that in m, whose former content is lost. It keeps neither
-	// the events nor m. Each event is read once, however many rules there are; what reading it allocates is the only thing
-	// that is allocated when m has been used before.
+	// the events nor m. Each event is read once, however many rules there are. Once m has grown to what blocks need, the
+	// result allocates nothing; Plain does allocate while it reads an event and puts it to a pattern.
 	MatchBlock(events []Event, m *Matches)
 }
 
@@ -111,8 +111,9 @@ func (p *plainProgram) Version() uint64 { return p.version }
 func (p *plainProgram) MatchBlock(events []Event, m *Matches) {
 	m.reset(len(events), len(p.rules))
 	if p.selective() {
+		var j judgement
 		for i, event := range events {
-			p.matchEvent(i, ParseEvent(event), m)
+			p.matchEvent(i, ParseEvent(event), &j, m)
 		}
 	}
 	for i, r := range p.rules {
@@ -125,13 +126,16 @@ func (p *plainProgram) selective() bool {
 	return slices.ContainsFunc(p.rules, func(r rule) bool { return r.pattern != nil })
 }
 
-func (p *plainProgram) matchEvent(i int, event *ParsedEvent, m *Matches) {
+func (p *plainProgram) matchEvent(number int, event *ParsedEvent, j *judgement, m *Matches) {
 	if event.Err() != nil {
 		return
 	}
-	for j, r := range p.rules {
-		if r.pattern != nil && r.pattern.MatchParsed(event) {
-			m.set(j, i)
+	for i, r := range p.rules {
+		if r.pattern == nil {
+			continue
+		}
+		if j.reset(r.pattern, event); j.matches() {
+			m.set(i, number)
 		}
 	}
 }

@@ -94,13 +94,13 @@ func parseSyntax(text []byte) (*node, *mistake) {
 	return top, nil
 }
 
-// broken words what the decoder found; place is the value that could not be read.
+// broken words what the decoder found while it read the value at a place.
 func (r *syntaxReader) broken(at *step, err error) *mistake {
 	advice := cause(err).Error()
 	if errors.Is(err, errTrailing) {
 		advice = "a pattern is one object, with nothing but white space behind it"
 	}
-	return &mistake{at: at, offset: r.tokens.failedAt(err), reason: "Event pattern is not valid JSON", advice: advice}
+	return &mistake{at: at, offset: r.tokens.failedAt(err), reason: "Not valid JSON", advice: advice}
 }
 
 // offset is where the next value begins.

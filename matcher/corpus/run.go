@@ -9,13 +9,13 @@ import (
 
 // Failure is a rule of a case that was answered wrongly.
 type Failure struct {
-	Case   string         `json:"id"`
-	Line   int            `json:"line"`
-	Rule   string         `json:"rule"`
-	Engine string         `json:"engine"` // which implementation; empty where the parser is at fault
-	Want   Answer         `json:"-"`
-	Got    Answer         `json:"-"`
-	Error  string         `json:"error,omitempty"` // what the parser said, where it refused
+	Case   string `json:"id"`
+	Line   int    `json:"line"`
+	Rule   string `json:"rule"`
+	Engine string `json:"engine"` // which implementation; empty where the parser is at fault
+	Want   Answer `json:"-"`
+	Got    Answer `json:"-"`
+	Error  string `json:"error,omitempty"` // what the parser said, where it refused
 }
 
 func (f Failure) String() string {
