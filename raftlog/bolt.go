@@ -14,9 +14,9 @@ import (
 const (
 	// boltLockTimeout is how long opening waits for another process to let go of the file.
 	boltLockTimeout = time.Second
-	// boltRecordBytes is what raft-boltdb's encoding of an entry has besides the command: the names and values of five
-	// more fields. It varies by some bytes with their values.
-	boltRecordBytes = 88
+	// boltRecordBytes is what raft-boltdb's encoding of an entry has besides the command, names of fields included: 66 to
+	// 80 bytes, by how large index and term are.
+	boltRecordBytes = 72
 )
 
 // boltBucket is where raft-boltdb keeps entries: keys are indexes, big-endian.

@@ -3,20 +3,20 @@
 // written here and nowhere else. It does not know what commands mean, who may propose them, or when enough is enough;
 // it imports nothing of ours.
 //
-//	             Propose                                          Leadership, Usage, Status
-//	                │                                                        ▲
-//	                ▼                     one goroutine                      │
-//	      ┌──────────────────┐  commands  ┌─────────┐  Apply, Snapshot  ┌─────────┐
-//	      │ hashicorp/raft   ├───────────▶│ applier ├──────────────────▶│ Machine │
-//	      └────┬────────┬────┘            └─────────┘                   └─────────┘
-//	  entries, │        │ checkpoints
-//	  terms    ▼        ▼
-//	      ┌───────┐  ┌────────────┐
-//	      │ store │  │ snapshots/ │
-//	      │ cache │  └────────────┘
-//	      └───┬───┘
-//	          ▼
-//	       log.bolt ◀── Read, Retain
+//	           Propose                                          Leadership, Usage, Status
+//	              │                                                        ▲
+//	              ▼                     one goroutine                      │
+//	    ┌──────────────────┐  commands  ┌─────────┐  Apply, Snapshot  ┌─────────┐
+//	    │ hashicorp/raft   ├───────────▶│ applier ├──────────────────▶│ Machine │
+//	    └────┬────────┬────┘            └─────────┘                   └─────────┘
+//	entries, │        │ checkpoints
+//	terms    ▼        ▼
+//	    ┌───────┐  ┌────────────┐
+//	    │ store │  │ snapshots/ │
+//	    │ cache │  └────────────┘
+//	    └───┬───┘
+//	        ▼
+//	     log.bolt ◀── Read, Retain
 //
 // # A stand-in
 //
