@@ -134,12 +134,12 @@ func (f *failure) text() string {
 	return b.String()
 }
 
-// failureOf gives any error the form of a failure.
-func failureOf(err error) *failure {
+// failureOf gives any error the form of a failure. args is the command line.
+func failureOf(err error, args []string) *failure {
 	if already, ok := errors.AsType[*failure](err); ok {
 		return already
 	}
-	if fromWire, ok := wireFailure(err); ok {
+	if fromWire, ok := wireFailure(err, args); ok {
 		return fromWire
 	}
 	switch {

@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"testing"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
+	"github.com/freshet-mq/freshet/client"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
@@ -28,7 +25,7 @@ func TestFailureText(t *testing.T) {
 	if got := failed.text(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	if got := failureOf(fmt.Errorf("wrapped: %w", failed)); got != failed {
+	if got := failureOf(fmt.Errorf("wrapped: %w", failed), nil); got != failed {
 		t.Errorf("a wrapped failure comes back as %v", got)
 	}
 }
@@ -58,25 +55,54 @@ func TestEveryCodeHasItsExit(t *testing.T) {
 }
 
 func TestWireFailure(t *testing.T) {
-	detailed, err := status.New(codes.NotFound, `topic "order" not found`).WithDetails(&errdetails.ErrorInfo{
-		Domain: "freshet", Reason: "FR1003", Metadata: map[string]string{"closest": "orders", "retryable": "false"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct {
 		name string
 		err  error
+		args []string
 		want string
 		exit exitCode
 	}{
-		{"ours", detailed.Err(), "freshet: topic \"order\" not found (FR1003)\n  closest: \"orders\"\n", exitNotFound},
-		{"a stranger's", status.Error(codes.PermissionDenied, "no"), "freshet: the node answered PermissionDenied: no (FR9001)\n", exitFailed},
-		{"canceled", context.Canceled, "freshet: interrupted before it was done (FR5002)\n", exitUnavailable},
-		{"anything", errors.New("odd"), "freshet: odd (FR9001)\n", exitFailed},
+		{
+			"a subscription", &client.Error{
+				Code: client.CodeSubscriptionNotFound, Message: `subscription "orders/biling" not found`,
+				Metadata: map[string]string{"topic": "orders", "subscription": "biling", "subscriptions": "3", "closest": "billing"},
+			}, []string{"take", "orders/biling", "--ack"},
+			`freshet: subscription "orders/biling" not found (FR1004)
+  topic "orders" has 3 subscriptions; closest: "billing"
+  try: freshet take orders/billing --ack
+  try: freshet sub create orders biling
+`, exitNotFound,
+		},
+		{
+			"a topic", &client.Error{
+				Code: client.CodeTopicNotFound, Message: `topic "ordres" not found`,
+				Metadata: map[string]string{"topic": "ordres", "closest": "orders"},
+			}, []string{"take", "ordres/billing"},
+			`freshet: topic "ordres" not found (FR1003)
+  closest: "orders"
+  try: freshet take orders/billing
+  try: freshet topic create ordres
+`, exitNotFound,
+		},
+		{
+			"nobody", &client.Error{
+				Code: client.CodeUnavailable, OutcomeUnknown: true,
+				Message: `no node answers: connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:1: connect: connection refused"`,
+			}, nil,
+			`freshet: no node answers (FR5001)
+  127.0.0.1:1: connect: connection refused
+  try: freshet dev
+`, exitUnavailable,
+		},
+		{
+			"unknown", &client.Error{Code: client.CodeOutcomeUnknown, Message: "the answer was lost", OutcomeUnknown: true}, nil,
+			"freshet: the answer was lost (FR5002)\n  it may have been done or not\n", exitUnavailable,
+		},
+		{"canceled", context.Canceled, nil, "freshet: interrupted before it was done (FR5002)\n", exitUnavailable},
+		{"anything", errors.New("odd"), nil, "freshet: odd (FR9001)\n", exitFailed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			failed := failureOf(c.err)
+			failed := failureOf(c.err, c.args)
 			if got := failed.text(); got != c.want || failed.exit() != c.exit {
 				t.Errorf("got %sexit %v, want %sexit %v", got, failed.exit(), c.want, c.exit)
 			}

@@ -16,6 +16,17 @@ type grammar struct {
 	Help helpFlag `group:"Everywhere" help:"Print this."                short:"h"`
 	everydayFlags
 
+	Dev devCommand `cmd:"" group:"Start here" help:"A playground: a real node on this machine, for as long as you look."`
+
+	Topic struct {
+		Create topicCreateCommand `cmd:""              help:"Make a topic."`
+		List   topicListCommand   `aliases:"ls" cmd:"" help:"List topics."`
+	} `cmd:"" group:"Topics and subscriptions" help:"Where events are published."`
+	Sub struct {
+		Create subCreateCommand `cmd:""              help:"Make a subscription."`
+		List   subListCommand   `aliases:"ls" cmd:"" help:"List subscriptions, and what they hold."`
+	} `cmd:"" group:"Topics and subscriptions" help:"Who wants which events."`
+
 	Pattern struct {
 		Check patternCheckCommand `cmd:"" help:"Say whether a pattern is valid, and where it isn't."`
 		Test  patternTestCommand  `cmd:"" help:"Run events against a pattern, or a corpus of cases against the matcher."`
@@ -23,6 +34,7 @@ type grammar struct {
 
 	Serve   serveCommand   `cmd:"" group:"Servers" help:"Run a production node."`
 	Version versionCommand `cmd:"" group:"Servers" help:"Say which release this is."`
+	Node    nodeCommand    `cmd:"" help:"Run a node on listeners that the parent process hands over." hidden:""`
 }
 
 // everydayFlags stand behind most commands and mean the same everywhere.

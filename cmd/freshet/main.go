@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, around surroundings) exitCode {
 	if errors.Is(err, errAnswerIsNo) {
 		return exitFailed
 	}
-	failed := failureOf(err)
+	failed := failureOf(err, args)
 	if _, err := io.WriteString(around.stderr, failed.text()); err != nil {
 		return exitFailed // nobody is left to tell
 	}

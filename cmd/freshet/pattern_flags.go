@@ -21,6 +21,20 @@ func (f *patternFlags) read(stdin io.Reader) ([]byte, error) {
 	return []byte(f.Pattern), nil
 }
 
+// checked returns the pattern's text, "" when none is named, and refuses one that
+// isn't valid.
+func (f *patternFlags) checked(call *invocation) (string, error) {
+	if f.PatternFile == "" && !call.given["pattern"] {
+		return "", nil
+	}
+	text, err := f.read(call.stdin)
+	if err != nil {
+		return "", err
+	}
+	_, err = parsePattern(text)
+	return string(text), err
+}
+
 // parsePattern reads a pattern here, before any node is asked, so that a mistake
 // is shown with its place.
 func parsePattern(text []byte) (*matcher.Pattern, error) {

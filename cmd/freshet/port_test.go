@@ -23,7 +23,7 @@ func TestTakenPortNamesItsHolder(t *testing.T) {
 	if err == nil {
 		t.Fatalf("listening twice on one port worked: %v", taken.Close())
 	}
-	failed := failureOf(err)
+	failed := failureOf(err, nil)
 	if failed.code != codePortTaken || failed.exit() != exitConflict {
 		t.Errorf("got %v, exit %v", failed.code, failed.exit())
 	}

@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"time"
+
+	"github.com/freshet-mq/freshet/broker"
 )
 
 // serveCommand runs a production node.
@@ -38,38 +42,34 @@ func (s *serveCommand) run(ctx context.Context, call *invocation) error {
 	if s.PrintConfig {
 		return printConfig(call.out, all)
 	}
-	_ = loaded
-	return nil
+	options, err := loaded.options(ctx, call)
+	if err != nil {
+		return err
+	}
+	return runNode(ctx, options, func(node *broker.Node) {
+		options.Logger.Info("listening", "api", node.Addr().String(), "data", loaded.Data)
+	})
 }
 
-// printConfig writes each setting and where it is from.
-func printConfig(out *output, all []*setting) error {
-	if out.structured() {
-		out.object(configAnswer(all))
-		return nil
+// options opens the listeners and puts the rest of the configuration beside them.
+func (c *config) options(ctx context.Context, call *invocation) (broker.Options, error) {
+	options := broker.Options{
+		Node: c.Node, Dir: c.Data, Cluster: c.Cluster.Name, Advertise: c.Advertise.API, LogBytesMax: int64(c.Log.Size),
+		Defaults: broker.Defaults{
+			Visibility: time.Duration(c.Defaults.Visibility), Attempts: int(c.Defaults.Attempts), EventBytesMax: int(c.Defaults.EventBytesMax),
+		},
+		Limits: broker.Limits{Connections: int(c.Limits.Connections)},
+		Logger: newLogger(call, c.Telemetry.Log, c.Telemetry.LogFormat),
 	}
-	written := table{columns: []column{{name: "KEY"}, {name: "VALUE"}, {name: "FROM"}}}
-	for _, s := range all {
-		value := s.text()
-		if value == "" {
-			value = "-"
-		}
-		written.row(s.key, value, s.origin)
+	var err error
+	if options.Listener, err = listenOn(ctx, c.Listen.API); err != nil {
+		return options, err
 	}
-	out.table(written)
-	return nil
-}
-
-// settingAnswer is a setting for programs.
-type settingAnswer struct {
-	Value string `json:"value"`
-	From  string `json:"from"`
-}
-
-func configAnswer(all []*setting) map[string]map[string]settingAnswer {
-	values := map[string]settingAnswer{}
-	for _, s := range all {
-		values[s.key] = settingAnswer{Value: s.text(), From: s.origin}
+	if c.Listen.Admin == adminOff {
+		return options, nil
 	}
-	return map[string]map[string]settingAnswer{"config": values}
+	if options.Admin, err = listenOn(ctx, c.Listen.Admin); err != nil {
+		return options, errors.Join(err, options.Listener.Close())
+	}
+	return options, nil
 }

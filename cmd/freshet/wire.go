@@ -1,75 +1,104 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"github.com/freshet-mq/freshet/client"
 )
 
-// wireDomain marks the error details that freshet's nodes send (errors.proto).
-const wireDomain = "freshet"
-
-// wireFailure reads what a node answered. A gRPC error that carries no details
-// of ours never reached a node, or came from something that isn't one.
-func wireFailure(err error) (*failure, bool) {
-	answered, ok := status.FromError(err)
-	if !ok || answered.Code() == codes.OK {
+// wireFailure tells what the client found out: a node's refusal, or that there
+// is no node. args is the command line, for the lines to try.
+func wireFailure(err error, args []string) (*failure, bool) {
+	refused, ok := errors.AsType[*client.Error](err)
+	if !ok {
 		return nil, false
 	}
-	for _, detail := range answered.Details() {
-		info, ok := detail.(*errdetails.ErrorInfo)
-		if !ok || info.GetDomain() != wireDomain {
-			continue
+	failed := &failure{code: failureCode(refused.Code), what: refused.Message, cause: err}
+	said := refused.Metadata
+	switch refused.Code {
+	case client.CodeTopicNotFound:
+		if near := said["closest"]; near != "" {
+			failed.seen = append(failed.seen, fmt.Sprintf("closest: %q", near))
+			failed.try = append(failed.try, withName(args, said["topic"], near))
 		}
-		number, err := strconv.ParseInt(strings.TrimPrefix(info.GetReason(), "FR"), 10, 32)
-		if err != nil {
-			break
+		if name := said["topic"]; nameForm.MatchString(name) {
+			failed.try = append(failed.try, "freshet topic create "+shellQuote(name))
 		}
-		return codedFailure(failureCode(number), answered.Message(), info.GetMetadata()), true
+	case client.CodeSubscriptionNotFound:
+		failed.explainSubscription(said, args)
+	case client.CodeTopicExists:
+		failed.try = append(failed.try, "freshet topic list")
+	case client.CodeSubscriptionExists:
+		failed.try = append(failed.try, "freshet sub list")
+	case client.CodeUnavailable:
+		failed.explainSilence()
+	default:
 	}
-	return plainStatus(answered), true
-}
-
-// codedFailure is a node's refusal, with its metadata told where it helps.
-func codedFailure(code failureCode, message string, metadata map[string]string) *failure {
-	failed := &failure{code: code, what: strings.TrimSuffix(message, " ("+code.String()+")")}
-	if near := metadata["closest"]; near != "" {
-		failed.seen = append(failed.seen, fmt.Sprintf("closest: %q", near))
-	}
-	if metadata["outcome"] == "unknown" {
+	if refused.OutcomeUnknown && refused.Code != client.CodeUnavailable {
 		failed.seen = append(failed.seen, "it may have been done or not")
 	}
-	return failed
+	if errors.Is(err, context.DeadlineExceeded) {
+		failed.try = append(failed.try, "the same again with a longer --timeout")
+	}
+	return failed, true
 }
 
-// plainStatus is a gRPC error without details of ours.
-func plainStatus(answered *status.Status) *failure {
-	switch answered.Code() {
-	case codes.Unavailable:
-		return &failure{code: codeUnavailable, what: "no node answers", seen: []string{dialReason(answered.Message())}}
-	case codes.DeadlineExceeded:
-		return &failure{code: codeUnknown, what: "no answer in time", try: []string{"the same again with a longer --timeout"}}
-	case codes.Canceled:
-		return &failure{code: codeUnknown, what: "interrupted before it was done"}
-	case codes.Unimplemented:
-		return &failure{code: codeUnsupported, what: "the node doesn't know this request: " + answered.Message()}
-	default:
-		return &failure{code: codeInternal, what: fmt.Sprintf("the node answered %s: %s", answered.Code(), answered.Message())}
+// explainSubscription says how many subscriptions there are and which was meant.
+func (f *failure) explainSubscription(said map[string]string, args []string) {
+	topic, name, near := said["topic"], said["subscription"], said["closest"]
+	if number := said["subscriptions"]; number != "" {
+		seen := fmt.Sprintf("topic %q has %s subscriptions", topic, number)
+		if number == "1" {
+			seen = fmt.Sprintf("topic %q has 1 subscription", topic)
+		}
+		if near != "" {
+			seen += fmt.Sprintf("; closest: %q", near)
+		}
+		f.seen = append(f.seen, seen)
 	}
+	if near != "" {
+		f.try = append(f.try, withName(args, name, near))
+	}
+	if nameForm.MatchString(topic) && nameForm.MatchString(name) {
+		f.try = append(f.try, fmt.Sprintf("freshet sub create %s %s", shellQuote(topic), shellQuote(name)))
+	}
+}
+
+// withName is the command line with one name put right, wherever it stands:
+// alone, or as a part of TOPIC/NAME.
+func withName(args []string, wrong, right string) string {
+	for _, arg := range args {
+		topic, name, slash := strings.Cut(arg, "/")
+		switch {
+		case arg == wrong:
+			return corrected(args, arg, right)
+		case slash && topic == wrong:
+			return corrected(args, arg, right+"/"+name)
+		case slash && name == wrong:
+			return corrected(args, arg, topic+"/"+right)
+		}
+	}
+	return "freshet sub list"
+}
+
+// explainSilence says why there is no answer, in place of grpc-go's long account.
+func (f *failure) explainSilence() {
+	reason, ok := strings.CutPrefix(f.what, "no node answers: ")
+	if !ok {
+		return // a node has answered, and says so itself
+	}
+	f.what = "no node answers"
+	if found := dialError.FindStringSubmatch(reason); found != nil {
+		reason = found[1]
+	}
+	f.seen = append(f.seen, reason)
+	f.try = append(f.try, "freshet dev")
 }
 
 // dialError finds the reason in grpc-go's account of a connection attempt:
 // connection error: desc = "transport: Error while dialing: dial tcp ADDRESS: connect: REASON".
 var dialError = regexp.MustCompile(`dialing: (?:dial tcp )?(.*?)"?$`)
-
-func dialReason(message string) string {
-	if found := dialError.FindStringSubmatch(message); found != nil {
-		return found[1]
-	}
-	return message
-}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/freshet-mq/freshet/client"
+)
+
+// goodbyeTimeout bounds how long a command waits for its connections to end.
+const goodbyeTimeout = 5 * time.Second
+
+// withClient connects, does something, and ends the connections whatever came
+// of it.
+func (c *invocation) withClient(ctx context.Context, do func(*client.Client) error) (err error) {
+	connected, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTimeout)
+		defer cancel()
+		err = errors.Join(err, connected.Shutdown(goodbye))
+	}()
+	return do(connected)
+}
+
+// connect reaches the node. The client would wait for one that is starting; a
+// person wants to know at once that nobody is there, so the port is tried first.
+func (c *invocation) connect(ctx context.Context) (*client.Client, error) {
+	bounded, cancel := c.within(ctx)
+	defer cancel()
+	if _, _, err := net.SplitHostPort(c.Server); err != nil {
+		return nil, usageFailure(fmt.Sprintf("--server wants HOST:PORT, got %q", c.Server))
+	}
+	probe, err := new(net.Dialer).DialContext(bounded, "tcp", c.Server)
+	if err == nil {
+		err = probe.Close()
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &failure{
+			code: codeUnavailable, what: "no node answers at " + c.Server,
+			seen: []string{reasonOf(err) + "; a node elsewhere is named with --server HOST:PORT, or FRESHET_SERVER"},
+			try:  []string{"freshet dev"}, cause: err,
+		}
+	}
+	return client.Connect(bounded, c.Server)
+}

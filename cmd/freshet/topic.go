@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/freshet-mq/freshet/client"
+)
+
+// topicCreateCommand makes a topic.
+type topicCreateCommand struct {
+	Name       string `arg:"" help:"The topic: 1 to 128 of A-Z a-z 0-9 . _ -, a letter or a digit first."`
+	EventBytes size   `help:"Largest event that it takes, 1B to 1MiB; default: what the node says, 1MiB if nothing else." placeholder:"SIZE"`
+}
+
+// Help tells more.
+func (*topicCreateCommand) Help() string {
+	return `
+A topic that is there already with the same settings is left as it is, so that a script may run
+twice; with other settings the command ends with exit code 4.
+
+  freshet topic create orders
+  freshet topic create audit.trail --event-bytes 64KiB
+`
+}
+
+func (*topicCreateCommand) uses() everyday { return usesServer | usesOutput }
+
+// topicAnswer is a topic for programs.
+type topicAnswer struct {
+	Name          string    `json:"name"`
+	ID            uint64    `json:"id"`
+	EventBytesMax int       `json:"event_bytes_max"`
+	Created       time.Time `json:"created"`
+	Subscriptions int       `json:"subscriptions"`
+}
+
+func topicAnswerOf(t *client.Topic) topicAnswer {
+	return topicAnswer{Name: t.Name, ID: t.ID, EventBytesMax: t.EventBytesMax, Created: t.Created, Subscriptions: t.Subscriptions}
+}
+
+// topicMadeAnswer is what topic create says to programs.
+type topicMadeAnswer struct {
+	Made  bool        `json:"made"` // false: it was there already
+	Topic topicAnswer `json:"topic"`
+}
+
+func (t *topicCreateCommand) run(ctx context.Context, call *invocation) error {
+	if t.EventBytes > eventBytesMax || call.given["event-bytes"] && t.EventBytes == 0 {
+		return usageFailure(fmt.Sprintf("--event-bytes wants 1B to 1MiB, got %s", t.EventBytes))
+	}
+	return call.withClient(ctx, func(c *client.Client) error {
+		ctx, cancel := call.within(ctx)
+		defer cancel()
+		topic, made, err := c.Admin().CreateTopic(ctx, client.TopicConfig{Name: t.Name, EventBytesMax: int(t.EventBytes)})
+		switch {
+		case err != nil:
+			return err
+		case call.out.structured():
+			call.out.object(topicMadeAnswer{Made: made, Topic: topicAnswerOf(topic)})
+		case made:
+			call.out.linef("created topic %s", topic.Name)
+		default:
+			call.out.linef("topic %s is there already, with these settings", topic.Name)
+		}
+		return nil
+	})
+}
+
+// topicListCommand lists topics.
+type topicListCommand struct{}
+
+// Help tells more.
+func (*topicListCommand) Help() string {
+	return `
+All topics by name: how many subscriptions each has, the largest event that it takes, and when it
+was made.
+
+  freshet topic list
+  freshet topic ls --json
+`
+}
+
+func (*topicListCommand) uses() everyday { return usesServer | usesOutput }
+
+// topicsAnswer is what topic list says to programs.
+type topicsAnswer struct {
+	Topics []topicAnswer `json:"topics"`
+}
+
+func (*topicListCommand) run(ctx context.Context, call *invocation) error {
+	return call.withClient(ctx, func(c *client.Client) error {
+		ctx, cancel := call.within(ctx)
+		defer cancel()
+		answer := topicsAnswer{Topics: []topicAnswer{}}
+		written := table{columns: []column{{name: "TOPIC"}, {name: "SUBSCRIPTIONS", right: true}, {name: "EVENT MAX", right: true}, {name: "CREATED"}}}
+		for topic, err := range c.Admin().Topics(ctx) {
+			if err != nil {
+				return err
+			}
+			answer.Topics = append(answer.Topics, topicAnswerOf(topic))
+			written.row(topic.Name, strconv.Itoa(topic.Subscriptions), size(topic.EventBytesMax).String(), clock(topic.Created))
+		}
+		switch {
+		case call.out.structured():
+			call.out.object(answer)
+		case len(answer.Topics) == 0:
+			call.notef("there are no topics; try: freshet topic create orders")
+		default:
+			call.out.table(written)
+		}
+		return nil
+	})
+}
+
+// clock is a time for people, in their zone.
+func clock(t time.Time) string { return t.Local().Format(time.DateTime) }
