@@ -16,9 +16,9 @@ var seedFlag = flag.Uint64("seed", 0, "run TestRandom with this seed alone")
 // every entry both must have said the same (P9), the books must add up, and what a simple ledger knows of each event must hold. A
 // failure prints the seed; go test -run TestRandom -seed N replays it.
 func TestRandom(t *testing.T) {
-	seeds := 60
+	seeds := 24
 	if testing.Short() {
-		seeds = 10
+		seeds = 6
 	}
 	if *seedFlag != 0 {
 		runRandom(t, *seedFlag, 2_000)

@@ -1,0 +1,99 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/freshet-mq/freshet/raftlog"
+)
+
+// retainEvery is how many entries pass between two looks at how much of the log is still wanted.
+const retainEvery = 64
+
+// carry carries out the effects of this leader's entries in the order of the log, until the proposer ends.
+func (p *Partition) carry() {
+	for s := range p.carrying {
+		// Every future ends: with the group, if not before.
+		applied, err := s.future.Wait(context.Background())
+		<-p.inFlight
+		fx, ok := applied.Result.(*Effects)
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: applying failed: %v", ErrOutcomeUnknown, applied.Result)
+		}
+		if err != nil {
+			err = outcome(err)
+			for _, c := range s.commands {
+				if c != nil {
+					c.done(Result{}, err)
+				}
+			}
+			p.resync.Store(true)
+			continue
+		}
+		p.carryOut(s, fx)
+	}
+}
+
+// outcome tells what is known of an entry that wasn't applied here. Only what proves that it was never appended is no unknown outcome.
+func outcome(err error) error {
+	for _, proof := range []error{raftlog.ErrNotLeader, raftlog.ErrClosed, raftlog.ErrFull, raftlog.ErrTooLarge} {
+		if errors.Is(err, proof) {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
+}
+
+func (p *Partition) carryOut(s sealed, fx *Effects) {
+	p.reschedule(s)
+	for i, c := range s.commands {
+		if c == nil {
+			continue
+		}
+		res := fx.Results[i]
+		if _, topology := c.section.(subscriptionSection); res.Refused == RefusedSetVersion || topology && res.Refused != Done {
+			p.resync.Store(true)
+		}
+		c.done(res, nil)
+	}
+	for i := range fx.Grants {
+		p.deliver(&fx.Grants[i], s)
+	}
+	for _, c := range fx.Ready {
+		p.ready.wake(c, p.readyCount(c))
+	}
+	for _, st := range fx.Appended {
+		p.appended.wake(st, ^uint64(0))
+	}
+	if fx.Index%retainEvery == 0 {
+		p.retain()
+	}
+}
+
+// reschedule tells the proposer when the machine wants the next entry.
+func (p *Partition) reschedule(s sealed) {
+	var next schedule
+	p.replica.look(func(m *Machine) { next = scheduleOf(m, s.read) })
+	select {
+	case <-p.schedule: // stale news
+	default:
+	}
+	p.schedule <- next // the carrier alone sends, so there is room
+}
+
+// deliver hands a grant to the session's attachment. Where there is none, the session is detached, so that it isn't given more.
+func (p *Partition) deliver(g *Grant, s sealed) {
+	if a := p.attachments.find(g.Session, g.Connection); a != nil {
+		a.push(*g, s.read)
+		return
+	}
+	c := &command{
+		section: detachSection{Session: g.Session, Connection: g.Connection},
+		done:    func(Result, error) {},
+	}
+	select {
+	case p.controls <- c:
+	default: // the lane is full: the next grant tries again, and the lease runs out at worst
+	}
+}

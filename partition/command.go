@@ -1,0 +1,193 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/freshet-mq/freshet/matcher"
+)
+
+// command is something that waits to be a section of an entry.
+type command struct {
+	section section
+	// publication is set for a block, which is matched when its entry is sealed.
+	publication *publication
+	// done is called once, by the carrier, in the order of the log; or by whoever finds that it can't be proposed.
+	done func(Result, error)
+}
+
+// publication is a block on its way.
+type publication struct {
+	Publication
+	// matched is what was found, when the publisher asked.
+	matched []Matched
+}
+
+// control hands a command to the proposer and waits for its result. The lane of control commands is apart from that of
+// publishing, so that acks and sessions get through however much is published.
+func (p *Partition) control(ctx context.Context, s section) (Result, error) {
+	type answer struct {
+		res Result
+		err error
+	}
+	answered := make(chan answer, 1)
+	c := &command{section: s, done: func(res Result, err error) { answered <- answer{res, err} }}
+	select {
+	case p.controls <- c:
+	case <-ctx.Done():
+		return Result{}, errors.Join(ErrBusy, ctx.Err())
+	case <-p.closing:
+		return Result{}, ErrUnavailable
+	}
+	select {
+	case a := <-answered:
+		if a.err == nil && a.res.Refused != Done {
+			return a.res, &RefusedError{a.res.Refused, a.res.Sequence}
+		}
+		return a.res, a.err
+	case <-ctx.Done():
+		return Result{}, errors.Join(ErrOutcomeUnknown, ctx.Err())
+	}
+}
+
+// Publication is a block to be stored. The caller has verified it: its checksums hold and its events are within their limits.
+type Publication struct {
+	Stream StreamID
+	// Block in the format of proto/block. It mustn't change until the publication is answered.
+	Block []byte
+	// ReportMatches asks for what matched.
+	ReportMatches bool
+}
+
+// Published says where a block's events are.
+type Published struct {
+	First Offset
+	Count uint32
+	// Duplicate: the block was stored before, and this is where.
+	Duplicate bool
+	// Matched, if asked for, by ascending subscription. Empty for a duplicate.
+	Matched []Matched
+}
+
+// Matched says which events of a block a subscription gets.
+type Matched struct {
+	Subscription SubscriptionID
+	// Events are positions in the block, ascending.
+	Events []uint32
+}
+
+// Publish stores a block and returns when it is on disk on a majority and applied. Errors: *LogFullError, ErrBusy (the context
+// ended before there was room), ErrUnavailable, *RefusedError, and ErrOutcomeUnknown.
+func (p *Partition) Publish(ctx context.Context, pub Publication) (Published, error) {
+	type answer struct {
+		published Published
+		err       error
+	}
+	answered := make(chan answer, 1)
+	if err := p.PublishAsync(ctx, pub, func(published Published, err error) { answered <- answer{published, err} }); err != nil {
+		return Published{}, err
+	}
+	select {
+	case a := <-answered:
+		return a.published, a.err
+	case <-ctx.Done():
+		return Published{}, errors.Join(ErrOutcomeUnknown, ctx.Err())
+	}
+}
+
+// PublishAsync is Publish without the wait: it returns once the block is taken on, and calls done once with the answer, on a goroutine
+// that mustn't be held up. Blocks that one goroutine hands over are stored in that order. When it returns an error, done isn't called.
+func (p *Partition) PublishAsync(ctx context.Context, pub Publication, done func(Published, error)) error {
+	if err := p.roomInLog(); err != nil {
+		return err
+	}
+	weight := min(int64(len(pub.Block))+commandOverhead, publishingBytesMax)
+	if err := p.publishing.Acquire(ctx, weight); err != nil {
+		return errors.Join(ErrBusy, err)
+	}
+	on := &publication{Publication: pub}
+	c := &command{publication: on, done: func(res Result, err error) {
+		p.publishing.Release(weight)
+		switch {
+		case err != nil:
+			done(Published{}, err)
+		case res.Refused == RefusedSetVersion:
+			// The subscriptions changed under a leader that was just elected: nothing was stored, and the next attempt is matched anew.
+			done(Published{}, fmt.Errorf("%w: the block was matched against subscriptions that have changed", ErrUnavailable))
+		case res.Refused != Done:
+			done(Published{}, &RefusedError{res.Refused, res.Sequence})
+		default:
+			done(Published{First: res.First, Count: res.Count, Duplicate: res.Duplicate, Matched: on.reported(res)}, nil)
+		}
+	}}
+	select {
+	case p.publications <- c:
+		return nil
+	case <-ctx.Done():
+		p.publishing.Release(weight)
+		return errors.Join(ErrBusy, ctx.Err())
+	case <-p.closing:
+		p.publishing.Release(weight)
+		return ErrUnavailable
+	}
+}
+
+func (on *publication) reported(res Result) []Matched {
+	if res.Duplicate {
+		return nil
+	}
+	return on.matched
+}
+
+// PutStream makes a stream, if it isn't there.
+func (p *Partition) PutStream(ctx context.Context, id StreamID) error {
+	_, err := p.control(ctx, streamSection{Stream: id})
+	return err
+}
+
+// PutSubscription makes a subscription or changes it. Once it has returned, whatever is published is routed by it. A pattern that isn't valid is
+// answered with a *matcher.PatternError.
+func (p *Partition) PutSubscription(ctx context.Context, c SubscriptionConfig) error {
+	if c.Pattern != "" { // checked here, where it costs the caller alone, and not for the first time by the proposer
+		if _, err := matcher.Parse([]byte(c.Pattern)); err != nil {
+			return err
+		}
+	}
+	_, err := p.control(ctx, subscriptionSection{c})
+	return err
+}
+
+// TakeCommand leases events once.
+type TakeCommand struct {
+	Cursor CursorID
+	// Events at most, 1 to ReceiptsMax.
+	Events uint32
+	// Bytes at most, but always one event.
+	Bytes uint64
+	// Visibility of the leases; 0: the subscription's.
+	Visibility time.Duration
+}
+
+// Take leases what is ready now, perhaps nothing. What it leased is settled with Return, by cursor, offset and the delivery's epoch.
+func (p *Partition) Take(ctx context.Context, t TakeCommand) (Delivery, error) {
+	res, err := p.control(ctx, takeSection{
+		Cursor: t.Cursor, Events: t.Events, Bytes: t.Bytes, Visibility: ticks(t.Visibility),
+	})
+	if err != nil || len(res.Taken.Runs) == 0 {
+		return Delivery{}, err
+	}
+	return p.pack(&res.Taken)
+}
+
+// Return settles taken events. It returns the positions of the receipts whose lease was over: nothing was done for those (P6).
+func (p *Partition) Return(ctx context.Context, d Decision, receipts []Receipt) (lost []uint32, err error) {
+	res, err := p.control(ctx, returnSection{Decision: d, Receipts: receipts})
+	return res.LostReceipts, err
+}
+
+// ticks converts a duration to the partition clock's unit, rounding up.
+func ticks(d time.Duration) Tick { return Tick((d + time.Millisecond - 1) / time.Millisecond) }
+
+func (t Tick) duration() time.Duration { return time.Duration(t) * time.Millisecond }

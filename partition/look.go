@@ -1,0 +1,188 @@
+package partition
+
+import (
+	"context"
+	"time"
+)
+
+// Counts are a subscription's events that aren't settled; of a fan-out, over all members.
+type Counts struct {
+	Ready, Leased, Delayed, Dead uint64
+	// Sessions that are attached.
+	Sessions int
+}
+
+// Counts counts a subscription's events.
+func (p *Partition) Counts(id SubscriptionID) (n Counts) {
+	p.replica.look(func(m *Machine) {
+		sub := m.subscriptions[id]
+		if sub == nil {
+			return
+		}
+		for _, c := range sub.cursors {
+			n.Ready += c.ready.GetCardinality()
+			n.Leased += c.leased
+			n.Delayed += uint64(c.delayed.Len())
+			n.Dead += uint64(c.dead.Len())
+			for _, s := range c.sessions {
+				if s.live(m.term) {
+					n.Sessions++
+				}
+			}
+		}
+	})
+	return n
+}
+
+// Members returns the names of a fan-out's members, sorted.
+func (p *Partition) Members(id SubscriptionID) (names []string) {
+	p.replica.look(func(m *Machine) {
+		if sub := m.subscriptions[id]; sub != nil && sub.Kind == KindFanout {
+			for _, c := range sub.cursors {
+				names = append(names, c.member)
+			}
+		}
+	})
+	return names
+}
+
+// Streams returns the streams that the partition holds, the oldest first.
+func (p *Partition) Streams() (ids []StreamID) {
+	p.replica.look(func(m *Machine) {
+		for _, st := range m.streamOrder {
+			ids = append(ids, st.id)
+		}
+	})
+	return ids
+}
+
+// Subscriptions returns a stream's subscriptions by id, with their members.
+func (p *Partition) Subscriptions(id StreamID) (configs []SubscriptionConfig) {
+	p.replica.look(func(m *Machine) {
+		st := m.streams[id]
+		if st == nil {
+			return
+		}
+		for _, sub := range st.subscriptions {
+			c := sub.SubscriptionConfig
+			for _, cur := range sub.cursors {
+				if cur.member != "" {
+					c.Members = append(c.Members, cur.member)
+				}
+			}
+			configs = append(configs, c)
+		}
+	})
+	return configs
+}
+
+// readyCount returns how many events of a cursor could be leased now.
+func (p *Partition) readyCount(id CursorID) (n uint64) {
+	p.replica.look(func(m *Machine) {
+		if c := m.find(id); c != nil {
+			n = c.ready.GetCardinality()
+		}
+	})
+	return n
+}
+
+// find returns a cursor, or nil.
+func (m *Machine) find(id CursorID) *cursor {
+	if sub := m.subscriptions[id.Subscription]; sub != nil {
+		for _, c := range sub.cursors {
+			if c.member == id.Member {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// WaitReady waits until the cursor has an event that could be leased. Waiting costs no entry. By the time the caller asks for it, another may
+// have taken it.
+func (p *Partition) WaitReady(ctx context.Context, id CursorID) error {
+	return p.ready.wait(ctx, p.closing, id, func() bool { return p.readyCount(id) > 0 })
+}
+
+// DeadLetter is an event that a subscription gave up.
+type DeadLetter struct {
+	Offset   Offset
+	Reason   DeadReason
+	Detail   string
+	Attempts uint16
+	Died     time.Time
+	// Block holds the event alone.
+	Block []byte
+}
+
+// DeadLetters lists a cursor's dead letters from an offset on, at most so many, and tells whether there are more.
+func (p *Partition) DeadLetters(ctx context.Context, id CursorID, from Offset, limit int) (letters []DeadLetter, more bool, err error) {
+	var stream StreamID
+	found := false
+	p.replica.look(func(m *Machine) {
+		c := m.find(id)
+		if c == nil {
+			return
+		}
+		found, stream = true, c.subscription.stream.id
+		c.dead.AscendGreaterOrEqual(deadLetter{offset: from}, func(d deadLetter) bool {
+			if more = len(letters) == limit; more {
+				return false
+			}
+			letters = append(letters, DeadLetter{
+				Offset: d.offset, Reason: d.reason, Detail: d.detail, Attempts: d.attempts, Died: time.UnixMilli(int64(d.died)),
+			})
+			return true
+		})
+	})
+	if !found {
+		return nil, false, &RefusedError{Refusal: RefusedSubscription}
+	}
+	for i := range letters {
+		if err := ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		d, err := p.pack(&Grant{Stream: stream, Runs: []EventRun{{Run: Run{letters[i].Offset, 1}}}})
+		if err != nil {
+			return nil, false, err
+		}
+		if len(d.Blocks) == 1 {
+			letters[i].Block = d.Blocks[0]
+		}
+	}
+	return letters, more, nil
+}
+
+// Status is what a partition says of itself.
+type Status struct {
+	Leading bool
+	Term    Term
+	Applied Index
+	// LogBytes of LogBytesMax are used.
+	LogBytes, LogBytesMax int64
+	// Held tells whether any event is held; the others say which is the oldest, and by whom.
+	Held         bool
+	OldestStream StreamID
+	OldestHolder CursorID
+	OldestOffset Offset
+}
+
+// Status looks at the partition.
+func (p *Partition) Status() Status {
+	u := p.group.Usage()
+	s := Status{Leading: p.leading.Load(), LogBytes: u.Bytes, LogBytesMax: u.BytesMax}
+	p.replica.look(func(m *Machine) {
+		s.Term, s.Applied = m.term, m.applied
+		oldest := m.applied + 1
+		for _, st := range m.streamOrder {
+			floor, holder := st.oldest()
+			i := st.blockAt(floor)
+			if holder == nil || i == len(st.blocks) || st.blocks[i].index >= oldest {
+				continue
+			}
+			oldest = st.blocks[i].index
+			s.Held, s.OldestStream, s.OldestHolder, s.OldestOffset = true, st.id, holder.id(), floor
+		}
+	})
+	return s
+}

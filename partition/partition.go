@@ -1,0 +1,173 @@
+package partition
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/freshet-mq/freshet/raftlog"
+)
+
+// Bounds of what may wait on a leader. Beyond them callers wait, until their contexts end.
+const (
+	// publishingBytesMax is how many bytes of blocks wait or are on their way.
+	publishingBytesMax = 64 << 20
+	// commandOverhead is what a waiting command is counted with beside its bytes.
+	commandOverhead = 512
+	// queueLen is the length of each lane's queue.
+	queueLen = 4_096
+	// entriesInFlight and entryBytes bound what is proposed and not yet applied: 8 entries of 256 KiB and one block more. Larger entries only
+	// add latency.
+	entriesInFlight = 8
+	entryBytes      = 256 << 10
+	// controlBytes bounds what the control lane puts into one entry.
+	controlBytes = 4 << 20
+	// publishAtPercent of the log's size is where publishing is refused, so that acks, sessions and elections still have room.
+	publishAtPercent = 90
+)
+
+// Partition is a replica, and while it leads, all that stands around the machine.
+//
+// Goroutines, all joined by Close: the proposer (proposer.go) seals what waits into entries; the carrier (carrier.go) takes their effects
+// in the order of the log; one for each attachment (attachment.go) sends deliveries; the reclaimer (retain.go) makes room in the log.
+//
+// Locks: replica.mu guards the machine; attachments.mu the attachments; ready.mu and appended.mu those who wait. None is held while
+// another is taken, but for replica.mu inside none of them.
+type Partition struct {
+	options Options
+	replica *replica
+	group   *raftlog.Group
+
+	controls     chan *command
+	publications chan *command
+	publishing   *semaphore.Weighted
+	inFlight     chan struct{}
+	carrying     chan sealed
+
+	// schedule holds the latest news of the machine's clock and next deadline for the proposer.
+	schedule chan schedule
+	// reclaims asks for checkpoints that make room in the log.
+	reclaims chan struct{}
+	// resync tells the proposer that its picture of the subscriptions may be wrong.
+	resync atomic.Bool
+
+	attachments attachments
+	ready       waiters[CursorID]
+	appended    waiters[StreamID]
+
+	// connection numbers start at a random place, so that they don't return after a restart.
+	connection atomic.Uint64
+
+	leading   atomic.Bool
+	leadersIn chan struct{} // closed and replaced when leadership is ready; guarded by leadMu
+	leadMu    sync.Mutex
+
+	closing   chan struct{}
+	closeOnce sync.Once
+	stop      context.CancelFunc
+	joined    sync.WaitGroup
+}
+
+// Open starts a replica from what its directory holds. Commands wait until it leads.
+func Open(o Options) (*Partition, error) {
+	o.EnsureDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	p := &Partition{
+		options:      o,
+		replica:      newReplica(o.Fatal),
+		controls:     make(chan *command, queueLen),
+		publications: make(chan *command, queueLen),
+		publishing:   semaphore.NewWeighted(publishingBytesMax),
+		inFlight:     make(chan struct{}, entriesInFlight),
+		carrying:     make(chan sealed, entriesInFlight),
+		schedule:     make(chan schedule, 1),
+		reclaims:     make(chan struct{}, 1),
+		leadersIn:    make(chan struct{}),
+		closing:      make(chan struct{}),
+	}
+	p.attachments.init()
+	p.ready.init()
+	p.appended.init()
+	var seed [8]byte
+	rand.Read(seed[:]) //nolint:errcheck // it never returns an error
+	p.connection.Store(binary.LittleEndian.Uint64(seed[:]) >> 8)
+
+	group, err := raftlog.Open(raftlog.Options{
+		Dir:             filepath.Clean(o.Dir),
+		Node:            o.Node,
+		Name:            fmt.Sprintf("p%d", o.Number),
+		Machine:         p.replica,
+		BytesMax:        o.LogBytesMax,
+		CheckpointBytes: o.CheckpointBytes,
+		Logger:          o.Logger,
+		Fatal:           o.Fatal,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("partition %d: %w", o.Number, err)
+	}
+	p.group = group
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	p.goNamed("proposer", func() { p.propose(ctx) })
+	p.goNamed("carrier", p.carry)
+	p.goNamed("reclaimer", func() { p.reclaim(ctx) })
+	return p, nil
+}
+
+// Ready waits until the replica leads and has applied all that leaders before it had stored.
+func (p *Partition) Ready(ctx context.Context) error {
+	for {
+		p.leadMu.Lock()
+		in := p.leadersIn
+		p.leadMu.Unlock()
+		if p.leading.Load() {
+			return nil
+		}
+		select {
+		case <-in:
+		case <-p.closing:
+			return ErrUnavailable
+		case <-ctx.Done():
+			return errors.Join(ErrUnavailable, ctx.Err())
+		}
+	}
+}
+
+// Close ends the replica. Commands that are on their way end with ErrOutcomeUnknown, attachments with ErrUnavailable.
+func (p *Partition) Close() error {
+	p.closeOnce.Do(func() {
+		close(p.closing)
+		p.stop()
+	})
+	p.attachments.endAll(ErrUnavailable, true)
+	err := p.group.Close()
+	p.joined.Wait()
+	return err
+}
+
+// lead marks leadership as gained, once the proposer is ready for commands, or as lost.
+func (p *Partition) lead(leading bool) {
+	p.leadMu.Lock()
+	defer p.leadMu.Unlock()
+	if p.leading.Swap(leading) == leading {
+		return
+	}
+	if leading {
+		close(p.leadersIn)
+	} else {
+		p.leadersIn = make(chan struct{})
+	}
+}
+
+// now reads the partition's clock source.
+func (p *Partition) now() time.Time { return p.options.Clock.Now() }

@@ -1,0 +1,330 @@
+package partition
+
+import (
+	"context"
+	"runtime/pprof"
+	"time"
+
+	"github.com/freshet-mq/freshet/raftlog"
+)
+
+// sealed is an entry on its way, with those who wait for it.
+type sealed struct {
+	commands []*command // by section; nil for the clock's
+	future   *raftlog.Future
+	// read is when the entry's clock section was read.
+	read time.Time
+}
+
+// schedule is what the proposer has to know of the machine: what its clock was when the last entry was read, and when it is next due.
+type schedule struct {
+	clock Tick
+	read  time.Time
+	next  Tick
+	due   bool
+}
+
+// goNamed starts a goroutine that Close joins, under a name that profiles show.
+func (p *Partition) goNamed(name string, f func()) {
+	p.joined.Add(1)
+	go func() {
+		defer p.joined.Done()
+		labelled(name, f)
+	}()
+}
+
+// labelled runs a goroutine under a name that profiles show.
+func labelled(name string, f func()) {
+	//nolint:forbidigo // pprof takes labels only with a context; nothing is cancelled by it
+	pprof.Do(context.Background(), pprof.Labels("partition", name), func(context.Context) { f() })
+}
+
+// proposer is the state of the goroutine that seals entries.
+//
+// While an entry is on its way, what comes gathers in the lanes; as soon as one of the few places in flight is free, all of it becomes the
+// next entry. So a lone command waits for nothing, and under load entries grow by themselves.
+type proposer struct {
+	p      *Partition
+	routes routes
+	// read is when the clock was last put into an entry.
+	read     time.Time
+	schedule schedule
+	// away has detached sessions, the longest away first.
+	away []awaySession
+	buf  []byte
+}
+
+// propose runs the proposer: a turn for each time that the replica leads.
+func (p *Partition) propose(ctx context.Context) {
+	pr := &proposer{p: p}
+	defer close(p.carrying)
+	for {
+		select {
+		case <-ctx.Done():
+			pr.refuseWaiting()
+			return
+		case l, open := <-p.group.Leadership():
+			switch {
+			case !open:
+				pr.refuseUntil(ctx)
+				return
+			case l.Leading:
+				pr.lead(ctx)
+			}
+		}
+	}
+}
+
+// lead proposes until leadership is lost. The log tells of leadership once its own term's barrier is applied: before that, entries of
+// earlier leaders could still come, which the routes wouldn't know.
+func (pr *proposer) lead(ctx context.Context) {
+	p := pr.p
+	if !pr.begin() {
+		return
+	}
+	p.lead(true)
+	defer func() {
+		p.lead(false)
+		p.attachments.endAll(ErrUnavailable, false)
+	}()
+	for {
+		first, ok := pr.wait(ctx)
+		if !ok {
+			return
+		}
+		select {
+		case p.inFlight <- struct{}{}:
+		case <-ctx.Done():
+			if first != nil {
+				first.done(Result{}, ErrUnavailable)
+			}
+			return
+		}
+		if p.resync.Swap(false) && !pr.resync(ctx) {
+			if first != nil {
+				first.done(Result{}, ErrUnavailable)
+			}
+			return
+		}
+		pr.seal(first)
+	}
+}
+
+// begin takes the state over from the leader before: the routes, the clock, and the sessions, none of which is attached any more.
+func (pr *proposer) begin() bool {
+	p := pr.p
+	pr.read = p.now()
+	pr.away = nil
+	var err error
+	p.replica.look(func(m *Machine) {
+		err = pr.routes.rebuild(m)
+		pr.schedule = scheduleOf(m, pr.read)
+		for _, st := range m.streamOrder {
+			for _, sub := range st.subscriptions {
+				for _, c := range sub.cursors {
+					for _, s := range c.sessions {
+						pr.away = append(pr.away, awaySession{s.id, s.connection, pr.read.Add(p.options.AwayAfter)})
+					}
+				}
+			}
+		}
+	})
+	if err != nil {
+		p.options.Fatal(err)
+		return false
+	}
+	return true
+}
+
+func scheduleOf(m *Machine, read time.Time) schedule {
+	s := schedule{clock: m.clock, read: read}
+	s.next, s.due = m.NextDeadline()
+	return s
+}
+
+// resync waits until nothing is on its way and builds the routes anew. It is called with one place in flight taken, and keeps it.
+func (pr *proposer) resync(ctx context.Context) bool {
+	p := pr.p
+	for range entriesInFlight - 1 {
+		select {
+		case p.inFlight <- struct{}{}:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	var err error
+	p.replica.look(func(m *Machine) { err = pr.routes.rebuild(m) })
+	for range entriesInFlight - 1 {
+		<-p.inFlight
+	}
+	if err != nil {
+		p.options.Fatal(err)
+	}
+	return err == nil
+}
+
+// wait returns when there is something to propose: a command, or time alone (nil). False means that the replica no longer leads, or ends.
+func (pr *proposer) wait(ctx context.Context) (*command, bool) {
+	p := pr.p
+	for {
+		var timer <-chan time.Time
+		stop := func() {}
+		if d, some := pr.untilDue(); some {
+			timer, stop = p.options.Clock.NewTimer(max(d, 0))
+		}
+		select {
+		case c := <-p.controls:
+			stop()
+			return c, true
+		case c := <-p.publications:
+			stop()
+			return c, true
+		case pr.schedule = <-p.schedule:
+			stop()
+		case <-timer:
+			if d, some := pr.untilDue(); some && d <= 0 {
+				return nil, true
+			}
+		case l := <-p.group.Leadership():
+			stop()
+			if !l.Leading { // lost, or the log has closed
+				return nil, false
+			}
+		case <-ctx.Done():
+			stop()
+			return nil, false
+		}
+	}
+}
+
+// untilDue returns how long it is until a deadline of the machine, or a session that stays away, wants an entry.
+func (pr *proposer) untilDue() (d time.Duration, some bool) {
+	now := pr.p.now()
+	if s := pr.schedule; s.due {
+		d, some = s.read.Add((s.next - s.clock).duration()).Sub(now), true
+	}
+	if len(pr.away) > 0 {
+		if a := pr.away[0].at.Sub(now); !some || a < d {
+			d, some = a, true
+		}
+	}
+	return d, some
+}
+
+// seal makes one entry of everything that waits, up to entryBytes, and proposes it. The control lane goes first.
+func (pr *proposer) seal(first *command) {
+	p := pr.p
+	s := sealed{}
+	pr.buf = appendEntryHeader(pr.buf[:0])
+	// Nothing is proposed later than the reading says: acks that came before it are in this entry or were in one before.
+	s.read = pr.readClock(&s)
+	pr.add(&s, first)
+	// What the control lane held when the clock was read comes along, however much is published.
+	pr.drain(&s, p.controls, controlBytes)
+	pr.drain(&s, p.publications, entryBytes)
+	pr.addAway(&s)
+	entry := append(make([]byte, 0, len(pr.buf)), pr.buf...)
+	if cap(pr.buf) > 4*entryBytes {
+		pr.buf = nil // one large block mustn't keep its room for ever
+	}
+	s.future = p.group.Propose(entry)
+	p.carrying <- s // never full: there are as many places as there may be in flight
+}
+
+// drain adds what waits in a lane while the entry is below a size.
+func (pr *proposer) drain(s *sealed, lane <-chan *command, size int) {
+	for len(pr.buf) < size {
+		select {
+		case c := <-lane:
+			pr.add(s, c)
+		default:
+			return
+		}
+	}
+}
+
+// readClock begins an entry with a reading of both clocks.
+func (pr *proposer) readClock(s *sealed) time.Time {
+	now := pr.p.now()
+	delta := Tick(max(now.Sub(pr.read), 0) / time.Millisecond)
+	pr.read = pr.read.Add(delta.duration())
+	pr.buf = appendSection(pr.buf, clockSection{
+		Delta: delta, Wall: Wall(max(now.UnixMilli(), 0)),
+		Agreed: true, // one voter is its own majority
+	})
+	s.commands = append(s.commands, nil)
+	// The deadline that brought this entry about is dealt with when it is applied; until then it mustn't bring about another.
+	pr.schedule.due = false
+	return pr.read
+}
+
+// add puts a command into the entry.
+func (pr *proposer) add(s *sealed, c *command) {
+	if c == nil {
+		return
+	}
+	var sec section
+	var err error
+	if c.publication != nil {
+		sec, err = pr.routes.match(c.publication)
+	} else {
+		sec = c.section
+		err = pr.routes.follow(sec)
+	}
+	if err != nil {
+		c.done(Result{}, err)
+		return
+	}
+	if d, ok := sec.(detachSection); ok && !d.Away {
+		pr.away = append(pr.away, awaySession{d.Session, d.Connection, pr.p.now().Add(pr.p.options.AwayAfter)})
+	}
+	pr.buf = appendSection(pr.buf, sec)
+	s.commands = append(s.commands, c)
+}
+
+// awaySession is a detached session, and when it has been away for too long.
+type awaySession struct {
+	session    SessionID
+	connection ConnectionID
+	at         time.Time
+}
+
+// addAway forgets sessions that stayed away. One that has come back since has another connection, and isn't touched.
+func (pr *proposer) addAway(s *sealed) {
+	now := pr.p.now()
+	n := 0
+	for ; n < len(pr.away) && !pr.away[n].at.After(now); n++ {
+		pr.buf = appendSection(pr.buf, detachSection{Session: pr.away[n].session, Connection: pr.away[n].connection, Away: true})
+		s.commands = append(s.commands, nil)
+	}
+	pr.away = append(pr.away[:0:0], pr.away[n:]...)
+}
+
+// refuseUntil refuses everything once the log has ended by itself, until the partition is closed.
+func (pr *proposer) refuseUntil(ctx context.Context) {
+	for {
+		select {
+		case c := <-pr.p.controls:
+			c.done(Result{}, ErrUnavailable)
+		case c := <-pr.p.publications:
+			c.done(Result{}, ErrUnavailable)
+		case <-ctx.Done():
+			pr.refuseWaiting()
+			return
+		}
+	}
+}
+
+// refuseWaiting answers everything that still waits when the replica ends.
+func (pr *proposer) refuseWaiting() {
+	for {
+		select {
+		case c := <-pr.p.controls:
+			c.done(Result{}, ErrUnavailable)
+		case c := <-pr.p.publications:
+			c.done(Result{}, ErrUnavailable)
+		default:
+			return
+		}
+	}
+}

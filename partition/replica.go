@@ -1,0 +1,64 @@
+package partition
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/freshet-mq/freshet/raftlog"
+)
+
+// replica is the machine as raftlog drives it, and as the leader's half looks into it. The log applies entries on one goroutine; everybody
+// else only reads, under the lock.
+type replica struct {
+	mu struct {
+		sync.RWMutex
+		machine *Machine
+	}
+	fatal func(error)
+}
+
+var _ raftlog.Machine = (*replica)(nil)
+
+func newReplica(fatal func(error)) *replica {
+	r := &replica{fatal: fatal}
+	r.mu.machine = NewMachine()
+	return r
+}
+
+// Apply applies an entry. Its result is the *Effects, which only whoever proposed it carries out.
+func (r *replica) Apply(e raftlog.Entry) any {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fx, err := r.mu.machine.Apply(Index(e.Index), Term(e.Term), e.Data)
+	if err != nil {
+		r.fatal(err)
+		return err
+	}
+	return fx
+}
+
+// Snapshot encodes the state. It holds the apply goroutine for as long as that takes.
+func (r *replica) Snapshot() ([]byte, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.mu.machine.Snapshot(), nil
+}
+
+// Restore replaces the state by a snapshot's.
+func (r *replica) Restore(snapshot []byte) error {
+	m, err := Restore(snapshot)
+	if err != nil {
+		return fmt.Errorf("restoring the partition: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mu.machine = m
+	return nil
+}
+
+// look calls f with the machine, which f must only read.
+func (r *replica) look(f func(*Machine)) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	f(r.mu.machine)
+}

@@ -1,0 +1,74 @@
+package partition
+
+import (
+	"context"
+	"errors"
+)
+
+// retainFrom returns the oldest entry that holds events that aren't settled, or the next one.
+func (m *Machine) retainFrom() Index {
+	from := m.applied + 1
+	for _, st := range m.streamOrder {
+		floor, _ := st.oldest()
+		if i := st.blockAt(floor); floor < st.next && i < len(st.blocks) {
+			from = min(from, st.blocks[i].index)
+		}
+	}
+	return from
+}
+
+// retain lets the log go up to the oldest entry whose events somebody still holds. It goes for good with the next checkpoints.
+func (p *Partition) retain() (from Index) {
+	p.replica.look(func(m *Machine) { from = m.retainFrom() })
+	p.group.Retain(uint64(from))
+	return from
+}
+
+// roomInLog refuses publishing when the log is nearly full, and names who holds it.
+func (p *Partition) roomInLog() error {
+	u := p.group.Usage()
+	limit := u.BytesMax / 100 * publishAtPercent
+	if u.Bytes < limit/4*3 {
+		return nil
+	}
+	// Checkpoints come by how much is appended; a log that fills up mustn't wait for one.
+	select {
+	case p.reclaims <- struct{}{}:
+	default:
+	}
+	if u.Bytes < limit {
+		return nil
+	}
+	full := &LogFullError{Bytes: u.Bytes, Limit: limit}
+	s := p.Status()
+	full.Held, full.Stream, full.Holder, full.Offset = s.Held, s.OldestStream, s.OldestHolder, s.OldestOffset
+	return full
+}
+
+// reclaimShare is how large a part of the log's entries must be free before it is worth a checkpoint of its own: one in so many.
+const reclaimShare = 8
+
+// reclaim takes checkpoints when the log fills up with what nobody holds any more.
+func (p *Partition) reclaim(ctx context.Context) {
+	for {
+		select {
+		case <-p.reclaims:
+		case <-ctx.Done():
+			return
+		}
+		from, u := p.retain(), p.group.Usage()
+		if from <= Index(u.First) || uint64(from)-u.First < (u.Last-u.First)/reclaimShare {
+			continue
+		}
+		// The log keeps two checkpoints and goes up to the older. Each needs an entry since the one before.
+		for range 2 {
+			_, err := p.control(ctx, clockSection{})
+			if err == nil {
+				err = p.group.Checkpoint(ctx)
+			}
+			if err != nil && !errors.Is(err, context.Canceled) {
+				p.options.Logger.Warn("no checkpoint to make room in the log", "partition", p.options.Number, "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package partition
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/freshet-mq/freshet/matcher"
+	"github.com/freshet-mq/freshet/proto/block"
+)
+
+// routes is the proposer's own picture of every stream's subscriptions, as they will be once all that it has proposed is applied. A block
+// is matched against it, and its index is sealed with the version. The proposer alone uses it.
+type routes struct {
+	streams map[StreamID]*route
+
+	// What follows is used again for each block.
+	reader  block.Reader
+	arena   []byte
+	events  []matcher.Event
+	matches matcher.Matches
+	hits    []matched
+	index   []byte
+}
+
+// route is one stream's subscriptions.
+type route struct {
+	// version is the stream's set version once everything proposed is applied.
+	version uint64
+	// set holds the subscriptions with a pattern, each as a rule; everything holds the others, by id.
+	set        matcher.Set
+	rules      map[uint32]SubscriptionID
+	ruleOf     map[SubscriptionID]uint32
+	lastRule   uint32
+	everything []SubscriptionID
+}
+
+// rebuild starts anew from what is applied. Nothing may be on its way.
+func (rs *routes) rebuild(m *Machine) error {
+	rs.streams = map[StreamID]*route{}
+	for _, st := range m.streamOrder {
+		r := rs.put(st.id)
+		for _, sub := range st.subscriptions {
+			if err := r.put(sub.SubscriptionConfig); err != nil {
+				return fmt.Errorf("subscription %d: %w", sub.ID, err)
+			}
+		}
+		r.version = st.setVersion
+	}
+	return nil
+}
+
+func (rs *routes) put(id StreamID) *route {
+	r := rs.streams[id]
+	if r == nil {
+		r = &route{set: matcher.NewSet(), rules: map[uint32]SubscriptionID{}, ruleOf: map[SubscriptionID]uint32{}}
+		rs.streams[id] = r
+	}
+	return r
+}
+
+// follow keeps up with a section that is about to be proposed. What it refuses isn't proposed.
+func (rs *routes) follow(s section) error {
+	switch s := s.(type) {
+	case streamSection:
+		rs.put(s.Stream)
+	case subscriptionSection:
+		if r := rs.streams[s.Stream]; r != nil {
+			return r.put(s.SubscriptionConfig)
+		}
+	}
+	return nil
+}
+
+// put makes a subscription of the stream, or changes it.
+func (r *route) put(c SubscriptionConfig) error {
+	if c.Pattern == "" {
+		if at, known := slices.BinarySearch(r.everything, c.ID); !known {
+			r.everything = slices.Insert(r.everything, at, c.ID)
+		}
+		r.dropRule(c.ID)
+		r.version++
+		return nil
+	}
+	pattern, err := matcher.Parse([]byte(c.Pattern))
+	if err != nil {
+		return err
+	}
+	rule, known := r.ruleOf[c.ID]
+	if !known {
+		r.lastRule++
+		rule = r.lastRule
+	}
+	if err := r.set.Add(rule, pattern); err != nil {
+		return err
+	}
+	r.rules[rule], r.ruleOf[c.ID] = c.ID, rule
+	if at, found := slices.BinarySearch(r.everything, c.ID); found {
+		r.everything = slices.Delete(r.everything, at, at+1)
+	}
+	r.version++
+	return nil
+}
+
+func (r *route) dropRule(id SubscriptionID) {
+	if rule, ok := r.ruleOf[id]; ok {
+		r.set.Remove(rule)
+		delete(r.rules, rule)
+		delete(r.ruleOf, id)
+	}
+}
+
+// match finds which subscriptions get which of a block's events, and makes the section that says so. The match index is the routes' own until
+// the next call.
+func (rs *routes) match(on *publication) (section, error) {
+	r := rs.streams[on.Stream]
+	if r == nil {
+		return nil, &RefusedError{Refusal: RefusedStream}
+	}
+	b, err := block.Open(on.Block)
+	if err != nil {
+		return nil, &RefusedError{Refusal: RefusedBlock}
+	}
+	rs.hits = rs.hits[:0]
+	if len(r.rules) > 0 {
+		if err := rs.load(&b); err != nil {
+			return nil, err
+		}
+		r.set.Snapshot().MatchBlock(rs.events, &rs.matches)
+		for _, m := range rs.matches.Rules() {
+			rs.hits = append(rs.hits, matched{Subscription: r.rules[m.Rule], Words: m.Words})
+		}
+		slices.SortFunc(rs.hits, func(a, b matched) int { return cmp.Compare(a.Subscription, b.Subscription) })
+	}
+	rs.index = appendMatchIndex(rs.index[:0], b.Len(), rs.hits)
+	if on.ReportMatches {
+		on.matched = r.report(rs.hits, b.Len())
+	}
+	return blockSection{Stream: on.Stream, SetVersion: r.version, Matches: rs.index, Block: on.Block}, nil
+}
+
+// load makes a block's events what the matcher reads. Events of compressed frames are copied, since the reader's own buffer holds one
+// frame; the block format bounds how much that can be.
+func (rs *routes) load(b *block.Block) error {
+	rs.events = slices.Grow(rs.events[:0], b.Len())
+	rs.arena = slices.Grow(rs.arena[:0], b.Size())
+	rs.reader.Reset(b)
+	for rs.reader.Next() {
+		v := rs.reader.View()
+		var e matcher.Event
+		if v.IsJSON() {
+			start := len(rs.arena)
+			rs.arena = append(rs.arena, v.Data()...)
+			e.JSON = rs.arena[start:len(rs.arena):len(rs.arena)]
+		} else {
+			e.Attributes = make([]matcher.Attribute, 0, v.AttributeCount())
+			for name, value := range v.Attributes() {
+				e.Attributes = append(e.Attributes, matcher.Attribute{Name: string(name), Value: string(value)})
+			}
+		}
+		rs.events = append(rs.events, e)
+	}
+	return rs.reader.Err()
+}
+
+// report lists which events each subscription gets, for a publisher that asked.
+func (r *route) report(hits []matched, n int) []Matched {
+	var list []Matched
+	for _, id := range r.everything {
+		list = append(list, Matched{Subscription: id, Events: positions(matched{}, n)})
+	}
+	for _, h := range hits {
+		list = append(list, Matched{Subscription: h.Subscription, Events: positions(h, n)})
+	}
+	slices.SortFunc(list, func(a, b Matched) int { return cmp.Compare(a.Subscription, b.Subscription) })
+	return list
+}
+
+func positions(m matched, n int) []uint32 {
+	list := make([]uint32, 0, n)
+	if m.Words == nil {
+		for i := range n {
+			list = append(list, uint32(i))
+		}
+		return list
+	}
+	for i := range setBits(m.Words) {
+		list = append(list, uint32(i))
+	}
+	return list
+}
