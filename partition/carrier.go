@@ -12,10 +12,10 @@ import (
 const retainEvery = 64
 
 // carry carries out the effects of this leader's entries in the order of the log, until the proposer ends.
-func (p *Partition) carry() {
+func (p *Partition) carry(ctx context.Context) {
 	for s := range p.carrying {
-		// Every future ends: with the group, if not before.
-		applied, err := s.future.Wait(context.Background())
+		<-s.future.Done() // every future ends, with the group if not before
+		applied, err := s.future.Wait(ctx)
 		<-p.inFlight
 		fx, ok := applied.Result.(*Effects)
 		if err == nil && !ok {

@@ -44,16 +44,6 @@ func (d *decoder) bounded(what string, limit uint64) uint64 {
 	return v
 }
 
-func (d *decoder) varint(what string) int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.fail(what)
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
 func (d *decoder) byte(what string) byte {
 	if len(d.b) == 0 {
 		d.fail(what)

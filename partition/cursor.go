@@ -26,9 +26,7 @@ type cursor struct {
 	ready *roaring64.Bitmap
 	// held is leased or delayed.
 	held *roaring64.Bitmap
-	// dead letters, and their offsets once more for the oldest of all.
-	dead      *btree.BTreeG[deadLetter]
-	deadCount uint64
+	dead *btree.BTreeG[deadLetter]
 
 	leased  uint64
 	delayed *btree.BTreeG[delayedEvent]

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 )
 
@@ -49,7 +48,8 @@ type Options struct {
 	// Logger defaults to none.
 	Logger *slog.Logger
 	// Fatal is called once when the replica can't go on: its log can't be read or written, or an entry makes no sense. The process should end;
-	// what it would do otherwise could differ from the other replicas. Default: log and exit with status 1.
+	// what it would do otherwise could differ from the other replicas. Default: panic, which ends the process,
+	// since it is called on goroutines of the partition's own.
 	Fatal func(error)
 }
 
@@ -71,11 +71,7 @@ func (o *Options) EnsureDefaults() {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Fatal == nil {
-		logger := o.Logger
-		o.Fatal = func(err error) {
-			logger.Error("partition can't go on", "partition", o.Number, "error", err)
-			os.Exit(1)
-		}
+		o.Fatal = func(err error) { panic(err) }
 	}
 }
 

@@ -99,7 +99,7 @@ func Open(o Options) (*Partition, error) {
 	p.ready.init()
 	p.appended.init()
 	var seed [8]byte
-	rand.Read(seed[:]) //nolint:errcheck // it never returns an error
+	rand.Read(seed[:])
 	p.connection.Store(binary.LittleEndian.Uint64(seed[:]) >> 8)
 
 	group, err := raftlog.Open(raftlog.Options{
@@ -116,10 +116,10 @@ func Open(o Options) (*Partition, error) {
 		return nil, fmt.Errorf("partition %d: %w", o.Number, err)
 	}
 	p.group = group
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // the replica's own life, which Close ends
 	p.stop = stop
 	p.goNamed("proposer", func() { p.propose(ctx) })
-	p.goNamed("carrier", p.carry)
+	p.goNamed("carrier", func() { p.carry(ctx) })
 	p.goNamed("reclaimer", func() { p.reclaim(ctx) })
 	return p, nil
 }

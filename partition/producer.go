@@ -95,7 +95,7 @@ func (ps *producers) stored(st StreamID, p block.Producer, first Offset, count u
 
 func (ps *producers) add(p *producer) {
 	if len(ps.byKey) >= ProducersMax {
-		oldest := ps.order.Remove(ps.order.Back()).(*producer)
+		oldest := ps.order.Remove(ps.order.Back()).(*producer) //nolint:forcetypeassert // the list holds nothing else
 		delete(ps.byKey, oldest.key)
 	}
 	p.element = ps.order.PushFront(p)

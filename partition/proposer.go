@@ -26,11 +26,7 @@ type schedule struct {
 
 // goNamed starts a goroutine that Close joins, under a name that profiles show.
 func (p *Partition) goNamed(name string, f func()) {
-	p.joined.Add(1)
-	go func() {
-		defer p.joined.Done()
-		labelled(name, f)
-	}()
+	p.joined.Go(func() { labelled(name, f) })
 }
 
 // labelled runs a goroutine under a name that profiles show.

@@ -51,7 +51,7 @@ func newStory(t *testing.T) *story {
 func (s *story) step(d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "entry":
-		for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
+		for line := range strings.SplitSeq(strings.TrimSpace(d.Input), "\n") {
 			s.line(line)
 		}
 		return s.apply()
@@ -167,7 +167,7 @@ func (s *story) publish(rest []string, opts map[string]string) section {
 		m := matched{Subscription: SubscriptionID(id)}
 		if v := opts[strconv.Itoa(id)]; v != "all" {
 			m.Words = make([]uint64, (n+63)/64)
-			for _, w := range strings.Split(v, ",") {
+			for w := range strings.SplitSeq(v, ",") {
 				i := s.num(w)
 				m.Words[i/64] |= 1 << (i % 64)
 			}

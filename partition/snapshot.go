@@ -55,7 +55,7 @@ func (m *Machine) Snapshot() []byte {
 	})
 	b = binary.AppendUvarint(b, uint64(m.producers.order.Len()))
 	for e := m.producers.order.Back(); e != nil; e = e.Prev() {
-		b = e.Value.(*producer).appendTo(b)
+		b = e.Value.(*producer).appendTo(b) //nolint:forcetypeassert // the list holds nothing else
 	}
 	return b
 }
