@@ -96,5 +96,5 @@ fuzz: ## every fuzz target in the tree, one after the other (FUZZTIME=10m each)
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \
 	  target=$${target#func }; \
 	  echo "== $$target in $$(dirname "$$file"), $(FUZZTIME)"; \
-	  $(GO) test -vet=off -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+	  $(GO) test -vet=off -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x "$$(dirname "$$file")"; \
 	done
