@@ -47,7 +47,7 @@ type boltContents struct {
 	sizes []uint32 // of the commands, to within some bytes
 }
 
-func (c boltContents) last() uint64 { return c.first + uint64(len(c.sizes)) - 1 }
+func (c *boltContents) last() uint64 { return c.first + uint64(len(c.sizes)) - 1 }
 
 // scanBolt reads which entries the file has, without reading the entries: bbolt's leaf pages hold their lengths. The
 // library's store, which has no such method, opens the file afterwards.
@@ -83,6 +83,6 @@ func (c *boltContents) add(key, value []byte) error {
 	} else if index != c.last()+1 {
 		return fmt.Errorf("raftlog: the log has entry %d behind entry %d: what was between them is gone", index, c.last())
 	}
-	c.sizes = append(c.sizes, uint32(max(0, len(value)-boltRecordBytes))) //nolint:gosec // Propose refuses more than 16 MiB
+	c.sizes = append(c.sizes, uint32(max(0, len(value)-boltRecordBytes))) // Propose refuses more than 16 MiB
 	return nil
 }

@@ -45,7 +45,7 @@ func TestRetainedReads(t *testing.T) {
 			options.Machine = &tally{}
 			g = openLeading(t, options)
 			check()
-			if got := options.Machine.(*tally).state(); got[0] != 60 {
+			if got := stateOf(options); got[0] != 60 {
 				t.Fatalf("%d commands after reopening", got[0])
 			}
 			for _, index := range []uint64{0, 1, g.Usage().Last + 1} { // entry 1 made the group
@@ -128,7 +128,7 @@ func TestUnreadableCheckpoint(t *testing.T) {
 	if err := g.Checkpoint(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := options.Machine.(*tally).state()
+	want := stateOf(options)
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestUnreadableCheckpoint(t *testing.T) {
 	options.Machine = &tally{}
 	options.Logger = discarded()
 	g = openLeading(t, options)
-	if got := options.Machine.(*tally).state(); got != want {
+	if got := stateOf(options); got != want {
 		t.Fatalf("the machine has %v, want %v", got, want)
 	}
 	if err := g.Close(); err != nil {

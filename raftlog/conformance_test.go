@@ -209,7 +209,7 @@ func testAgainstMap(t *testing.T, s stores, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 2))
 	twin := map[uint64]*raft.Log{}
 	first, last, term := uint64(0), uint64(0), uint64(1)
-	for range 300 {
+	for range 150 {
 		switch action := r.IntN(10); {
 		case action < 7 || last == 0:
 			term += uint64(r.IntN(2))

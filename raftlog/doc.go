@@ -24,8 +24,12 @@
 // in-memory transport, with nobody at its other end. The API is what stays: Open's options gain the node's shared log and
 // the group's peers, Machine, Propose, Read, Retain, Leadership and Checkpoint stay as they are. What goes: bolt.go (one
 // segmented log for all groups of a node takes its place, behind the same interface of the library's), the snapshot files
-// (a checkpoint in the state store), Dir, BytesMax and CacheBytes of a single group (they become the node's). A bolt file
-// pays 1.3 to 4 times a payload's bytes, and a sync for each group; see the benchmark.
+// (a checkpoint in the state store), Dir, BytesMax and CacheBytes of a single group (they become the node's).
+//
+// What it reaches is in bench_test.go's reach: on 2 virtual cores and a virtio disk, every byte synced, eight entries in
+// flight, 43 MB/s of 4 KiB entries, 220 of 64 KiB, 165 of 256 KiB, at a p50 of 0.7, 2.1 and 10 ms. bbolt writes 1.3 to 4
+// times the payload, and each group syncs for itself. A group leads 0.1 to 0.2 s after Open, and 0.05 s later for each
+// 64 MiB to replay.
 //
 // # Who keeps an entry
 //
@@ -50,8 +54,9 @@
 // # Goroutines
 //
 // The library has its own (main loop, apply, snapshots). A group adds: answers, which settles futures in order; leadership
-// (watch) and confirm, which tell who leads; checkpoints; reclaim, which removes old entries in steps. Group.Close joins
-// them all. Machine's methods are called from the library's apply goroutine alone, once Open has returned.
+// (watch) and confirm, which tell who leads; checkpoints; reclaim, which removes old entries in steps; deposed, which waits
+// for the log to fail, so that a failed group stops leading. Group.Close joins them all. Machine's methods are called from
+// the library's apply goroutine alone, once Open has returned.
 //
 // Lock order: Group.gate, store.removing, store.mu.
 //

@@ -82,7 +82,7 @@ func TestFailedWrite(t *testing.T) {
 	// Only the good command is found again.
 	again := testOptions(t, options.Dir)
 	openLeading(t, again)
-	if got := again.Machine.(*tally).state(); got[0] != 1 {
+	if got := stateOf(again); got[0] != 1 {
 		t.Fatalf("%d commands were applied", got[0])
 	}
 }
@@ -104,6 +104,9 @@ func TestFailedRemoval(t *testing.T) {
 	}
 	if _, err := g.Propose(nil).Wait(t.Context()); !errors.Is(err, ErrClosed) {
 		t.Fatalf("proposing to a failed group: %v", err)
+	}
+	if lost := <-g.Leadership(); lost.Leading {
+		t.Fatalf("leadership after the failure: %+v", lost)
 	}
 }
 

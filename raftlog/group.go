@@ -59,6 +59,7 @@ type Group struct {
 	leadership    chan Leadership
 	checkpointDue chan struct{}
 	checkpoints   chan checkpointRequest
+	failed        chan struct{} // the log has failed; holds one
 
 	stopping   chan struct{} // closed first: helpers end
 	stopped    chan struct{} // closed when the library has ended
@@ -106,6 +107,7 @@ func newGroup(options Options, lock io.Closer) *Group {
 		leadership:    make(chan Leadership),
 		checkpointDue: make(chan struct{}, 1),
 		checkpoints:   make(chan checkpointRequest),
+		failed:        make(chan struct{}, 1),
 		stopping:      make(chan struct{}),
 		stopped:       make(chan struct{}),
 	}
@@ -200,6 +202,7 @@ func (g *Group) start() {
 	g.helpers.Go(func() { labelled(g, "confirm", g.confirm) })
 	g.helpers.Go(func() { labelled(g, "checkpoints", g.runCheckpoints) })
 	g.helpers.Go(func() { labelled(g, "reclaim", g.runReclaim) })
+	g.helpers.Go(func() { labelled(g, "deposed", g.depose) })
 }
 
 // Propose asks for a command to be appended and applied. It blocks only while some hundred earlier proposals wait;
@@ -249,7 +252,22 @@ func (g *Group) fail(err error) {
 			g.log.Error("can't keep the failed group from standing for election", "error", reload)
 		}
 	}
+	tell(g.failed)
 	g.options.Fatal(err)
+}
+
+// depose makes the library step down when something else than its own writing has failed the log: it does so when a write
+// fails, and the store refuses the one that it is given here. It can't be done where the failure is noticed, which may be
+// the library's main loop.
+func (g *Group) depose() {
+	select {
+	case <-g.failed:
+	case <-g.stopping:
+		return
+	}
+	if err := g.raft.Load().Barrier(0).Error(); err == nil {
+		g.log.Error("the failed log still takes entries")
+	}
 }
 
 // Close stops the group and joins its goroutines. Proposals that were taken get their answers before; later ones get

@@ -49,11 +49,17 @@ func (t *tally) Restore(state []byte) error {
 	return nil
 }
 
-func (t *tally) state() [3]uint64 {
+// tallied is a tally's state: commands, sum, last index.
+type tallied [3]uint64
+
+func (t *tally) state() tallied {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return [3]uint64{t.mu.commands, t.mu.sum, t.mu.lastIndex}
+	return tallied{t.mu.commands, t.mu.sum, t.mu.lastIndex}
 }
+
+// stateOf returns the state of the options' machine.
+func stateOf(options Options) tallied { return options.Machine.(*tally).state() }
 
 // testOptions are a group's in a directory, quick to lead.
 func testOptions(t testing.TB, dir string) Options {
@@ -96,11 +102,11 @@ func discarded() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func TestProposeAndReopen(t *testing.T) {
 	options := testOptions(t, t.TempDir())
-	var want [3]uint64
+	var want tallied
 	for round := range 3 {
 		options.Machine = &tally{}
 		g := openLeading(t, options)
-		if got := options.Machine.(*tally).state(); got != want {
+		if got := stateOf(options); got != want {
 			t.Fatalf("round %d begins with %v, want %v", round, got, want)
 		}
 		// What one goroutine proposes is applied in that order, and answered with its own result.
@@ -116,7 +122,7 @@ func TestProposeAndReopen(t *testing.T) {
 			}
 			last = applied
 		}
-		want = options.Machine.(*tally).state()
+		want = stateOf(options)
 		if status := g.Status(); status.Leader != "n1" || status.Term != last.Term || status.Applied != last.Index {
 			t.Fatalf("status %+v after %+v", status, last)
 		}
@@ -220,7 +226,7 @@ func TestNotLeader(t *testing.T) {
 	}
 	options.ElectionTimeout = 10 * time.Millisecond
 	openLeading(t, options)
-	if got := options.Machine.(*tally).state(); got[0] != 0 {
+	if got := stateOf(options); got[0] != 0 {
 		t.Fatalf("%d commands were applied", got[0])
 	}
 }
@@ -268,7 +274,7 @@ func TestBarrier(t *testing.T) {
 	if err := g.Barrier(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := options.Machine.(*tally).state(); got[0] != 50 {
+	if got := stateOf(options); got[0] != 50 {
 		t.Fatalf("%d commands are applied", got[0])
 	}
 }
@@ -306,7 +312,7 @@ func TestCloseUnderLoad(t *testing.T) {
 		proposers.Wait()
 		options.Machine = &tally{}
 		openLeading(t, options)
-		if got := options.Machine.(*tally).state(); got[0] != applied.Load() {
+		if got := stateOf(options); got[0] != applied.Load() {
 			t.Fatalf("%d commands were answered, %d are in the log", applied.Load(), got[0])
 		}
 	}

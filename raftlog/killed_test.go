@@ -35,7 +35,7 @@ func TestKilled(t *testing.T) {
 				t.Fatalf("round %d: entry %d is %q, %v; reported was %q", round, index, entry.Data, err, data)
 			}
 		}
-		if got, want := options.Machine.(*tally).state(), replay(t, g); got != want {
+		if got, want := stateOf(options), replay(t, g); got != want {
 			t.Fatalf("round %d: the machine has %v, the log gives %v", round, got, want)
 		}
 		if err := g.Close(); err != nil {
@@ -47,7 +47,7 @@ func TestKilled(t *testing.T) {
 // killAfter starts a child, kills it when it has reported so many commands, and returns what it reported.
 func killAfter(t *testing.T, dir string, reports int) map[uint64]string {
 	t.Helper()
-	child := exec.Command(os.Args[0])
+	child := exec.CommandContext(t.Context(), os.Args[0])
 	child.Env = append(os.Environ(), killedDirVariable+"="+dir)
 	child.Stderr = t.Output()
 	out, err := child.StdoutPipe()
@@ -80,15 +80,13 @@ func killAfter(t *testing.T, dir string, reports int) map[uint64]string {
 
 // proposeUntilKilled is the child: it keeps four commands in flight, and reports each that was applied. Checkpoints are
 // frequent, so that some kills meet one.
-func proposeUntilKilled(dir string) int {
-	ctx := context.Background()
+func proposeUntilKilled(dir string) {
 	g, err := Open(Options{
 		Dir: dir, Node: "n1", Name: "p0", Machine: &tally{}, CheckpointBytes: 16 << 10, ElectionTimeout: electionTimeoutMin * 2,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		panic(err)
 	}
 	<-g.Leadership()
 	type proposal struct {
@@ -102,18 +100,19 @@ func proposeUntilKilled(dir string) int {
 		if len(inFlight) < 4 {
 			continue
 		}
-		applied, err := inFlight[0].future.Wait(ctx)
+		applied, err := inFlight[0].future.Wait(context.Background())
 		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
+			panic(err)
 		}
-		fmt.Printf("applied %d %s .\n", applied.Index, inFlight[0].data)
+		if _, err := fmt.Fprintf(os.Stdout, "applied %d %s .\n", applied.Index, inFlight[0].data); err != nil {
+			panic(err)
+		}
 		inFlight = inFlight[1:]
 	}
 }
 
 // replay returns the state of a machine that applies all that the log holds, which must be all that there was.
-func replay(t *testing.T, g *Group) [3]uint64 {
+func replay(t *testing.T, g *Group) tallied {
 	t.Helper()
 	usage := g.Usage()
 	if usage.First != 1 {
@@ -147,7 +146,7 @@ func TestCopiedWhileOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		other := openLeading(t, copied)
-		if got, want := copied.Machine.(*tally).state(), options.Machine.(*tally).state(); got != want {
+		if got, want := stateOf(copied), stateOf(options); got != want {
 			t.Fatalf("after %d commands the copy has %v, not %v", i+1, got, want)
 		}
 		if err := other.Close(); err != nil {

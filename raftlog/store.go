@@ -120,7 +120,7 @@ func (s *store) StoreLogs(entries []*raft.Log) error {
 	}
 	for _, entry := range entries {
 		size := entrySize(entry)
-		s.mu.sizes = append(s.mu.sizes, uint32(size-EntryOverhead)) //nolint:gosec // Propose refuses more than 16 MiB
+		s.mu.sizes = append(s.mu.sizes, uint32(size-EntryOverhead)) // Propose refuses more than 16 MiB
 		s.mu.bytes += size
 		s.mu.last, s.mu.term = entry.Index, entry.Term
 		// A copy: what the library hands in is part of a future, which holds the machine's result.

@@ -21,8 +21,10 @@ const (
 	// EventBytesMax is the largest event data that a topic can allow, and the default: 1 MiB.
 	EventBytesMax = 1 << 20
 
-	// VisibilityMinMs and VisibilityMaxMs bound a subscription's visibility timeout: 1 s to 12 h.
-	VisibilityMinMs, VisibilityMaxMs = 1_000, 43_200_000
+	// VisibilityMinMs is the shortest visibility timeout of a subscription: 1 s.
+	VisibilityMinMs = 1_000
+	// VisibilityMaxMs is the longest: 12 h.
+	VisibilityMaxMs = 43_200_000
 	// VisibilityDefaultMs is 30 s.
 	VisibilityDefaultMs = 30_000
 	// AttemptsMax is the most attempts that a subscription can allow.
