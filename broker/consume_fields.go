@@ -47,13 +47,8 @@ func creditOf(field string, c *freshetv1.Credit) (events uint32, bytes uint64, e
 // visibilityOf checks a visibility timeout; 0 stands for the subscription's.
 func visibilityOf(field string, ms uint32) (time.Duration, error) {
 	d := time.Duration(ms) * time.Millisecond
-	switch {
-	case ms == 0:
-		return 0, nil
-	case d < visibilityMin:
-		return 0, argumentRefused(field, "is %d, at least %d", ms, visibilityMin.Milliseconds())
-	case d > visibilityMax:
-		return 0, limitExceeded(field, visibilityMax.Milliseconds(), int64(ms), "")
+	if ms != 0 && (d < visibilityMin || d > visibilityMax) {
+		return 0, outside(field, int64(ms), visibilityMin.Milliseconds(), visibilityMax.Milliseconds())
 	}
 	return d, nil
 }

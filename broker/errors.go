@@ -96,7 +96,7 @@ func refusalFault(e *partition.RefusedError) *fault {
 	case partition.RefusedBlock:
 		return faultf(freshetv1.ErrorCode_ERROR_CODE_BLOCK_CORRUPT, "the bytes aren't a block").with("field", "block")
 	case partition.RefusedSettleOrder:
-		return argumentRefused("settle.sequence", "is neither the last nor the next, which would be %s", expected).with("expected", expected)
+		return argumentRefused("settle.sequence", "is neither the session's last nor the one after it")
 	case partition.Done:
 	}
 	return faultf(freshetv1.ErrorCode_ERROR_CODE_INTERNAL, "the partition refused it without a reason; report this")

@@ -124,7 +124,17 @@ func argumentRefused(field, format string, args ...any) *fault {
 
 // limitExceeded: a field is larger than its limit.
 func limitExceeded(field string, limit, got int64, unit string) *fault {
-	return faultf(freshetv1.ErrorCode_ERROR_CODE_LIMIT_EXCEEDED, "%s is %s, at most %s", field, amount(got, unit), amount(limit, unit)).
+	return faultf(freshetv1.ErrorCode_ERROR_CODE_LIMIT_EXCEEDED, "%s is %s, at most %d", field, amount(got, unit), limit).
+		with("field", field).with("limit", strconv.FormatInt(limit, 10)).with("got", strconv.FormatInt(got, 10))
+}
+
+// outside: a number isn't between its limits. The one that it is beyond is the limit.
+func outside(field string, got, least, most int64) *fault {
+	limit := most
+	if got < least {
+		limit = least
+	}
+	return faultf(freshetv1.ErrorCode_ERROR_CODE_LIMIT_EXCEEDED, "%s is %d; it may be %d to %d", field, got, least, most).
 		with("field", field).with("limit", strconv.FormatInt(limit, 10)).with("got", strconv.FormatInt(got, 10))
 }
 

@@ -18,7 +18,7 @@ func (s *consumeService) Ack(ctx context.Context, req *freshetv1.AckRequest) (*f
 // Extend moves received events' deadlines.
 func (s *consumeService) Extend(ctx context.Context, req *freshetv1.ExtendRequest) (*freshetv1.SettleResponse, error) {
 	if req.GetVisibilityMs() == 0 {
-		return nil, argumentRefused("visibility_ms", "is 0, at least %d", visibilityMin.Milliseconds())
+		return nil, outside("visibility_ms", 0, visibilityMin.Milliseconds(), visibilityMax.Milliseconds())
 	}
 	d, err := visibilityOf("visibility_ms", req.GetVisibilityMs())
 	if err != nil {

@@ -1,0 +1,377 @@
+package broker
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/freshet-mq/freshet/proto/block"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// administer are the steps of the admin service.
+func (s *story) administer(a arguments) (string, error) {
+	ctx := s.context()
+	switch a.Cmd {
+	case "topic":
+		res, err := s.admin.CreateTopic(ctx, &freshetv1.CreateTopicRequest{Name: a.word(0), EventBytesMax: uint32(a.number("max"))})
+		if err != nil {
+			return "", err
+		}
+		return made(res.GetCreated()) + showTopic(res.GetTopic()), nil
+	case "sub":
+		return s.createSubscription(a)
+	case "topics":
+		res, err := s.admin.ListTopics(ctx, &freshetv1.ListTopicsRequest{After: a.text("after"), Max: uint32(a.number("max"))})
+		if err != nil {
+			return "", err
+		}
+		var lines []string
+		for _, t := range res.GetTopics() {
+			lines = append(lines, fmt.Sprintf("%s, %d subscriptions", showTopic(t), t.GetSubscriptions()))
+		}
+		return listed(lines, res.GetMore()), nil
+	case "subs", "counts":
+		return s.listSubscriptions(a)
+	case "dead":
+		return s.listDead(a)
+	default:
+		res, err := s.admin.DescribeCluster(ctx, &freshetv1.DescribeClusterRequest{})
+		if err != nil {
+			return "", err
+		}
+		out := fmt.Sprintf("cluster %s, id of %d bytes\n", res.GetName(), len(res.GetId()))
+		for _, n := range res.GetNodes() {
+			out += fmt.Sprintf("node %s runs %s, here: %t\n", n.GetName(), n.GetVersion(), n.GetApiAddress() == s.node.Addr().String())
+		}
+		for _, p := range res.GetPartitions() {
+			out += fmt.Sprintf("partition %d led by %q, held by %q from %d, log of %d\n", p.GetNumber(), p.GetLeader(), p.GetOldestHolder(), p.GetOldestOffset(), p.GetLogBytesMax())
+		}
+		return out, nil
+	}
+}
+
+func made(created bool) string {
+	if created {
+		return "created "
+	}
+	return "there already: "
+}
+
+func listed(lines []string, more bool) string {
+	if more {
+		lines = append(lines, "and more")
+	}
+	if len(lines) == 0 {
+		return "nothing"
+	}
+	return strings.Join(lines, "\n")
+}
+
+func showTopic(t *freshetv1.Topic) string {
+	return fmt.Sprintf("%s, events of at most %d bytes, at +%v", t.GetName(), t.GetEventBytesMax(), since(t.GetCreatedMs()))
+}
+
+func since(ms int64) time.Duration { return time.UnixMilli(ms).Sub(clockStart) }
+
+func (s *story) createSubscription(a arguments) (string, error) {
+	topic, name, _ := a.place(0)
+	kind := freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_QUEUE
+	if a.has("fanout") {
+		kind = freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_FANOUT
+	}
+	res, err := s.admin.CreateSubscription(s.context(), &freshetv1.CreateSubscriptionRequest{Subscription: &freshetv1.Subscription{
+		Topic: topic, Name: name, Kind: kind, Pattern: strings.TrimSpace(a.Input), VisibilityMs: a.ms("visibility"),
+		AttemptsMax: uint32(a.number("attempts")), Members: a.list("members"),
+	}})
+	if err != nil {
+		return "", err
+	}
+	return made(res.GetCreated()) + showSubscription(res.GetSubscription()), nil
+}
+
+func showSubscription(sub *freshetv1.Subscription) string {
+	out := fmt.Sprintf("%s/%s, %s, visibility %v, %d attempts", sub.GetTopic(), sub.GetName(),
+		strings.ToLower(strings.TrimPrefix(sub.GetKind().String(), "SUBSCRIPTION_KIND_")),
+		time.Duration(sub.GetVisibilityMs())*time.Millisecond, sub.GetAttemptsMax())
+	if len(sub.GetMembers()) > 0 {
+		out += ", members " + strings.Join(sub.GetMembers(), " ")
+	}
+	return out
+}
+
+// listSubscriptions lists a topic's, or counts what one holds.
+func (s *story) listSubscriptions(a arguments) (string, error) {
+	topic, name, _ := a.place(0)
+	res, err := s.admin.ListSubscriptions(s.context(), &freshetv1.ListSubscriptionsRequest{Topic: topic, After: a.text("after"), Max: uint32(a.number("max"))})
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for _, sub := range res.GetSubscriptions() {
+		n := sub.GetCounts()
+		counts := fmt.Sprintf("ready %d, leased %d, delayed %d, dead %d, sessions %d", n.GetReady(), n.GetLeased(), n.GetDelayed(), n.GetDead(), n.GetSessions())
+		if name == "" {
+			lines = append(lines, showSubscription(sub))
+		} else if sub.GetName() == name {
+			return counts, nil
+		}
+	}
+	return listed(lines, res.GetMore()), nil
+}
+
+func (s *story) listDead(a arguments) (string, error) {
+	topic, name, member := a.place(0)
+	res, err := s.admin.ListDeadLetters(s.context(), &freshetv1.ListDeadLettersRequest{
+		Topic: topic, Subscription: name, Member: member, FromOffset: a.number("from"), Max: uint32(a.number("max")),
+	})
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for _, l := range res.GetLetters() {
+		lines = append(lines, fmt.Sprintf("%d %s %q after %d attempts, at +%v: %s", l.GetOffset(),
+			strings.ToLower(strings.TrimPrefix(l.GetReason().String(), "DEAD_REASON_")), l.GetDetail(), l.GetAttempts(),
+			since(l.GetDiedMs()), strings.Join(eventsOf(s.t, l.GetBlock()), " ")))
+	}
+	return listed(lines, res.GetMore()), nil
+}
+
+// publishLines publishes a block of the input's lines.
+func (s *story) publishLines(a arguments) (string, error) {
+	o := block.Options{}
+	if a.text("codec") == "s2" {
+		o.Codec = block.CodecS2
+	}
+	if p := a.text("producer"); p != "" {
+		copy(o.Producer.ID[:], p)
+		o.Producer.Epoch, o.Producer.Sequence = uint32(a.number("epoch")), a.number("seq")
+	}
+	var lines []string
+	for _, line := range strings.Split(a.Input, "\n") {
+		if n, rest, ok := strings.Cut(line, " times "); ok {
+			times, err := strconv.Atoi(n)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			for range times {
+				lines = append(lines, rest)
+			}
+			continue
+		}
+		lines = append(lines, line)
+	}
+	res, err := s.publish.Publish(s.context(), &freshetv1.PublishRequest{
+		Topic: a.word(0), Block: blockOf(s.t, o, lines), RequireJson: a.has("json"), ReportMatches: a.has("report"),
+	})
+	if err != nil {
+		return "", err
+	}
+	return showPublished(res), nil
+}
+
+func showPublished(res *freshetv1.PublishResponse) string {
+	out := fmt.Sprintf("partition %d, %d from %d", res.GetPartition(), res.GetEvents(), res.GetFirstOffset())
+	if res.GetDuplicate() {
+		out += ", stored before"
+	}
+	for _, m := range res.GetMatched() {
+		out += fmt.Sprintf("\n%s gets %d", m.GetSubscription(), m.GetEvents())
+	}
+	return out
+}
+
+// receive are the one-shot steps.
+func (s *story) receive(a arguments) (string, error) {
+	ctx := s.context()
+	if a.Cmd != "take" {
+		var named []string
+		for _, name := range a.words() {
+			if text, ok := s.receipts[name]; ok {
+				name = text
+			}
+			named = append(named, name)
+		}
+		var res *freshetv1.SettleResponse
+		var err error
+		switch a.Cmd {
+		case "ack":
+			res, err = s.consume.Ack(ctx, &freshetv1.AckRequest{Receipts: named})
+		case "extend":
+			res, err = s.consume.Extend(ctx, &freshetv1.ExtendRequest{Receipts: named, VisibilityMs: a.ms("by")})
+		case "release":
+			res, err = s.consume.Release(ctx, &freshetv1.ReleaseRequest{Receipts: named, AfterMs: a.ms("after"), Reason: a.text("reason")})
+		case "reject":
+			res, err = s.consume.Reject(ctx, &freshetv1.RejectRequest{Receipts: named, Reason: a.text("reason")})
+		}
+		if err != nil {
+			return "", err
+		}
+		lost := make([]string, 0, len(res.GetLost()))
+		for _, i := range res.GetLost() {
+			lost = append(lost, a.word(int(i)))
+		}
+		if len(lost) > 0 {
+			return "lost: " + strings.Join(lost, " "), nil
+		}
+		return "ok", nil
+	}
+	topic, sub, member := a.place(0)
+	req := &freshetv1.ReceiveRequest{
+		Topic: topic, Subscription: sub, Member: member, MaxEvents: uint32(a.number("n")), MaxBytes: a.number("bytes"), VisibilityMs: a.ms("visibility"),
+	}
+	if a.has("wait") {
+		req.WaitMs = 20_000
+	}
+	res, err := s.consume.Receive(ctx, req)
+	if err != nil {
+		return "", err
+	}
+	names := make([]string, len(res.GetReceipts()))
+	for i, text := range res.GetReceipts() {
+		names[i] = "r" + strconv.Itoa(len(s.receipts)+1)
+		s.receipts[names[i]] = text
+	}
+	return s.showDelivery(res.GetDelivery(), names), nil
+}
+
+// showDelivery writes a delivery's events, an offset and an attempt each.
+func (s *story) showDelivery(d *freshetv1.Delivery, names []string) string {
+	if d == nil {
+		return "nothing"
+	}
+	events := eventsOf(s.t, d.GetBlocks()...)
+	var lines []string
+	i := 0
+	for _, run := range d.GetEvents() {
+		for k := range run.GetCount() {
+			line := fmt.Sprintf("%d attempt %d: %s", run.GetFirst()+uint64(k), run.GetAttempt(), events[i])
+			if names != nil {
+				line = names[i] + " is " + line
+			}
+			lines = append(lines, line)
+			i++
+		}
+	}
+	if i != len(events) {
+		s.t.Errorf("the delivery names %d events and has %d", i, len(events))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// read reads a topic to its head.
+func (s *story) read(a arguments) (string, error) {
+	req := &freshetv1.ReadRequest{Topic: a.word(0), Pattern: strings.TrimSpace(a.Input)}
+	switch {
+	case a.has("earliest"):
+		req.From = &freshetv1.ReadRequest_Earliest{Earliest: true}
+	case a.text("offset") != "":
+		req.From = &freshetv1.ReadRequest_Offset{Offset: a.number("offset")}
+	case a.text("ago") != "":
+		req.From = &freshetv1.ReadRequest_TimeMs{TimeMs: s.clock.Now().Add(-a.parse(a.text("ago"))).UnixMilli()}
+	}
+	stream, err := s.consume.Read(s.context(), req)
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for {
+		res, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return listed(lines, false), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		lines = append(lines, s.showRead(res)...)
+	}
+}
+
+func (s *story) showRead(res *freshetv1.ReadResponse) (lines []string) {
+	if before := res.GetTruncatedBefore(); before > 0 {
+		lines = append(lines, fmt.Sprintf("gap before %d", before))
+	}
+	if res.GetBlock() == nil {
+		return lines
+	}
+	events := eventsOf(s.t, res.GetBlock())
+	for _, run := range res.GetEvents() {
+		for k := range run.GetCount() {
+			lines = append(lines, fmt.Sprintf("%d at +%v: %s", run.GetFirst()+uint64(k), since(res.GetStoredMs()), events[0]))
+			events = events[1:]
+		}
+	}
+	return lines
+}
+
+// call makes any unary call with a request as JSON. "(N times X)" in it stands for X N times.
+func (s *story) call(a arguments) (string, error) {
+	service, method, _ := strings.Cut(a.word(0), "/")
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName("freshet.v1." + service + "." + method))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	m, ok := d.(protoreflect.MethodDescriptor)
+	if !ok {
+		s.t.Fatalf("%s is no method", a.word(0))
+	}
+	req, res := newMessage(s, m.Input()), newMessage(s, m.Output())
+	if err := protojson.Unmarshal([]byte(repeated(s, a.Input)), req); err != nil {
+		s.t.Fatalf("%s: %v", a.Pos, err)
+	}
+	if m.IsStreamingServer() {
+		stream, err := s.consume.Read(s.context(), req.(*freshetv1.ReadRequest))
+		if err != nil {
+			return "", err
+		}
+		if res, err = stream.Recv(); err != nil {
+			return "", err
+		}
+	} else if err := s.conn.Invoke(s.context(), fmt.Sprintf("/freshet.v1.%s/%s", service, method), req, res); err != nil {
+		return "", err
+	}
+	raw, err := protojson.Marshal(res)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := json.Compact(&out, raw); err != nil {
+		s.t.Fatal(err)
+	}
+	return out.String(), nil
+}
+
+func newMessage(s *story, d protoreflect.MessageDescriptor) proto.Message {
+	t, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return t.New().Interface()
+}
+
+// repeated writes out "(N times X)".
+func repeated(s *story, text string) string {
+	for {
+		before, rest, ok := strings.Cut(text, "(")
+		if !ok {
+			return text
+		}
+		inside, after, _ := strings.Cut(rest, ")")
+		n, what, ok := strings.Cut(inside, " times ")
+		times, err := strconv.Atoi(n)
+		if !ok || err != nil {
+			s.t.Fatalf("(%s) isn't (N times X)", inside)
+		}
+		text = before + strings.Repeat(what, times) + after
+	}
+}
