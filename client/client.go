@@ -1,0 +1,229 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/freshet-mq/freshet/proto/block"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// Bounds of connections. A message may be a whole block at the format's limit, or a Receive's 16 MiB of events.
+const (
+	sendBytesMax      = block.EncodedBytesMax + 64<<10
+	receiveMessageMax = receiveBytesMax + block.EncodedBytesMax
+
+	// A node that doesn't answer a ping is given up after keepaliveTime + keepaliveTimeout. Nodes refuse pings that come more often than
+	// every 10 s.
+	keepaliveTime    = 15 * time.Second
+	keepaliveTimeout = 5 * time.Second
+
+	// Flow control windows: 4 blocks of 256 KiB in flight must not wait for a window.
+	streamWindowBytes     = 4 << 20
+	connectionWindowBytes = 8 << 20
+)
+
+// Client is a service's connection to freshet. It is safe for concurrent use; one serves a whole process. End it with Shutdown.
+type Client struct {
+	target  string
+	options clientOptions
+	started time.Time // the zero of the clock that stamps lease beginnings
+
+	// Publishing and consuming have a connection each, so that neither waits behind the other's bytes.
+	publishConn, consumeConn *grpc.ClientConn
+	publish                  freshetv1.PublishServiceClient
+	consume                  freshetv1.ConsumeServiceClient
+	admin                    freshetv1.AdminServiceClient
+
+	// context ends when Shutdown gives up: everything that still goes on ends then.
+	context context.Context //nolint:containedctx // the client's own life, not a request's
+	abort   context.CancelCauseFunc
+
+	mu struct {
+		sync.Mutex
+		closed    bool
+		producers map[*Producer]struct{}
+		consumers map[*consumer]struct{}
+		idle      chan struct{} // closed when the last consumer has ended; nil while nobody waits for that
+	}
+}
+
+// Connect connects to a node, "host:port", and waits until it answers or ctx ends: give it a deadline. A node that is starting is waited for.
+// It returns an error that wraps ctx's and the last that was seen, or at once an *Error that waiting can't help. What ctx carries besides
+// its end is passed on to the client's requests; its end doesn't end the client.
+func Connect(ctx context.Context, target string, opts ...Option) (*Client, error) {
+	c := &Client{target: target, started: time.Now().Add(-1)} // stamps are never 0
+	c.options.logger = slog.New(slog.DiscardHandler)
+	for _, o := range opts {
+		o(&c.options)
+	}
+	c.mu.producers, c.mu.consumers = map[*Producer]struct{}{}, map[*consumer]struct{}{}
+	c.context, c.abort = context.WithCancelCause(context.WithoutCancel(ctx))
+	var err error
+	if c.publishConn, err = c.dial(); err == nil {
+		c.consumeConn, err = c.dial()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("freshet: target %q: %w", target, err), c.closeConns())
+	}
+	c.publish = freshetv1.NewPublishServiceClient(c.publishConn)
+	c.consume = freshetv1.NewConsumeServiceClient(c.consumeConn)
+	c.admin = freshetv1.NewAdminServiceClient(c.consumeConn)
+	if err := c.greet(ctx); err != nil {
+		c.abort(err)
+		return nil, errors.Join(err, c.closeConns())
+	}
+	return c, nil
+}
+
+// dial makes a connection, which connects when it is first used and again whenever it is broken.
+func (c *Client) dial() (*grpc.ClientConn, error) {
+	transport := insecure.NewCredentials()
+	if c.options.tls != nil {
+		transport = credentials.NewTLS(c.options.tls)
+	}
+	options := []grpc.DialOption{
+		grpc.WithTransportCredentials(transport),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
+		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(sendBytesMax), grpc.MaxCallRecvMsgSize(receiveMessageMax)),
+		grpc.WithInitialWindowSize(streamWindowBytes),
+		grpc.WithInitialConnWindowSize(connectionWindowBytes),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: backoffMin, Multiplier: 2, Jitter: 0.5, MaxDelay: backoffMax},
+			MinConnectTimeout: connectTimeout,
+		}),
+		grpc.WithDisableServiceConfig(), // retries are decided here, not by what DNS says
+		grpc.WithDisableRetry(),
+	}
+	target := c.target
+	if c.options.dialer != nil {
+		target = "passthrough:///" + c.target
+		options = append(options, grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return c.options.dialer(ctx, c.target)
+		}))
+	}
+	return grpc.NewClient(target, options...)
+}
+
+// connectTimeout is how long one attempt to connect may take.
+const connectTimeout = 5 * time.Second
+
+// greet waits until a node answers.
+func (c *Client) greet(ctx context.Context) error {
+	var wait retry
+	var last error
+	for {
+		_, err := c.admin.DescribeCluster(ctx, &freshetv1.DescribeClusterRequest{})
+		if err == nil {
+			return nil
+		}
+		err = errorOf(c.context, err)
+		if last == nil || ctx.Err() == nil { // that ctx ended says less than what went wrong before
+			last = err
+		}
+		if ctx.Err() == nil && definite(err) {
+			return err
+		}
+		if ended := wait.pause(ctx); ended != nil {
+			return &noAnswerError{target: c.target, ended: ended, last: last}
+		}
+	}
+}
+
+// noAnswerError says that a context ended before a node answered.
+type noAnswerError struct {
+	target      string
+	ended, last error
+}
+
+func (e *noAnswerError) Error() string {
+	return fmt.Sprintf("freshet: no answer from %s (%v): %v", e.target, e.ended, e.last)
+}
+
+func (e *noAnswerError) Unwrap() []error { return []error{e.last, e.ended} }
+
+// Shutdown ends the client: it stops taking events, drains consumers as if their contexts had ended, flushes and closes producers, and
+// closes the connections. When ctx ends before that is done it gives up waiting: handlers' contexts end, unanswered publishes fail
+// with ErrUnknownOutcome, and ctx's error is returned. Either way it returns only when the client's goroutines have ended, except for
+// handlers that ignore the end of their context. Calls after the first return ErrClosed.
+func (c *Client) Shutdown(ctx context.Context) error {
+	c.mu.Lock()
+	if c.mu.closed {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	c.mu.closed = true
+	var producers []*Producer
+	for p := range c.mu.producers {
+		producers = append(producers, p)
+	}
+	idle := make(chan struct{})
+	c.mu.idle = idle
+	if len(c.mu.consumers) == 0 {
+		close(idle)
+	}
+	for s := range c.mu.consumers {
+		s.end()
+	}
+	c.mu.Unlock()
+
+	errs := make([]error, len(producers))
+	var closing sync.WaitGroup
+	for i, p := range producers {
+		closing.Go(func() { errs[i] = p.Close(ctx) })
+	}
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		errs = append(errs, fmt.Errorf("freshet: shutdown: %w", ctx.Err()))
+		c.abort(ErrClosed)
+	}
+	closing.Wait()
+	c.abort(ErrClosed)
+	errs = append(errs, c.closeConns())
+	return errors.Join(errs...)
+}
+
+func (c *Client) closeConns() error {
+	var errs []error
+	for _, conn := range []*grpc.ClientConn{c.publishConn, c.consumeConn} {
+		if conn != nil {
+			errs = append(errs, conn.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// elapsed is the client's own monotonic clock, in nanoseconds from 1.
+func (c *Client) elapsed() uint64 { return uint64(time.Since(c.started)) }
+
+// addConsumer notes a consumer that Shutdown has to drain.
+func (c *Client) addConsumer(s *consumer) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.closed {
+		return ErrClosed
+	}
+	c.mu.consumers[s] = struct{}{}
+	return nil
+}
+
+func (c *Client) removeConsumer(s *consumer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.mu.consumers, s)
+	if len(c.mu.consumers) == 0 && c.mu.idle != nil {
+		close(c.mu.idle)
+	}
+}

@@ -1,0 +1,90 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/freshet-mq/freshet/proto/block"
+)
+
+// Receipt says where an event is stored: on disk, on a majority of the partition's replicas.
+type Receipt struct {
+	// Partition holds the event, at Offset of the topic's stream there. Topic, partition and offset name an event for good.
+	Partition uint32
+	Offset    uint64
+	// Duplicate says that an earlier try, whose answer was lost, had stored it. Matched is empty then, whatever matched.
+	Duplicate bool
+	// Matched, with WithMatches, names the subscriptions that get the event, in the node's order.
+	Matched []string
+}
+
+// Result is what became of one event of several.
+type Result struct {
+	Receipt Receipt
+	// Err is nil when the event is stored; otherwise Receipt is empty.
+	Err error
+}
+
+// Future is an event that is being published.
+type Future struct {
+	pending    pending
+	completion completion
+}
+
+// Done is closed when the outcome is known.
+func (f *Future) Done() <-chan struct{} { return f.completion.done }
+
+// Wait waits for the outcome, or for ctx to end: its error is returned then, and the event goes on.
+func (f *Future) Wait(ctx context.Context) (Receipt, error) {
+	select {
+	case <-f.completion.done:
+		return f.pending.result.Receipt, f.pending.result.Err
+	case <-ctx.Done():
+		return Receipt{}, fmt.Errorf("freshet: waiting for an answer: %w", ctx.Err())
+	}
+}
+
+// completion is what a publisher waits for: the end of one event or of several.
+type completion struct {
+	left atomic.Int64
+	done chan struct{}
+}
+
+func (c *completion) init(events int) {
+	c.left.Store(int64(events))
+	c.done = make(chan struct{})
+}
+
+func (c *completion) finish() {
+	if c.left.Add(-1) == 0 {
+		close(c.done)
+	}
+}
+
+// pending is an event that a producer holds, from when it was accepted until its outcome is known. Producer.mu guards it; the result can
+// be read without once the completion is done.
+//
+//	accept            seal             answer
+//	------> gathered ------> sealed -----------> finished
+//	           |                                    ^
+//	           +------------ abandon ---------------+
+type pending struct {
+	record block.Event // empty once sealed
+	size   int         // bytes of its record, for the buffer's bound
+	number uint64      // in the order of acceptance, from 1
+
+	state      pendingState
+	prev, next *pending // while gathered
+
+	result     Result
+	completion *completion
+}
+
+type pendingState uint8
+
+const (
+	gathered pendingState = iota
+	sealed
+	finished
+)

@@ -1,0 +1,410 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/freshet-mq/freshet/proto/block"
+)
+
+// Producer publishes to one topic. It is safe for concurrent use: one a topic serves a process. What one goroutine publishes is stored in the
+// order in which it was published.
+//
+// A producer gathers events into blocks and numbers these, so that each event is stored exactly once however often its block has to be
+// sent: broken connections and nodes that are busy, starting or lost are hidden by sending again, 10 ms to 1 s apart, for as long as it
+// takes. Publish gives up when its context ends.
+type Producer struct {
+	client  *Client
+	topic   string
+	options producerOptions
+
+	// Room for events that aren't answered, and for their bytes. Who publishes beyond it waits.
+	roomEvents, roomBytes *semaphore.Weighted
+
+	// context ends when Close gives up, closing when Close begins.
+	context context.Context //nolint:containedctx // the producer's own life, not a request's
+	abort   context.CancelCauseFunc
+	closing chan struct{}
+	// wake has a value when the sender should look at mu again.
+	wake   chan struct{}
+	joined chan struct{}
+
+	// sealing is held while events are made into a block: their bytes are the publisher's until then. Lock order: sealing, mu.
+	sealing sync.Mutex
+	mu      struct {
+		sync.Mutex
+		gathering gathering
+		accepted  uint64 // number of the last event
+		answered  uint64 // number of the last event of the last block that was answered
+		sealed    uint64 // number of the last event that was sealed
+		flushTo   uint64 // events up to here don't linger
+		flushes   []flush
+		trouble   error // why the last try failed, nil once one succeeded
+		dead      error // why nothing can be published any more
+		closed    bool
+	}
+}
+
+// flush waits until the events up to a number are answered.
+type flush struct {
+	number uint64
+	done   chan struct{}
+}
+
+// Producer returns a new producer for a topic. It doesn't look whether the topic is there. End it with Close, or by Client.Shutdown.
+func (c *Client) Producer(topic string, opts ...ProducerOption) (*Producer, error) {
+	p := &Producer{
+		client: c, topic: topic,
+		options: producerOptions{
+			compression: CompressionS2, linger: lingerDefault,
+			bufferEvents: bufferEventsDefault, bufferBytes: bufferBytesDefault,
+		},
+		closing: make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		joined:  make(chan struct{}),
+	}
+	for _, o := range opts {
+		o(&p.options)
+	}
+	if err := checkName("topic", topic); err != nil {
+		return nil, err
+	}
+	if err := p.options.validate(); err != nil {
+		return nil, err
+	}
+	p.roomEvents = semaphore.NewWeighted(int64(p.options.bufferEvents))
+	p.roomBytes = semaphore.NewWeighted(int64(p.options.bufferBytes))
+	var id block.ProducerID
+	if _, err := rand.Read(id[:]); err != nil {
+		return nil, fmt.Errorf("freshet: no random bytes for a producer's id: %w", err)
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.closed {
+		return nil, ErrClosed
+	}
+	c.mu.producers[p] = struct{}{}
+	p.context, p.abort = context.WithCancelCause(c.context)
+	s := newSender(p, id)
+	go s.run()
+	return p, nil
+}
+
+// Publish publishes one event and waits until it is stored.
+//
+// When ctx ends first, the error wraps ctx's, and ErrUnknownOutcome if the event may be on its way: it may be stored or not, and it
+// may yet be. Without ErrUnknownOutcome it isn't and won't be. A refusal is an *Error.
+func (p *Producer) Publish(ctx context.Context, e Event) (Receipt, error) {
+	f := &Future{}
+	f.completion.init(1)
+	f.pending.completion = &f.completion
+	if err := p.accept(ctx, &e, &f.pending); err != nil {
+		return Receipt{}, err
+	}
+	select {
+	case <-f.completion.done:
+		return f.pending.result.Receipt, f.pending.result.Err
+	case <-ctx.Done():
+		r := p.abandon(&f.pending, ctx.Err())
+		return r.Receipt, r.Err
+	}
+}
+
+// PublishAsync publishes one event without waiting for its outcome. It waits for room in the producer's buffer for as long as ctx allows;
+// after that ctx has no say. The event's bytes must not be changed until the Future is done. What can be refused at once is found
+// in the Future.
+func (p *Producer) PublishAsync(ctx context.Context, e Event) *Future {
+	f := &Future{}
+	f.completion.init(1)
+	f.pending.completion = &f.completion
+	if err := p.accept(ctx, &e, &f.pending); err != nil {
+		f.pending.result.Err = err
+		f.pending.state = finished
+		f.completion.finish()
+	}
+	return f
+}
+
+// PublishBatch publishes events in their order and waits until the outcome of each is known. The results are in the events' order; the error
+// is nil when all are stored, otherwise it is the first event's that isn't. A batch isn't a transaction: some may be stored and
+// others not. When ctx ends, what Publish says goes for each event.
+func (p *Producer) PublishBatch(ctx context.Context, es []Event) ([]Result, error) {
+	results := make([]Result, len(es))
+	if len(es) == 0 {
+		return results, nil
+	}
+	waiting := make([]pending, len(es))
+	var all completion
+	all.init(len(es))
+	for i := range waiting {
+		waiting[i].completion = &all
+	}
+	p.acceptAll(ctx, es, waiting)
+	select {
+	case <-all.done:
+	case <-ctx.Done():
+	}
+	var first error
+	for i := range waiting {
+		results[i] = p.outcome(ctx, &waiting[i])
+		if first == nil {
+			first = results[i].Err
+		}
+	}
+	return results, first
+}
+
+// outcome is an event's result, whether it is finished or ctx has ended.
+func (p *Producer) outcome(ctx context.Context, w *pending) Result {
+	p.mu.Lock()
+	if w.state == finished {
+		defer p.mu.Unlock()
+		return w.result
+	}
+	p.mu.Unlock()
+	return p.abandon(w, ctx.Err())
+}
+
+// Flush waits until the outcome of everything that was published before is known, without lingering, or returns ctx's error. Whether events
+// were stored is what their own calls tell.
+func (p *Producer) Flush(ctx context.Context) error {
+	done := make(chan struct{})
+	p.mu.Lock()
+	if p.outstanding() > p.mu.accepted {
+		p.mu.Unlock()
+		return nil
+	}
+	p.mu.flushTo = p.mu.accepted
+	p.mu.flushes = append(p.mu.flushes, flush{p.mu.accepted, done})
+	p.mu.Unlock()
+	p.poke()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("freshet: flush: %w", ctx.Err())
+	}
+}
+
+// outstanding is the number of the first event that isn't answered, beyond accepted if there is none. p.mu is held.
+func (p *Producer) outstanding() uint64 {
+	switch {
+	case p.mu.answered < p.mu.sealed:
+		return p.mu.answered + 1
+	case p.mu.gathering.first != nil:
+		return p.mu.gathering.first.number
+	}
+	return p.mu.accepted + 1
+}
+
+// wakeFlushes ends the flushes that have nothing more to wait for. p.mu is held.
+func (p *Producer) wakeFlushes() {
+	outstanding := p.outstanding()
+	kept := p.mu.flushes[:0]
+	for _, f := range p.mu.flushes {
+		if f.number < outstanding {
+			close(f.done)
+		} else {
+			kept = append(kept, f)
+		}
+	}
+	p.mu.flushes = kept
+}
+
+// Close takes no more events, waits until those it has are answered, and ends the producer. When ctx ends first, what isn't answered fails
+// with ErrClosed, and ErrUnknownOutcome where it may be on its way, and ctx's error is returned. Calls after the first return ErrClosed.
+func (p *Producer) Close(ctx context.Context) error {
+	p.mu.Lock()
+	if p.mu.closed {
+		p.mu.Unlock()
+		return ErrClosed
+	}
+	p.mu.closed = true
+	close(p.closing)
+	p.mu.Unlock()
+	err := p.Flush(ctx)
+	p.abort(ErrClosed)
+	<-p.joined
+	p.client.mu.Lock()
+	delete(p.client.mu.producers, p)
+	p.client.mu.Unlock()
+	return err
+}
+
+// poke has the sender look.
+func (p *Producer) poke() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// accept checks an event, waits for room and takes it into the block being gathered.
+func (p *Producer) accept(ctx context.Context, e *Event, w *pending) error {
+	if err := p.prepare(ctx, e, w); err != nil {
+		return err
+	}
+	if err := p.enter(ctx, w.size); err != nil {
+		return err
+	}
+	return p.gather(w)
+}
+
+// prepare makes an event's record and measures it.
+func (p *Producer) prepare(ctx context.Context, e *Event, w *pending) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("freshet: not sent: %w", err)
+	}
+	var err error
+	if w.record, err = e.record(time.Now()); err != nil {
+		return err
+	}
+	w.size, err = checkRecord(&w.record)
+	return err
+}
+
+// gather takes events, for which there is room, into the block being gathered.
+func (p *Producer) gather(ws ...*pending) error {
+	p.mu.Lock()
+	if p.mu.closed || p.mu.dead != nil {
+		err := p.mu.dead
+		p.mu.Unlock()
+		for _, w := range ws {
+			p.leave(1, w.size)
+		}
+		if err == nil {
+			err = ErrClosed
+		}
+		return err
+	}
+	wake := false
+	for _, w := range ws {
+		p.mu.accepted++
+		w.number = p.mu.accepted
+		wake = p.mu.gathering.add(w, p.eventsMax()) || wake
+	}
+	p.mu.Unlock()
+	if wake {
+		p.poke()
+	}
+	return nil
+}
+
+// acceptAll accepts events together, as far as there is room, so that they share blocks. What can't be accepted is finished with the reason.
+func (p *Producer) acceptAll(ctx context.Context, es []Event, ws []pending) {
+	refuse := func(w *pending, err error) {
+		w.result.Err, w.state = err, finished
+		w.completion.finish()
+	}
+	var together []*pending
+	gather := func() {
+		if err := p.gather(together...); err != nil {
+			for _, w := range together {
+				refuse(w, err)
+			}
+		}
+		together = together[:0]
+	}
+	for i := range es {
+		w := &ws[i]
+		if err := p.prepare(ctx, &es[i], w); err != nil {
+			refuse(w, err)
+			continue
+		}
+		if !p.tryEnter(w.size) {
+			gather() // those before it go on their way, which makes room
+			if err := p.enter(ctx, w.size); err != nil {
+				refuse(w, err)
+				continue
+			}
+		}
+		together = append(together, w)
+	}
+	gather()
+}
+
+// enter waits for room in the buffer.
+func (p *Producer) enter(ctx context.Context, size int) error {
+	if p.tryEnter(size) {
+		return nil
+	}
+	waiting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(p.context, func() { cancel(ErrClosed) })
+	defer stop()
+	if err := p.roomEvents.Acquire(waiting, 1); err != nil {
+		return p.noRoom(waiting)
+	}
+	if err := p.roomBytes.Acquire(waiting, int64(size)); err != nil {
+		p.roomEvents.Release(1)
+		return p.noRoom(waiting)
+	}
+	return nil
+}
+
+// tryEnter takes room if it is there at once.
+func (p *Producer) tryEnter(size int) bool {
+	if !p.roomEvents.TryAcquire(1) {
+		return false
+	}
+	if !p.roomBytes.TryAcquire(int64(size)) {
+		p.roomEvents.Release(1)
+		return false
+	}
+	return true
+}
+
+func (p *Producer) noRoom(waiting context.Context) error {
+	if cause := context.Cause(waiting); errors.Is(cause, ErrClosed) {
+		return cause
+	}
+	return p.troubled(fmt.Errorf("freshet: the buffer of %d events and %d bytes is full: %w",
+		p.options.bufferEvents, p.options.bufferBytes, waiting.Err()))
+}
+
+// leave gives room back.
+func (p *Producer) leave(events, bytes int) {
+	p.roomEvents.Release(int64(events))
+	p.roomBytes.Release(int64(bytes))
+}
+
+// abandon ends the wait for an event whose publisher's context has ended.
+func (p *Producer) abandon(w *pending, ended error) Result {
+	p.mu.Lock()
+	switch w.state {
+	case finished:
+		defer p.mu.Unlock()
+		return w.result
+	case gathered:
+		p.mu.gathering.remove(w)
+		w.state = finished
+		w.result.Err = fmt.Errorf("freshet: not sent: %w", ended)
+		w.completion.finish()
+		p.wakeFlushes()
+		p.mu.Unlock()
+		p.leave(1, w.size)
+		return Result{Err: p.troubled(w.result.Err)}
+	case sealed:
+	}
+	p.mu.Unlock()
+	p.sealing.Lock() // the event's bytes are the caller's again when this returns
+	p.sealing.Unlock()
+	return Result{Err: unknown(p.troubled(fmt.Errorf("no answer yet: %w", ended)))}
+}
+
+// troubled adds to an error why the last try failed, if it did.
+func (p *Producer) troubled(err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.trouble == nil {
+		return err
+	}
+	return fmt.Errorf("%w; the last try: %w", err, p.mu.trouble)
+}

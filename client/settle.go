@@ -1,0 +1,287 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// settleRunsMax bounds what one Settle names.
+const settleRunsMax = 16_384
+
+// settling is the Settle that is under way (S3).
+type settling struct {
+	request    *freshetv1.Settle
+	items      []*Delivery
+	extensions []*extension
+	// extendsAll says that leases are extended as the keeper wanted: those of extended, which are all that the session holds unless some were
+	// given longer ones.
+	extendsAll bool
+	extended   []*Delivery
+	// began is when it was first sent: the node extends from then on at the earliest.
+	began time.Time
+	// sent says that it was sent on the connection at hand.
+	sent bool
+	// notBefore is when it may be sent again after a node was too busy.
+	notBefore time.Time
+	retry     retry
+}
+
+// extension is a lease that somebody wants extended by hand.
+type extension struct {
+	delivery *Delivery
+	by       time.Duration
+	done     chan struct{}
+	err      error
+}
+
+func (e *extension) finish(err error) {
+	e.err = err
+	close(e.done)
+}
+
+// extend is Delivery's way to extend.
+func (s *consumer) extend(ctx context.Context, d *Delivery, by time.Duration) error {
+	e := &extension{delivery: d, by: by, done: make(chan struct{})}
+	s.mu.Lock()
+	switch {
+	case d.lease.state == leaseDone && d.lease.err != nil, d.lease.stuck:
+		s.mu.Unlock()
+		return ErrLeaseLost
+	case d.lease.state != leaseHeld:
+		s.mu.Unlock()
+		return ErrSettled
+	}
+	s.mu.extensions = append(s.mu.extensions, e)
+	s.mu.Unlock()
+	s.pokeTalk()
+	select {
+	case <-e.done:
+		return e.err
+	case <-ctx.Done():
+		return unknown(fmt.Errorf("extension, not confirmed yet: %w", ctx.Err()))
+	}
+}
+
+// nextSettle makes the next Settle, or returns nil when there is nothing to settle. mu is held.
+func (s *consumer) nextSettle(now time.Time) *settling {
+	if len(s.mu.pending) == 0 && len(s.mu.extensions) == 0 && !s.mu.extendAll {
+		return nil
+	}
+	f := &settling{
+		request: &freshetv1.Settle{Sequence: s.mu.settled + 1, Received: s.mu.received},
+		began:   now,
+	}
+	// Explicit extensions come first, and take no more than half of the room.
+	n := min(len(s.mu.extensions), settleRunsMax/2)
+	f.extensions, s.mu.extensions = s.mu.extensions[:n:n], s.mu.extensions[n:]
+	room := settleRunsMax - n
+	if s.mu.extendAll {
+		s.mu.extendAll = false
+		room -= f.extendAll(s, now, room/2)
+	}
+	for _, e := range f.extensions {
+		f.request.Extends = append(f.request.Extends, &freshetv1.Extend{
+			Leased: []*freshetv1.Leased{leasedOf(e.delivery)}, VisibilityMs: millis(e.by),
+		})
+	}
+	n = min(len(s.mu.pending), room)
+	f.items, s.mu.pending = s.mu.pending[:n:n], s.mu.pending[n:]
+	if len(s.mu.pending) == 0 {
+		s.mu.pending = nil // so that the array isn't kept by its end
+	}
+	for _, d := range f.items {
+		d.lease.state = leaseSent
+	}
+	f.putDecisions()
+	return f
+}
+
+// extendAll asks for what the keeper wants, and returns how many runs it names. If somebody gave a lease a longer time than this
+// would, all others are named; else the whole session is extended by one word. s.mu is held.
+func (f *settling) extendAll(s *consumer, now time.Time, room int) int {
+	f.extendsAll = true
+	until := now.Add(s.mu.visibility)
+	longer := false
+	for _, d := range s.mu.held {
+		switch {
+		case d.lease.state != leaseHeld || d.lease.expired:
+		case d.lease.deadline.After(until):
+			longer = true
+		default:
+			f.extended = append(f.extended, d)
+		}
+	}
+	if !longer {
+		f.request.Extends = append(f.request.Extends, &freshetv1.Extend{})
+		return 1
+	}
+	if len(f.extended) > room { // those that end first; the keeper asks for the others at once
+		slices.SortFunc(f.extended, func(a, b *Delivery) int { return a.lease.deadline.Compare(b.lease.deadline) })
+		f.extended = f.extended[:room]
+	}
+	if len(f.extended) == 0 {
+		return 0
+	}
+	named := slices.Clone(f.extended)
+	f.request.Extends = append(f.request.Extends, &freshetv1.Extend{Leased: leasedRuns(named)})
+	return len(named)
+}
+
+// putDecisions writes the decisions down: acks by runs, the others by what they share.
+func (f *settling) putDecisions() {
+	var acks []*Delivery
+	rest := map[decision][]*Delivery{}
+	var order []decision
+	for _, d := range f.items {
+		dec := d.lease.decision
+		if dec.verb == verbAck {
+			acks = append(acks, d)
+			continue
+		}
+		if rest[dec] == nil {
+			order = append(order, dec)
+		}
+		rest[dec] = append(rest[dec], d)
+	}
+	f.request.Acks = leasedRuns(acks)
+	for _, dec := range order {
+		for _, leased := range leasedRuns(rest[dec]) {
+			if dec.verb == verbReject {
+				f.request.Rejects = append(f.request.Rejects, &freshetv1.Reject{Leased: leased, Reason: dec.reason})
+				continue
+			}
+			f.request.Releases = append(f.request.Releases, &freshetv1.Release{
+				Leased: leased, AfterMs: millis(dec.after), Reason: dec.reason, Unstarted: dec.unstarted,
+			})
+		}
+	}
+}
+
+// leasedRuns names events by delivery and runs of offsets. It sorts them.
+func leasedRuns(ds []*Delivery) []*freshetv1.Leased {
+	slices.SortFunc(ds, func(a, b *Delivery) int {
+		return cmp.Or(cmp.Compare(a.lease.number, b.lease.number), cmp.Compare(a.Offset, b.Offset))
+	})
+	var list []*freshetv1.Leased
+	for _, d := range ds {
+		n := len(list)
+		if n == 0 || list[n-1].GetDelivery() != d.lease.number {
+			list = append(list, leasedOf(d))
+			continue
+		}
+		runs := list[n-1].GetRuns()
+		if last := runs[len(runs)-1]; last.GetFirst()+uint64(last.GetCount()) == d.Offset {
+			last.Count++
+		} else {
+			list[n-1].Runs = append(runs, &freshetv1.OffsetRun{First: d.Offset, Count: 1})
+		}
+	}
+	return list
+}
+
+func leasedOf(d *Delivery) *freshetv1.Leased {
+	return &freshetv1.Leased{Delivery: d.lease.number, Runs: []*freshetv1.OffsetRun{{First: d.Offset, Count: 1}}}
+}
+
+// answered takes in a Settled. It returns an error when the node refused the whole of it for good.
+func (s *consumer) answered(r *freshetv1.Settled) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.mu.inFlight
+	if f == nil || r.GetSequence() != f.request.GetSequence() {
+		return nil // an answer to what was sent twice
+	}
+	if r.GetError() != nil {
+		return s.refused(f, errorOfProto(r.GetError()))
+	}
+	s.mu.inFlight = nil
+	s.mu.settled = r.GetSequence()
+	now := time.Now()
+	lost := lostLeases(r.GetLost())
+	for _, d := range f.items {
+		if lost.has(d) {
+			s.lost(d)
+		} else {
+			s.finish(d, nil)
+		}
+	}
+	for _, e := range f.extensions {
+		if lost.has(e.delivery) {
+			s.lost(e.delivery)
+			e.finish(ErrLeaseLost)
+			continue
+		}
+		e.delivery.lease.extended(f.began.Add(e.by), now)
+		e.finish(nil)
+	}
+	for _, d := range f.extended {
+		if lost.has(d) {
+			s.lost(d)
+		} else {
+			d.lease.extended(f.began.Add(s.mu.visibility), now)
+		}
+	}
+	s.checkMilestones()
+	s.pokeKeep()
+	s.pokeTalk()
+	return nil
+}
+
+// refused keeps a Settle that may be sent again. mu is held.
+func (s *consumer) refused(f *settling, err *Error) error {
+	if !err.Retryable && !err.OutcomeUnknown {
+		return err
+	}
+	f.sent = false
+	f.notBefore = time.Now().Add(f.retry.next())
+	s.pokeTalk()
+	return nil
+}
+
+// extended moves the deadline, unless the confirmation came after it: the lease may have been over before it was extended.
+func (l *lease) extended(until, now time.Time) {
+	if !now.Before(l.deadline) {
+		return
+	}
+	l.deadline = until
+	if last := l.began.Add(leaseLongest); last.Before(until) {
+		l.deadline = last
+	}
+}
+
+// lost takes out of the books what the node says we no longer hold. mu is held.
+func (s *consumer) lost(d *Delivery) {
+	s.client.options.logger.Info("a lease was lost", "subscription", s.name.subscription, "partition", d.Partition, "offset", d.Offset, "attempt", d.Attempt)
+	s.finish(d, ErrLeaseLost)
+}
+
+// leaseSet is leases by delivery, and of each the runs.
+type leaseSet map[uint64][]*freshetv1.OffsetRun
+
+func lostLeases(list []*freshetv1.Leased) leaseSet {
+	if len(list) == 0 {
+		return nil
+	}
+	set := leaseSet{}
+	for _, l := range list {
+		set[l.GetDelivery()] = append(set[l.GetDelivery()], l.GetRuns()...)
+		if len(l.GetRuns()) == 0 { // all of it
+			set[l.GetDelivery()] = append(set[l.GetDelivery()], &freshetv1.OffsetRun{First: 0, Count: 0})
+		}
+	}
+	return set
+}
+
+func (s leaseSet) has(d *Delivery) bool {
+	for _, r := range s[d.lease.number] {
+		if r.GetCount() == 0 || r.GetFirst() <= d.Offset && d.Offset-r.GetFirst() < uint64(r.GetCount()) {
+			return true
+		}
+	}
+	return false
+}

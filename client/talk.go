@@ -1,0 +1,99 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// Pings. The node repeats our latest stamp in a delivery, and we count the lease from it: a stamp that is old makes a lease look shorter than
+// it is. So a connection isn't silent for longer than a second, nor than an eighth of the visibility timeout.
+const (
+	pingMin = 100 * time.Millisecond
+	pingMax = time.Second
+)
+
+// talk sends what there is to say on a connection, until that is over. credit is what the node was told when it was attached.
+func (s *consumer) talk(ctx context.Context, stream consumeStream, credit *freshetv1.Credit) {
+	timer := stoppedTimer()
+	defer timer.Stop()
+	t := talker{consumer: s, credit: credit.GetEvents(), last: time.Now()}
+	for {
+		message, wait := t.next(time.Now())
+		if message != nil {
+			message.StampNs = s.client.elapsed()
+			if stream.Send(message) != nil {
+				return // why, the receiving side knows
+			}
+			if message.GetClose() != nil {
+				return
+			}
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-s.talkAgain:
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// talker knows what was said on a connection.
+type talker struct {
+	consumer *consumer
+	credit   uint32
+	last     time.Time // when something was said
+}
+
+// next returns what to say now, or how long there is nothing to say.
+func (t *talker) next(now time.Time) (*freshetv1.ConsumeRequest, time.Duration) {
+	s := t.consumer
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ping := min(max(s.mu.visibility/8, pingMin), pingMax)
+	wait := ping - now.Sub(t.last)
+
+	if credit := s.creditLocked(); credit.GetEvents() != t.credit {
+		t.credit = credit.GetEvents()
+		return t.say(now, &freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Credit{Credit: credit}})
+	}
+	if s.mu.inFlight == nil {
+		s.mu.inFlight = s.nextSettle(now)
+	}
+	if f := s.mu.inFlight; f != nil && !f.sent {
+		if pause := f.notBefore.Sub(now); pause > 0 {
+			wait = min(wait, pause)
+		} else {
+			f.sent = true
+			return t.say(now, &freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Settle{Settle: f.request}})
+		}
+	}
+	if s.mu.phase == closing {
+		return t.say(now, &freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Close{Close: &freshetv1.Close{
+			Received: s.mu.received, Unstarted: s.unstarted(),
+		}}})
+	}
+	if wait <= 0 {
+		return t.say(now, &freshetv1.ConsumeRequest{})
+	}
+	return nil, wait
+}
+
+func (t *talker) say(now time.Time, message *freshetv1.ConsumeRequest) (*freshetv1.ConsumeRequest, time.Duration) {
+	t.last = now
+	return message, 0
+}
+
+// unstarted names what no handler has begun and isn't given back yet. mu is held.
+func (s *consumer) unstarted() []*freshetv1.Leased {
+	var ds []*Delivery
+	for _, d := range s.mu.held {
+		if d.lease.decision.unstarted {
+			ds = append(ds, d)
+		}
+	}
+	return leasedRuns(ds)
+}
