@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"maps"
@@ -283,6 +284,9 @@ func (w *walk) entry(delta Tick, secs []section, after []func(Result)) error {
 	}
 	if a, b := fmt.Sprintf("%+v", *fx), fmt.Sprintf("%+v", *again); a != b {
 		return fmt.Errorf("P9: the twin differs\n  was  %s\n  is   %s", a, b)
+	}
+	if w.index%32 == 0 && !bytes.Equal(w.m.Snapshot(), w.twin.Snapshot()) {
+		return fmt.Errorf("P9: the twin's snapshot differs")
 	}
 	for i, then := range after {
 		if then != nil {

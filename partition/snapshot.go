@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
+	"github.com/freshet-mq/freshet/proto/block"
 )
 
 // A snapshot is the whole state of a machine, by which a replica starts again without the entries before. Numbers are varints, lists
@@ -25,8 +27,7 @@ const (
 	snapshotVersion = 1
 )
 
-// Snapshot returns the machine's state. Two machines that applied the same entries return the same bytes (P9) if neither was restored
-// in between; bitmaps may choose another form of the same set after a restore.
+// Snapshot returns the machine's state. Two machines that applied the same entries return the same bytes (P9).
 func (m *Machine) Snapshot() []byte {
 	b := []byte{snapshotMagic0, snapshotMagic1, snapshotVersion}
 	for _, v := range []uint64{
@@ -129,10 +130,16 @@ func (m *Machine) restoreStream(d *decoder) {
 		for _, c := range d.bytes("sizes") {
 			ref.sizes = append(ref.sizes, sizeClass(c))
 		}
-		if n := len(ref.sizes); n != 1 && n != int(ref.count) {
-			d.fail("a block's sizes")
+		if n := len(ref.sizes); ref.count == 0 || ref.count > block.EventsMax || n != 1 && n != int(ref.count) {
+			d.fail("a block's events and sizes")
+		}
+		if n := len(st.blocks); n > 0 && st.blocks[n-1].end() != ref.first {
+			d.fail("a block that doesn't follow the one before")
 		}
 		st.blocks = append(st.blocks, ref)
+	}
+	if n := len(st.blocks); n > 0 && st.blocks[n-1].end() != st.next {
+		d.fail("the last block and the next offset")
 	}
 	if m.streams[st.id] != nil {
 		d.fail("a stream twice")
@@ -154,8 +161,8 @@ func (c *cursor) appendTo(b []byte) []byte {
 	b = appendString(b, c.member)
 	b = binary.AppendUvarint(b, c.ordinal)
 	b = binary.AppendUvarint(b, uint64(c.turn))
-	b = appendBitmap(b, c.ready)
-	b = appendBitmap(b, c.held)
+	b = appendSet(b, c.ready)
+	b = appendSet(b, c.held)
 	b = binary.AppendUvarint(b, uint64(len(c.tries)))
 	for _, at := range slices.Sorted(maps.Keys(c.tries)) { // P9
 		t := c.tries[at]
@@ -184,7 +191,7 @@ func (c *cursor) appendTo(b []byte) []byte {
 func (m *Machine) restoreCursor(d *decoder, sub *subscription) *cursor {
 	c := newCursor(sub, d.string("member"), d.uvarint("ordinal"))
 	c.turn = int(d.bounded("turn", SessionsMax))
-	c.ready, c.held = d.bitmap("ready"), d.bitmap("held")
+	c.ready, c.held = d.set("ready", sub.stream.next), d.set("held", sub.stream.next)
 	for range d.count("tries") {
 		at := Offset(d.uvarint("offset"))
 		c.tries[at] = tries{
@@ -342,29 +349,35 @@ func (ps *producers) restore(d *decoder) {
 	}
 }
 
-func appendBitmap(b []byte, set *roaring64.Bitmap) []byte {
-	size := set.GetSerializedSizeInBytes()
-	b = binary.AppendUvarint(b, size)
-	raw, err := set.ToBytes()
-	if err != nil { // writing to memory can't fail
-		panic("partition: bitmap: " + err.Error())
+// appendSet writes a set of offsets as runs: their number, then for each the distance from the end of the one before, and its length. A bitmap's
+// own form depends on how it came about, this one only on what is in it (P9).
+func appendSet(b []byte, set *roaring64.Bitmap) []byte {
+	var runs []Run
+	for it := set.Iterator(); it.HasNext(); {
+		runs = appendOffset(runs, Offset(it.Next()))
 	}
-	return append(b, raw...)
+	b = binary.AppendUvarint(b, uint64(len(runs)))
+	last := Offset(0)
+	for _, r := range runs {
+		b = appendRun(b, Run{r.First - last, r.Count})
+		last = r.end()
+	}
+	return b
 }
 
-func (d *decoder) bitmap(what string) *roaring64.Bitmap {
+// set reads a set whose members are below an offset.
+func (d *decoder) set(what string, below Offset) *roaring64.Bitmap {
 	set := roaring64.New()
-	raw := d.bytes(what)
-	if d.err != nil {
-		return set
-	}
-	if err := set.UnmarshalBinary(raw); err != nil {
-		d.fail(what + ": " + err.Error())
-		return roaring64.New()
-	}
-	if err := set.Validate(); err != nil {
-		d.fail(what + ": " + err.Error())
-		return roaring64.New()
+	last := Offset(0)
+	for range d.count(what) {
+		r := d.run()
+		if r.First > below-last || Offset(r.Count) > below-last-r.First {
+			d.fail(what + " beyond the stream")
+			break
+		}
+		r.First += last
+		set.AddRange(uint64(r.First), uint64(r.end()))
+		last = r.end()
 	}
 	return set
 }
