@@ -18,7 +18,7 @@ import (
 // package is the machine's, and a new file is until it is listed here.
 var leaderFiles = []string{
 	"attachment.go", "carrier.go", "command.go", "look.go", "options.go", "partition.go", "proposer.go", "read.go",
-	"replica.go", "route.go", "waiters.go",
+	"replica.go", "retain.go", "route.go", "waiters.go",
 }
 
 // impureImports are what a function of its inputs has no use for.
