@@ -9,8 +9,8 @@ type eventReader struct {
 }
 
 func (r *eventReader) read() error {
-	err := errNotObject
-	if r.tokens.decoder.PeekKind() == '{' {
+	err := r.tokens.begin()
+	if err == nil {
 		err = r.object(0, 0)
 	}
 	if err == nil {

@@ -179,14 +179,11 @@ func (x *Explanation) sentence(verdicts []verdict) string {
 		return fmt.Sprintf("none of the %d branches matches", n)
 	case first.Why != "":
 		return "each field could match, but not all of them together"
+	case len(first.Leaves) == 1:
+		return "the field does not match"
+	case verdicts[0].misses == 1:
+		return fmt.Sprintf("1 of %d fields does not match", len(first.Leaves))
 	default:
-		return fmt.Sprintf("%d of %d fields %s not match", verdicts[0].misses, len(first.Leaves), does(verdicts[0].misses))
+		return fmt.Sprintf("%d of %d fields do not match", verdicts[0].misses, len(first.Leaves))
 	}
-}
-
-func does(n int) string {
-	if n == 1 {
-		return "does"
-	}
-	return "do"
 }

@@ -97,8 +97,10 @@ func (l *linter) object(n *node, s scope) {
 			continue
 		case member.name == orName:
 			l.add(LintOrIsName, inner.at, member.offset, `"$or" is read as the name of a field here, because it is no list of two or more objects with fields`)
-		case reservedInOr[member.name]:
-			l.operatorAsName(member, inner)
+		case reservedInOr[member.name] && inner.at.above != nil:
+			// {"amount": {"numeric": [">", 5]}} is a field amount.numeric that may be ">" or 5.
+			l.add(LintOperatorAsName, inner.at, member.offset, "this is a field called %s, not the operator; the operator stands in a list: [{%s: ...}]", quote(member.name), quote(member.name))
+			continue
 		}
 		if member.value.kind == '{' {
 			l.object(member.value, inner)
@@ -107,17 +109,6 @@ func (l *linter) object(n *node, s scope) {
 		}
 	}
 }
-
-// operatorAsName is about {"amount": {"numeric": [">", 5]}}, which is a field amount.numeric that may be ">" or 5.
-func (l *linter) operatorAsName(m member, s scope) {
-	if !s.deepEnough() {
-		return
-	}
-	l.add(LintOperatorAsName, s.at, m.offset, "this is a field called %s, not the operator; the operator stands in a list: [{%s: ...}]", quote(m.name), quote(m.name))
-}
-
-// deepEnough reports whether a name stands inside of another, as an operator that lost its list does.
-func (s scope) deepEnough() bool { return s.at != nil && s.at.above != nil }
 
 // replaced compares what clauses write with what was written before. Groups of $or go on from what is outside, each by itself.
 func (l *linter) replaced(clauses []clause, written map[string]*clause) {

@@ -27,7 +27,7 @@ func (l *linter) alternative(a alternative, n *node, at *step, s scope) {
 	switch a := a.(type) {
 	case wildcard:
 		if len(a.pieces) == 1 {
-			l.add(LintWildcardLiteral, at, n.offset, "a wildcard without a star is the string %s; without the operator it says so", quote(clip(a.pieces[0])))
+			l.add(LintWildcardLiteral, at, n.offset, "a wildcard without a star matches the string %s and no other; a plain string says the same", quote(clip(a.pieces[0])))
 		}
 	case anythingBut:
 		for _, b := range a.none {

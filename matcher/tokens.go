@@ -44,18 +44,31 @@ func newDecoder(text []byte) *jsontext.Decoder {
 
 // check reads one object and what is behind it, without keeping anything.
 func (t *tokens) check() error {
+	if err := t.begin(); err != nil {
+		return err
+	}
 	for first := true; first || t.decoder.StackDepth() > 0; first = false {
-		token, err := t.decoder.ReadToken()
-		switch {
-		case err != nil:
+		if _, err := t.decoder.ReadToken(); err != nil {
 			return err
-		case first && token.Kind() != '{':
-			return errNotObject
-		case t.decoder.StackDepth() > NestingMax:
+		}
+		if t.decoder.StackDepth() > NestingMax {
 			return errTooDeep
 		}
 	}
 	return t.end()
+}
+
+// begin makes sure that an object comes first.
+func (t *tokens) begin() error {
+	switch t.decoder.PeekKind() {
+	case '{':
+		return nil
+	case 0: // nothing that begins a value; reading says why
+		_, err := t.decoder.ReadToken()
+		return err
+	default:
+		return errNotObject
+	}
 }
 
 // open reads the { or [ that comes next.

@@ -11,8 +11,8 @@ import (
 const (
 	jointSets   = 12   // sets of many rules
 	jointRules  = 300  // rules in each
-	jointEvents = 100  // events put to each
-	alonePairs  = 4000 // rules in a set of their own, with one event
+	jointEvents = 60   // events put to each
+	alonePairs  = 1500 // rules in a set of their own, with one event
 )
 
 // alone puts events to many rules in one set, and to each pattern by itself, and to sets of one rule: the three agree. It is

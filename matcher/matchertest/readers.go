@@ -2,7 +2,6 @@ package matchertest
 
 import (
 	"maps"
-	"runtime"
 	"sync"
 	"testing"
 
@@ -13,7 +12,7 @@ import (
 const (
 	readerGoroutines = 4
 	readerRules      = 60  // ids in play
-	readerChanges    = 400 // of the writer
+	readerChanges    = 200 // of the writer; between two of them some reader looks at least once
 	readerEvents     = 10  // in a block
 )
 
@@ -43,7 +42,7 @@ func (s Suite) readers(t *testing.T, rules []*matcher.Pattern, events []matcher.
 	set := s.Engine.NewSet()
 	var past history
 	past.note(nil)
-	stop := make(chan struct{})
+	stop, looked := make(chan struct{}), make(chan struct{})
 	blocks := make([][]matcher.Event, 0, readerGoroutines)
 	for range readerGoroutines {
 		var block []matcher.Event
@@ -57,11 +56,6 @@ func (s Suite) readers(t *testing.T, rules []*matcher.Pattern, events []matcher.
 		wg.Go(func() {
 			var m matcher.Matches
 			for last := uint64(0); ; {
-				select {
-				case <-stop:
-					return
-				default:
-				}
 				program := set.Snapshot()
 				program.MatchBlock(block, &m)
 				if program.Version() < last {
@@ -69,16 +63,21 @@ func (s Suite) readers(t *testing.T, rules []*matcher.Pattern, events []matcher.
 				}
 				last = program.Version()
 				compare(t, block, past.at(last), &m)
+				select {
+				case looked <- struct{}{}:
+				case <-stop:
+					return
+				}
 			}
 		})
 	}
-	s.write(t, set, &past, rules)
+	s.write(t, set, &past, rules, looked)
 	close(stop)
 	wg.Wait()
 }
 
-// write changes the set, and gives readers room between changes.
-func (s Suite) write(t *testing.T, set matcher.Set, past *history, rules []*matcher.Pattern) {
+// write changes the set, and lets a reader look between changes.
+func (s Suite) write(t *testing.T, set matcher.Set, past *history, rules []*matcher.Pattern, looked <-chan struct{}) {
 	held := make(map[uint32]*matcher.Pattern)
 	for range readerChanges {
 		id := uint32(s.Intn(readerRules))
@@ -94,6 +93,6 @@ func (s Suite) write(t *testing.T, set matcher.Set, past *history, rules []*matc
 				return
 			}
 		}
-		runtime.Gosched()
+		<-looked
 	}
 }
