@@ -1,0 +1,154 @@
+package demo
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/freshet-mq/freshet/client"
+)
+
+// The way the run consumes.
+const (
+	// topicName is the run's only topic.
+	topicName = "demo"
+	// visibility is how long a lease lasts: short, so that what is left to
+	// expire comes back within the run.
+	visibility = 2 * time.Second
+	// attempts is far beyond what the run needs, so that nothing becomes a dead
+	// letter by the way.
+	attempts = 50
+	// consumerWindow and consumerHandlers are how much one consumer holds and
+	// works on. The window is small so that consumers compete, and so that there
+	// is something left for the forgetful.
+	consumerWindow   = 64
+	consumerBytes    = 4 << 20
+	consumerHandlers = 32
+	// drainTimeout is how long a consumer waits for its handlers at the end.
+	drainTimeout = 2 * time.Second
+)
+
+// fate is what a consumer does with an event that it gets for the first time.
+type fate uint8
+
+const (
+	fateAck fate = iota
+	fateSlowAck
+	fateRelease
+	fateReject
+)
+
+// fateOf draws a fate: of a thousand, 20 are released, 4 rejected, and 50 take
+// their time. The same run with the same places draws the same.
+func fateOf(seed uint64, r Reader, at Place) fate {
+	var key [28]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
+	binary.LittleEndian.PutUint64(key[8:], uint64(r))
+	binary.LittleEndian.PutUint64(key[16:], at.Offset)
+	binary.LittleEndian.PutUint32(key[24:], at.Partition)
+	hash := fnv.New64a()
+	_, _ = hash.Write(key[:]) // a hash takes everything
+	switch drawn := hash.Sum64() >> 16 % 1000; {
+	case drawn < 20:
+		return fateRelease
+	case drawn < 24:
+		return fateReject
+	case drawn < 74:
+		return fateSlowAck
+	default:
+		return fateAck
+	}
+}
+
+// consumers are all that consume: two or three that compete for each queue, two
+// for each member, spread over some clients as over some processes.
+type consumers struct {
+	seed          uint64
+	ledger        *Ledger
+	subscriptions []Subscription
+	readers       []reader
+	clients       []*client.Client
+}
+
+// run consumes until ctx ends.
+func (c *consumers) run(ctx context.Context) error {
+	all, ctx := errgroup.WithContext(ctx)
+	for i := range c.readers {
+		for copies := range 2 + i%2 {
+			all.Go(func() error { return c.consume(ctx, Reader(i), c.clients[copies%len(c.clients)]) })
+		}
+	}
+	return all.Wait()
+}
+
+func (c *consumers) consume(ctx context.Context, r Reader, from *client.Client) error {
+	options := []client.ConsumeOption{
+		client.WithWindow(consumerWindow, consumerBytes), client.WithConcurrency(consumerHandlers), client.WithDrainTimeout(drainTimeout),
+	}
+	reader, name := c.readers[r], c.fullName(r)
+	var err error
+	if reader.member == "" {
+		err = from.Queue(name).Consume(ctx, c.handler(r), options...)
+	} else {
+		err = from.Fanout(name, reader.member).Consume(ctx, c.handler(r), options...)
+	}
+	if ctx.Err() != nil {
+		return nil // it was to end, and what it says of that is no news
+	}
+	return fmt.Errorf("the consumer of %s ended: %w", reader.name(c.subscriptions), err)
+}
+
+// fullName is what the client calls a subscription.
+func (c *consumers) fullName(r Reader) string {
+	return topicName + "/" + c.subscriptions[c.readers[r].subscription].Name
+}
+
+// handler works on one event: it writes down that it began, and after the client
+// has confirmed an ack, that.
+func (c *consumers) handler(r Reader) client.Handler {
+	return func(ctx context.Context, d *client.Delivery) error {
+		at := Place{Partition: d.Partition, Offset: d.Offset}
+		times := c.ledger.Arrived(r, at, DigestOf(d.Event.Data))
+		fate := fateAck
+		if times == 1 {
+			fate = fateOf(c.seed, r, at)
+		}
+		switch fate {
+		case fateRelease:
+			// An error means that the lease is over or the run is: then
+			// there is nothing left to release.
+			_ = d.Release(ctx, 100*time.Millisecond, "released by the demo")
+			return nil
+		case fateReject:
+			if d.Reject(ctx, "rejected by the demo") == nil {
+				c.ledger.Rejected(r, at)
+			}
+			return nil
+		case fateSlowAck:
+			pause(ctx, 30*time.Millisecond)
+		case fateAck:
+		}
+		if d.Ack(ctx) == nil {
+			c.ledger.Acked(r, at)
+		}
+		// Without a confirmed ack the event may come again, and nobody may
+		// complain about that.
+		return nil
+	}
+}
+
+// pause waits, and reports whether ctx is still good.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,104 @@
+package demo
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Options say what a run is.
+type Options struct {
+	// Nodes is how many servers there are. Default 1; this release has no more.
+	Nodes int
+	// Data is a file of events, one a line; empty: the generator's.
+	Data string
+	// Repeat is how often the file is gone through, 1 or more. Default 1.
+	Repeat int
+	// Events is how many events the generator makes, 16 to 10,000,000. Default
+	// 30,000. Without meaning where there is Data.
+	Events int
+	// Seed makes the generator's events, and draws which deliveries are
+	// released, rejected or slow. Default 1.
+	Seed uint64
+	// Deadline bounds the run. What has not arrived by then is lost. Default
+	// 3 minutes.
+	Deadline time.Duration
+	// Program runs a node when flags are put behind it: a path, and maybe first
+	// arguments. Required.
+	Program []string
+	// LogBytes is how much a node's log may hold, at least 1 MiB. Default 2 GiB.
+	LogBytes int64
+	// Dir is where a directory for the nodes' data is made, which is removed at
+	// the end. Default: the system's for temporary files.
+	Dir string
+	// Screen shows how it goes. Required.
+	Screen Screen
+}
+
+// Bounds and defaults of Options.
+const (
+	eventsMin       = 16 // fewer can't be in flight when the node is killed half way
+	eventsMax       = 10_000_000
+	eventsDefault   = 30_000
+	deadlineDefault = 3 * time.Minute
+	logBytesMin     = 1 << 20
+	logBytesDefault = 2 << 30
+)
+
+// EnsureDefaults fills in what was left out.
+func (o *Options) EnsureDefaults() {
+	if o.Nodes == 0 {
+		o.Nodes = 1
+	}
+	if o.Repeat == 0 {
+		o.Repeat = 1
+	}
+	if o.Events == 0 {
+		o.Events = eventsDefault
+	}
+	if o.Seed == 0 {
+		o.Seed = 1
+	}
+	if o.Deadline == 0 {
+		o.Deadline = deadlineDefault
+	}
+	if o.LogBytes == 0 {
+		o.LogBytes = logBytesDefault
+	}
+}
+
+// Validate refuses what can't be run. Call it behind EnsureDefaults.
+func (o *Options) Validate() error {
+	switch {
+	case o.Nodes != 1:
+		return fmt.Errorf("nodes is %d: this release has one", o.Nodes)
+	case o.Repeat < 1:
+		return fmt.Errorf("repeat is %d: 1 or more is possible", o.Repeat)
+	case o.Data == "" && (o.Events < eventsMin || o.Events > eventsMax):
+		return fmt.Errorf("events is %d: %d to %d are possible", o.Events, eventsMin, eventsMax)
+	case o.Deadline < 0:
+		return fmt.Errorf("deadline is %v: it can't be negative", o.Deadline)
+	case o.LogBytes < logBytesMin:
+		return fmt.Errorf("log size is %d bytes: at least %d are possible", o.LogBytes, logBytesMin)
+	case len(o.Program) == 0:
+		return errors.New("there is no program that runs a node")
+	case o.Screen.Writer == nil:
+		return errors.New("there is no screen")
+	}
+	return nil
+}
+
+// feed opens what is to be published.
+func (o *Options) feed() (Feed, error) {
+	if o.Data == "" {
+		return NewGenerator(o.Seed, o.Events), nil
+	}
+	data, err := OpenData(o.Data, o.Repeat)
+	if err != nil {
+		return nil, err
+	}
+	if data.Len() < eventsMin || data.Len() > eventsMax {
+		return nil, &DataError{File: o.Data, Reason: fmt.Sprintf("makes %d events, %d times each line: %d to %d are possible", data.Len(), o.Repeat, eventsMin, eventsMax)}
+	}
+	return data, nil
+}

@@ -1,0 +1,76 @@
+package demo
+
+import (
+	"time"
+)
+
+// Progress is a run as it stands: what the live view draws.
+type Progress struct {
+	// Elapsed is the time since the first event was about to be published.
+	Elapsed time.Duration
+	// Phase says what the run is about: "publishing", "draining".
+	Phase string
+	// Planned is how many events the run has.
+	Planned int
+	// PublishedPerSecond and DeliveredPerSecond are over the last second or so.
+	PublishedPerSecond, DeliveredPerSecond float64
+	Figures
+	// Rows are the subscriptions, in their order.
+	Rows []Row
+	// Nodes are the servers.
+	Nodes []NodeProgress
+}
+
+// Row is a subscription; for a fan-out its members' sums.
+type Row struct {
+	Subscription
+	Counts
+}
+
+// NodeProgress is one server.
+type NodeProgress struct {
+	Name  string
+	State NodeState
+	// Kills is how often it was killed.
+	Kills int
+}
+
+// rowsOf sums the readers' counts by subscription.
+func rowsOf(subscriptions []Subscription, readers []reader, counts []Counts) []Row {
+	rows := make([]Row, len(subscriptions))
+	for i, s := range subscriptions {
+		rows[i].Subscription = s
+	}
+	for i, r := range readers {
+		rows[r.subscription].add(counts[i])
+	}
+	return rows
+}
+
+// meter turns counts at moments into rates.
+type meter struct {
+	readings []reading // the oldest first
+}
+
+type reading struct {
+	at                   time.Duration
+	published, delivered int
+}
+
+// meterSpan is how far back a rate looks.
+const meterSpan = time.Second
+
+// read notes the counts of a moment and returns how fast they grew of late.
+func (m *meter) read(at time.Duration, published, delivered int) (publishedPerSecond, deliveredPerSecond float64) {
+	m.readings = append(m.readings, reading{at: at, published: published, delivered: delivered})
+	// The oldest reading that is kept is the youngest that is old enough.
+	for len(m.readings) > 2 && at-m.readings[1].at >= meterSpan {
+		m.readings = m.readings[1:]
+	}
+	first := m.readings[0]
+	span := (at - first.at).Seconds()
+	if span <= 0 {
+		return 0, 0
+	}
+	return float64(published-first.published) / span, float64(delivered-first.delivered) / span
+}

@@ -1,0 +1,242 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/freshet-mq/freshet/client"
+)
+
+// errDeadline is the cause of a run's end when it takes too long, errOver when
+// everything is done.
+var (
+	errDeadline = errors.New("the deadline has passed")
+	errOver     = errors.New("the run is over")
+)
+
+// Run runs the demo, in the order of this file: a node, a topic and subscriptions;
+// consumers; publishing with a kill half way; draining; listening for what
+// comes again; dead letters; the report. Whatever happens, the node's process has
+// ended and its data are gone when it returns.
+//
+// An error means that there was no run to report of: the options are refused (a
+// file's faults are *DataError), nothing could be started, or ctx ended.
+func Run(ctx context.Context, o Options) (_ *Report, err error) {
+	o.EnsureDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	feed, err := o.feed()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(o.Dir, "freshet-demo-")
+	if err != nil {
+		return nil, fmt.Errorf("no directory for the nodes' data: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+
+	s := &scenario{Options: o, feed: feed, subscriptions: feed.Subscriptions(), began: time.Now()}
+	s.readers = readersOf(s.subscriptions)
+	if s.ledger, err = NewLedger(len(s.readers)); err != nil {
+		return nil, err
+	}
+	if s.node, err = newNode(ctx, "n1", o.Program, dir, o.LogBytes); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.node.stop()) }()
+	return s.run(ctx)
+}
+
+// scenario is one run.
+type scenario struct {
+	Options
+	feed          Feed
+	subscriptions []Subscription
+	readers       []reader
+	ledger        *Ledger
+	node          *node
+	began         time.Time
+
+	// clients: the first publishes and asks, the others consume.
+	clients   []*client.Client
+	publisher *publisher
+	progress  *progressKeeper
+	kill      Kill
+}
+
+// clientsMax is how many connections there are: one to publish, two that
+// consume.
+const clientsMax = 3
+
+func (s *scenario) run(parent context.Context) (report *Report, err error) {
+	bounded, cancel := context.WithTimeoutCause(parent, s.Deadline, errDeadline)
+	defer cancel()
+	ctx, end := context.WithCancelCause(bounded)
+	defer end(errOver)
+	if err := s.node.start(ctx); err != nil {
+		return nil, interrupted(parent, err)
+	}
+	// The clients' own goodbye comes after everything that uses them.
+	defer func() { err = errors.Join(err, s.disconnect(parent)) }()
+	if err := s.prepare(ctx); err != nil {
+		return nil, interrupted(parent, err)
+	}
+	trouble := s.perform(ctx, end)
+	if parent.Err() != nil {
+		return nil, parent.Err()
+	}
+	return s.report(trouble), nil
+}
+
+// interrupted is err, or that ctx has ended if that is why.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// prepare connects, and makes the topic and its subscriptions.
+func (s *scenario) prepare(ctx context.Context) error {
+	for range clientsMax {
+		connected, err := client.Connect(ctx, s.node.address())
+		if err != nil {
+			return err
+		}
+		s.clients = append(s.clients, connected)
+	}
+	admin := s.clients[0].Admin()
+	if _, _, err := admin.CreateTopic(ctx, client.TopicConfig{Name: topicName}); err != nil {
+		return fmt.Errorf("topic %s: %w", topicName, err)
+	}
+	for _, subscription := range s.subscriptions {
+		config := client.SubscriptionConfig{
+			Name: topicName + "/" + subscription.Name, Kind: client.KindQueue, Pattern: subscription.Pattern,
+			Visibility: visibility, Attempts: attempts, Members: subscription.Members,
+		}
+		if subscription.Fanout() {
+			config.Kind = client.KindFanout
+		}
+		if _, _, err := admin.CreateSubscription(ctx, config); err != nil {
+			return fmt.Errorf("subscription %s: %w", config.Name, err)
+		}
+	}
+	producer, err := s.clients[0].Producer(topicName)
+	if err != nil {
+		return err
+	}
+	s.publisher = newPublisher(s.feed, s.readers, s.ledger, producer)
+	s.progress = newProgressKeeper(s)
+	return nil
+}
+
+// goodbyeTimeout is how long the clients may take over their end.
+const goodbyeTimeout = 3 * time.Second
+
+// disconnect ends the clients. What they complain of then (publishes that were
+// given up, a node that is gone) has been reported where it happened.
+func (s *scenario) disconnect(parent context.Context) error {
+	goodbye, cancel := context.WithTimeout(context.WithoutCancel(parent), goodbyeTimeout)
+	defer cancel()
+	var all errgroup.Group
+	for _, connected := range s.clients {
+		all.Go(func() error {
+			_ = connected.Shutdown(goodbye)
+			return nil
+		})
+	}
+	return all.Wait()
+}
+
+// perform is the run's middle: what goes on all the time beside what comes one
+// after the other. It returns why it ended early, or nil.
+func (s *scenario) perform(ctx context.Context, end context.CancelCauseFunc) error {
+	consuming := &consumers{seed: s.Seed, ledger: s.ledger, subscriptions: s.subscriptions, readers: s.readers, clients: s.clients[1:]}
+	var beside errgroup.Group
+	beside.Go(func() error {
+		s.progress.show(ctx, s.Screen)
+		return nil
+	})
+	for _, goes := range []func(context.Context) error{
+		consuming.run,
+		newForgetful(consuming, s.feed.Len()).run,
+	} {
+		beside.Go(func() error {
+			if err := goes(ctx); err != nil {
+				end(err) // without it the run proves nothing
+			}
+			return nil
+		})
+	}
+	err := s.acts(ctx, end)
+	end(errOver)
+	// None of them returns an error: what went wrong is the context's cause.
+	return errors.Join(err, beside.Wait())
+}
+
+// acts are the parts of a run, one after the other.
+func (s *scenario) acts(ctx context.Context, end context.CancelCauseFunc) error {
+	s.progress.phase("publishing")
+	stopWatching := func() {}
+	both, publishing := errgroup.WithContext(ctx)
+	both.Go(func() error { return s.publisher.run(publishing) })
+	both.Go(func() error {
+		err := s.killHalfWay(publishing)
+		if err == nil {
+			stopWatching = s.watchNode(end)
+		}
+		return err
+	})
+	err := both.Wait()
+	defer func() { stopWatching() }()
+	if err != nil {
+		return cause(ctx, err)
+	}
+	for _, act := range []struct {
+		phase string
+		do    func(context.Context) error
+	}{
+		{"draining", s.drain},
+		{"listening", s.listen},
+		{"looking at dead letters", s.listDead},
+	} {
+		s.progress.phase(act.phase)
+		if err := act.do(ctx); err != nil {
+			return cause(ctx, err)
+		}
+	}
+	return nil
+}
+
+// cause is why ctx has ended if it has, else err.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// watchNode ends the run when the node's process ends by itself. The function
+// that it returns ends the watching.
+func (s *scenario) watchNode(end context.CancelCauseFunc) (stop func()) {
+	over, done := make(chan struct{}), make(chan struct{})
+	ended := s.node.ended()
+	go func() {
+		defer close(done)
+		select {
+		case <-ended:
+			end(s.node.obituary())
+		case <-over:
+		}
+	}()
+	return func() {
+		close(over)
+		<-done
+	}
+}

@@ -1,0 +1,207 @@
+package demo
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// The live view, drawn from a Progress alone:
+//
+//	freshet demo   3.2 s   publishing          n1 running, killed -9 once
+//	published  ██████████████████▌░░░░░░░░░░░░░░   2,731 of 5,460    1,240/s
+//	delivered  ████████████▊░░░░░░░░░░░░░░░░░░░░   9,120 of 18,020   4,410/s
+//
+//	           pattern                          matched delivered    acked in flight
+//	  billing  {"source":["shop.orders"],"det…    1,204     1,190    1,180        10 ███████▊
+//	≡ tracking {"detail":{"carrier":[{"prefix…      800       800      700       100 ███████▏
+//	           ≡ fan-out: counts are the sums over its members
+//
+//	lost 0 (so far to come 112)   unexpected 0   after ack 0   redelivered 12
+
+// view draws for a terminal of a width, in columns.
+type view struct {
+	width int
+	// colour allows colours (SGR sequences).
+	colour bool
+}
+
+// Bounds of the layout.
+const (
+	viewWidthMin = 40
+	rowBarWidth  = 10
+	countWidth   = 9
+)
+
+// lines draws. No line is wider than the view.
+func (v view) lines(p Progress) []string {
+	width := max(v.width, viewWidthMin)
+	lines := []string{v.title(p, width)}
+	lines = append(lines,
+		v.gauge("published", p.Published, p.Planned, p.PublishedPerSecond, width),
+		v.gauge("delivered", p.Delivered, p.Matched, p.DeliveredPerSecond, width),
+		"")
+	lines = append(lines, v.rows(p.Rows, width)...)
+	return append(lines, "", v.verdicts(p, width))
+}
+
+func (v view) title(p Progress, width int) string {
+	nodes := make([]string, len(p.Nodes))
+	for i, n := range p.Nodes {
+		nodes[i] = n.Name + " " + n.State.String()
+		if n.Kills > 0 && n.State == NodeRunning {
+			nodes[i] += ", killed -9 " + times(n.Kills)
+		}
+	}
+	left := fmt.Sprintf("freshet demo  %5.1f s  %s", p.Elapsed.Seconds(), p.Phase)
+	right := strings.Join(nodes, "  ")
+	gap := width - len(left) - len(right)
+	if gap < 2 {
+		left, gap = shortened(left, max(0, width-len(right)-2)), 2
+	}
+	for _, n := range p.Nodes {
+		if n.State != NodeRunning {
+			return left + strings.Repeat(" ", gap) + v.paint(red, shortened(right, width))
+		}
+	}
+	return left + strings.Repeat(" ", gap) + v.paint(green, shortened(right, width))
+}
+
+func times(n int) string {
+	switch n {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+func (v view) gauge(name string, done, all int, rate float64, width int) string {
+	numbers := fmt.Sprintf("  %s of %s  %9s/s", pad(thousands(done), 9), pad(thousands(all), 9), thousands(int(rate)))
+	label := fmt.Sprintf("%-10s ", name)
+	room := width - len(label) - len(numbers)
+	if room < 4 {
+		return shortened(label+numbers, width)
+	}
+	return label + v.paint(cyan, bar(done, all, room)) + numbers
+}
+
+// rows is the table of subscriptions. The pattern gives way first, then the bar.
+func (v view) rows(rows []Row, width int) []string {
+	name := len("subscription")
+	for _, r := range rows {
+		name = max(name, 2+utf8.RuneCountInString(r.Name))
+	}
+	name = min(name, 24)
+	counts := 4 * (1 + countWidth)
+	patternWidth := width - name - 1 - counts - 1 - rowBarWidth
+	bars := true
+	if patternWidth < 12 {
+		patternWidth += 1 + rowBarWidth
+		bars = false
+	}
+	if patternWidth < 12 {
+		patternWidth = 0
+	}
+	heading := pad("", name)
+	if patternWidth > 0 {
+		heading += " " + pad("pattern", patternWidth)
+	}
+	for _, column := range []string{"matched", "delivered", "acked", "in flight"} {
+		heading += fmt.Sprintf(" %*s", countWidth, column)
+	}
+	lines := []string{v.paint(faint, shortened(heading, width))}
+	for _, r := range rows {
+		lines = append(lines, v.row(r, name, patternWidth, bars, width))
+	}
+	return lines
+}
+
+func (v view) row(r Row, name, patternWidth int, bars bool, width int) string {
+	mark := "  "
+	if r.Fanout() {
+		mark = "≡ "
+	}
+	line := pad(shortened(mark+r.Name, name), name)
+	if patternWidth > 0 {
+		text := r.Pattern
+		if text == "" {
+			text = "every event"
+		}
+		line += " " + pad(shortened(text, patternWidth), patternWidth)
+	}
+	for _, n := range []int{r.Matched, r.Delivered, r.Acked, r.InFlight()} {
+		line += fmt.Sprintf(" %*s", countWidth, thousands(n))
+	}
+	line = shortened(line, width)
+	if bars {
+		line += " " + v.paint(cyan, bar(r.Acked+r.Rejected, r.Matched, rowBarWidth))
+	}
+	return line
+}
+
+func (v view) verdicts(p Progress, width int) string {
+	text := fmt.Sprintf("to come %s   unexpected %d   after ack %d   redelivered %s   rejected %d",
+		thousands(p.Lost()), p.Unexpected, p.AfterAck, thousands(p.Redelivered), p.Rejected)
+	text = shortened(text, width)
+	if p.Unexpected > 0 || p.AfterAck > 0 {
+		return v.paint(red, text)
+	}
+	return text
+}
+
+// bar draws done of all as a bar of a width, to an eighth of a column.
+func bar(done, all, width int) string {
+	eighths := 0
+	if all > 0 {
+		eighths = min(8*width, 8*width*done/all)
+	}
+	full, part := eighths/8, eighths%8
+	text := strings.Repeat("█", full)
+	if part > 0 {
+		text += string([]rune(" ▏▎▍▌▋▊▉")[part])
+		full++
+	}
+	return text + strings.Repeat("░", width-full)
+}
+
+// Colours, by SGR number.
+const (
+	faint = "2"
+	red   = "31"
+	green = "32"
+	cyan  = "36"
+)
+
+func (v view) paint(colour, text string) string {
+	if !v.colour || text == "" {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+// pad fills a text with spaces to a width.
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
+}
+
+// shortened cuts a text to a width, with an ellipsis for what is gone.
+func shortened(text string, width int) string {
+	if utf8.RuneCountInString(text) <= width {
+		return text
+	}
+	if width < 1 {
+		return ""
+	}
+	return string([]rune(text)[:width-1]) + "…"
+}
+
+// thousands writes 54600 as 54,600.
+func thousands(n int) string {
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
