@@ -3,6 +3,9 @@ package broker
 import (
 	"context"
 	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // action is what somebody wants to do with a resource.
@@ -52,8 +55,14 @@ var anonymous = principal{method: "none"}
 func principalOf(context.Context) principal { return anonymous }
 
 // authorise decides whether a principal may do something: the one place that every command of every service passes. It returns nil or the
-// error that the call ends with.
+// error that the call ends with: PERMISSION_DENIED or UNAUTHENTICATED.
 type authorise func(ctx context.Context, p principal, a action, r resource) error
+
+// denied tells whether an error is authorise's no.
+func denied(err error) bool {
+	code := status.Code(err)
+	return code == codes.PermissionDenied || code == codes.Unauthenticated
+}
 
 // openToAll lets everybody do everything. The rule that comes in its place allows what it lists and denies the rest.
 func openToAll(context.Context, principal, action, resource) error { return nil }

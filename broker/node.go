@@ -30,6 +30,7 @@ type Node struct {
 	controller *controller
 	guard      *guard
 	life       *life
+	services   *services
 
 	api       *grpc.Server
 	admin     *http.Server
@@ -117,11 +118,12 @@ func (n *Node) serve(sealed *sealer) {
 	n.guard = &guard{logger: o.Logger, names: n.metadata}
 	n.listening = &limitedListener{Listener: o.Listener, limit: int64(o.Limits.Connections), logger: o.Logger}
 	n.api = newServer(n.guard)
-	register(n.api, &services{
+	n.services = &services{
 		metadata: n.metadata, partitions: n.partitions, controller: n.controller, life: n.life,
 		sealer: sealed, guard: n.guard, authorise: openToAll, defaults: o.Defaults,
 		self: &freshetv1.Node{Name: o.Node, ApiAddress: o.Advertise, Version: o.Version},
-	})
+	}
+	register(n.api, n.services)
 	healthgrpc.RegisterHealthServer(n.api, n.health)
 	n.goNamed("api", func() {
 		// It ends with Shutdown, or because nobody can connect any more.

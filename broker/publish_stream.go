@@ -68,12 +68,14 @@ func (p *publishing) receive(ctx context.Context) error {
 		if err := p.room.Acquire(ctx, weight); err != nil {
 			return context.Cause(ctx)
 		}
-		p.publish(ctx, req, weight)
+		if err := p.publish(ctx, req, weight); err != nil {
+			return err
+		}
 	}
 }
 
-// publish takes on one block.
-func (p *publishing) publish(ctx context.Context, req *freshetv1.PublishRequest, weight int64) {
+// publish takes on one block. It returns an error only when the stream can't go on: the caller may not publish here.
+func (p *publishing) publish(ctx context.Context, req *freshetv1.PublishRequest, weight int64) error {
 	to, pub, err := p.service.admit(p.stream.Context(), req)
 	if err == nil {
 		p.underWay.Add(1)
@@ -89,9 +91,14 @@ func (p *publishing) publish(ctx context.Context, req *freshetv1.PublishRequest,
 			p.underWay.Done()
 		}
 	}
-	if err != nil {
-		p.refuse(req, p.service.life.ended(ctx, err), weight)
+	switch {
+	case err == nil:
+		return nil
+	case denied(err):
+		return err
 	}
+	p.refuse(req, p.service.life.ended(ctx, err), weight)
+	return nil
 }
 
 func (p *publishing) refuse(req *freshetv1.PublishRequest, err error, weight int64) {

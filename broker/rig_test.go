@@ -140,3 +140,6 @@ func (r *rig) context() context.Context {
 	r.t.Cleanup(cancel)
 	return ctx
 }
+
+// services are what the node's handlers have.
+func (r *rig) services() *services { return r.node.services }

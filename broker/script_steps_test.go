@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -314,30 +315,10 @@ func (s *story) showRead(res *freshetv1.ReadResponse) (lines []string) {
 	return lines
 }
 
-// call makes any unary call with a request as JSON. "(N times X)" in it stands for X N times.
+// call makes any call with a request as JSON, and shows the first answer. "(N times X)" in it stands for X N times.
 func (s *story) call(a arguments) (string, error) {
-	service, method, _ := strings.Cut(a.word(0), "/")
-	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName("freshet.v1." + service + "." + method))
+	res, err := s.answer("freshet.v1."+a.word(0), repeated(s, a.Input))
 	if err != nil {
-		s.t.Fatal(err)
-	}
-	m, ok := d.(protoreflect.MethodDescriptor)
-	if !ok {
-		s.t.Fatalf("%s is no method", a.word(0))
-	}
-	req, res := newMessage(s, m.Input()), newMessage(s, m.Output())
-	if err := protojson.Unmarshal([]byte(repeated(s, a.Input)), req); err != nil {
-		s.t.Fatalf("%s: %v", a.Pos, err)
-	}
-	if m.IsStreamingServer() {
-		stream, err := s.consume.Read(s.context(), req.(*freshetv1.ReadRequest))
-		if err != nil {
-			return "", err
-		}
-		if res, err = stream.Recv(); err != nil {
-			return "", err
-		}
-	} else if err := s.conn.Invoke(s.context(), fmt.Sprintf("/freshet.v1.%s/%s", service, method), req, res); err != nil {
 		return "", err
 	}
 	raw, err := protojson.Marshal(res)
@@ -349,6 +330,34 @@ func (s *story) call(a arguments) (string, error) {
 		s.t.Fatal(err)
 	}
 	return out.String(), nil
+}
+
+// answer makes a call of any kind with one request, and returns the first answer.
+func (s *story) answer(method, request string) (proto.Message, error) {
+	service, name, _ := strings.Cut(method, "/")
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service + "." + name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	m, ok := d.(protoreflect.MethodDescriptor)
+	if !ok {
+		s.t.Fatalf("%s is no method", method)
+	}
+	req, res := newMessage(s, m.Input()), newMessage(s, m.Output())
+	if err := protojson.Unmarshal([]byte(request), req); err != nil {
+		s.t.Fatalf("%s: %v", method, err)
+	}
+	stream, err := s.conn.NewStream(s.context(), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, "/"+method)
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.SendMsg(req); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if err := stream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return res, stream.RecvMsg(res)
 }
 
 func newMessage(s *story, d protoreflect.MessageDescriptor) proto.Message {

@@ -1,0 +1,94 @@
+package broker
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func newCluster() string { return "c1" }
+
+func TestDirectoryBelongsToOneProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data")
+	first, err := openDirectory(path, "n1", newCluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = openDirectory(path, "n1", newCluster)
+	if err == nil || !strings.Contains(err.Error(), "in use by process") {
+		t.Errorf("opened twice: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openDirectory(path, "n1", func() string { return "c2" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Cluster != "c1" || again.Node != "n1" {
+		t.Errorf("its identity became %+v", again.identity)
+	}
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDirectoryRefused(t *testing.T) {
+	for _, c := range []struct{ what, identity, node, want string }{
+		{"another node's", `{"format":1,"node":"n1","cluster":"c1"}`, "n2", `belongs to node "n1"`},
+		{"a later format", `{"format":2,"node":"n1","cluster":"c1"}`, "n1", "has format 2; this release reads 1"},
+		{"half written", `{"format":1,"no`, "n1", "can't be read"},
+		{"no cluster", `{"format":1,"node":"n1"}`, "n1", "names no cluster"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			path := t.TempDir()
+			if err := os.WriteFile(filepath.Join(path, "node.json"), []byte(c.identity), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := openDirectory(path, c.node, newCluster)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// TestFilesAreTheOwners starts a node in a directory that was open to all, and looks at what it has made of it. Into the groups' own directories
+// nobody else gets.
+func TestFilesAreTheOwners(t *testing.T) {
+	r := newRig(t)
+	if err := os.Chmod(r.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	seen := 0
+	err := filepath.WalkDir(r.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if filepath.Dir(filepath.Dir(path)) == r.dir {
+			return nil
+		}
+		seen++
+		want := fs.FileMode(fileMode)
+		if entry.IsDir() {
+			want = directoryMode
+		}
+		if info.Mode().Perm() != want {
+			t.Errorf("%s has mode %v, want %v", path, info.Mode().Perm(), want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen != 5 {
+		t.Errorf("saw %d files and directories", seen)
+	}
+}

@@ -1,0 +1,221 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/freshet-mq/freshet/proto/block"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// waiting waits until n timers of the turned clock run that weren't there before, so that a test knows that polls have begun to wait.
+func (c *turnedClock) waiting(n int) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		c.mu.Lock()
+		got := len(c.mu.timers)
+		c.mu.Unlock()
+		if got >= n {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// TestIdlePollsCostNothing: however many polls wait, and for how long, the log gets no entry; each ends empty when its time is over.
+func TestIdlePollsCostNothing(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	r.create("t", "q")
+	applied := r.node.partitions.all[0].Status().Applied
+	const polls = 20
+	answers := make(chan error, polls)
+	for range polls {
+		go func() {
+			res, err := r.consume.Receive(r.context(), &freshetv1.ReceiveRequest{Topic: "t", Subscription: "q", WaitMs: 20_000})
+			if err == nil && res.GetDelivery() != nil {
+				err = errors.New("something was received")
+			}
+			answers <- err
+		}()
+	}
+	r.clock.waiting(polls)
+	r.clock.turn(20 * time.Second)
+	for range polls {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+	if now := r.node.partitions.all[0].Status().Applied; now != applied {
+		t.Errorf("idle polls cost %d entries", now-applied)
+	}
+}
+
+// TestOneEventWakesOnePoll: of many polls one gets the event, and the others go on waiting.
+func TestOneEventWakesOnePoll(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	r.create("t", "q")
+	const polls = 10
+	got := make(chan int, polls)
+	for range polls {
+		go func() {
+			res, err := r.consume.Receive(r.context(), &freshetv1.ReceiveRequest{Topic: "t", Subscription: "q", WaitMs: 20_000})
+			if err != nil {
+				t.Error(err)
+			}
+			got <- len(res.GetReceipts())
+		}()
+	}
+	r.clock.waiting(polls)
+	for range 3 {
+		r.publishOne("t", `{"n":1}`)
+		if n := <-got; n != 1 {
+			t.Errorf("a poll got %d events", n)
+		}
+	}
+	r.clock.turn(20 * time.Second)
+	for range polls - 3 {
+		if n := <-got; n != 0 {
+			t.Errorf("a poll got %d events", n)
+		}
+	}
+}
+
+func (r *rig) publishOne(topic string, lines ...string) {
+	r.t.Helper()
+	if _, err := r.publish.Publish(r.context(), &freshetv1.PublishRequest{Topic: topic, Block: blockOf(r.t, block.Options{}, lines)}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// TestLongCallsEndWithTheNode: polls, readers and consumers are told that it stops, and it doesn't wait for them.
+func TestLongCallsEndWithTheNode(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	r.create("t", "q")
+	ended := make(chan error, 3)
+	go func() {
+		_, err := r.consume.Receive(context.Background(), &freshetv1.ReceiveRequest{Topic: "t", Subscription: "q", WaitMs: 20_000})
+		ended <- err
+	}()
+	r.clock.waiting(1)
+	reader, err := r.consume.Read(context.Background(), &freshetv1.ReadRequest{Topic: "t", Follow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := r.consume.Consume(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := consumer.Send(&freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Attach{Attach: &freshetv1.Attach{
+		Topic: "t", Subscription: "q", Session: make([]byte, 16), Credit: &freshetv1.Credit{},
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := consumer.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, err := reader.Recv()
+		ended <- err
+	}()
+	go func() {
+		_, err := consumer.Recv()
+		ended <- err
+	}()
+	r.stop(r.node)
+	for range 3 {
+		if err := <-ended; status.Code(err) != codes.Unavailable {
+			t.Errorf("a call ended with %v", err)
+		}
+	}
+}
+
+// TestFollow: a reader gets what is published while it waits, only what matches, and ends when it is cancelled.
+func TestFollow(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	r.create("t", "q")
+	ctx, cancel := context.WithCancel(r.context())
+	defer cancel()
+	reader, err := r.consume.Read(ctx, &freshetv1.ReadRequest{
+		Topic: "t", Follow: true, Pattern: `{"kind":["wanted"]}`, From: &freshetv1.ReadRequest_Earliest{Earliest: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		r.publishOne("t", `{"kind":"other"}`, `{"kind":"wanted"}`)
+		res, err := reader.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if events := eventsOf(t, res.GetBlock()); len(events) != 1 || events[0] != `{"kind":"wanted"}` {
+			t.Errorf("the reader got %q", events)
+		}
+	}
+	cancel()
+	if _, err := reader.Recv(); status.Code(err) != codes.Canceled {
+		t.Errorf("the reader ended with %v", err)
+	}
+}
+
+// TestGap: a reader from an offset that is gone is told so first.
+func TestGap(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	r.create("t", "q")
+	s := &story{rig: r}
+	// The log keeps some settled blocks for readers at its head, so many have to be settled before one is gone.
+	const blocks = 300
+	for range blocks {
+		r.publishOne("t", `{}`)
+		res, err := r.consume.Receive(r.context(), &freshetv1.ReceiveRequest{Topic: "t", Subscription: "q", WaitMs: 20_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.consume.Ack(r.context(), &freshetv1.AckRequest{Receipts: res.GetReceipts()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, req := range []*freshetv1.ReadRequest{
+		{Topic: "t", From: &freshetv1.ReadRequest_Offset{Offset: 3}},
+		{Topic: "t", From: &freshetv1.ReadRequest_TimeMs{TimeMs: clockStart.Add(-time.Hour).UnixMilli()}},
+	} {
+		reader, err := r.consume.Read(r.context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := reader.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first.GetTruncatedBefore() <= 3 || first.GetTruncatedBefore() > blocks || first.GetBlock() != nil {
+			t.Errorf("first came %v", s.showRead(first))
+		}
+		next := first.GetTruncatedBefore()
+		for {
+			res, err := reader.Recv()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.GetEvents()[0].GetFirst() != next {
+				t.Fatalf("offset %d came after the gap, want %d", res.GetEvents()[0].GetFirst(), next)
+			}
+			next++
+		}
+		if next != blocks {
+			t.Errorf("it ended before offset %d", next)
+		}
+	}
+}
