@@ -79,15 +79,19 @@ func parseCase(line []byte) (Case, error) {
 	}
 }
 
-// ruleCase is {"id", "rules", "event", "matched"}.
+// ruleCase is {"id", "rules", "event" or "event_text", "matched"}.
 func ruleCase(raw map[string]jsontext.Value) (Case, error) {
 	c := Case{Event: raw["event"]}
 	var matched []string
-	if err := decode(raw, map[string]any{"id": &c.ID, "matched": &matched}); err != nil {
+	var text *string
+	if err := decode(raw, map[string]any{"id": &c.ID, "matched": &matched, "event_text": &text}); err != nil {
 		return c, err
 	}
+	if text != nil {
+		c.Event = append([]byte{}, *text...) // not nil, even if there is nothing
+	}
 	if c.Event == nil {
-		return c, fmt.Errorf(`case %q has no "event"`, c.ID)
+		return c, fmt.Errorf(`case %q has neither "event" nor "event_text"`, c.ID)
 	}
 	rules, err := membersOf(raw["rules"])
 	if err != nil {

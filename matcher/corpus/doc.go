@@ -5,6 +5,7 @@
 // A line of a corpus is a case, in one of two formats which are told apart by their members:
 //
 //	{"id": "...", "rules": {"name": pattern, ...}, "event": event, "matched": ["name", ...]}      which rules match
+//	{"id": "...", "rules": {...}, "event_text": "...", "matched": [...]}                          with an event that is not JSON
 //	{"id": "...", "pattern": pattern, "valid": false, "reason": "..."}                            a pattern to be refused
 //	{"id": "...", "pattern_text": "...", "valid": false, "reason": "..."}                         one that is not even JSON
 //	{"label": "...", "pattern": pattern, "event": event, "verdict": "match" | "no" | "error", "aws_error": {"Message": "..."}}
