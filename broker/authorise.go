@@ -48,6 +48,8 @@ type principal struct {
 	method, issuer, subject string
 }
 
+func (p principal) String() string { return p.method + ":" + p.issuer + ":" + p.subject }
+
 // anonymous is everybody, as long as nobody has to say who they are.
 var anonymous = principal{method: "none"}
 

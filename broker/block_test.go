@@ -33,7 +33,7 @@ func eventOf(t *testing.T, line string) *block.Event {
 	t.Helper()
 	e := &block.Event{}
 	if properties, rest, ok := strings.Cut(strings.TrimPrefix(line, "["), "] "); ok && strings.HasPrefix(line, "[") {
-		for _, p := range strings.Fields(properties) {
+		for p := range strings.FieldsSeq(properties) {
 			name, value, _ := strings.Cut(p, "=")
 			switch name {
 			case "key":

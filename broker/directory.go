@@ -47,7 +47,7 @@ func openDirectory(path, node string, newCluster func() string) (*directory, err
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	// One that was there before may be too open.
-	if err := os.Chmod(path, directoryMode); err != nil { //nolint:gosec // a directory needs x
+	if err := os.Chmod(path, directoryMode); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	d := &directory{path: path}

@@ -90,14 +90,13 @@ func (f *fault) Error() string { return fmt.Sprintf("%s (%s)", f.message, reason
 // GRPCStatus is what grpc answers a call with that returns the fault as its error.
 func (f *fault) GRPCStatus() *status.Status {
 	n := natures[f.code]
-	info := &errdetails.ErrorInfo{Domain: faultDomain, Reason: reason(f.code), Metadata: map[string]string{}}
-	maps.Copy(info.Metadata, f.metadata)
-	info.Metadata["retryable"] = strconv.FormatBool(n.retryable)
+	metadata := map[string]string{"retryable": strconv.FormatBool(n.retryable)}
+	maps.Copy(metadata, f.metadata)
 	if n.unknown {
-		info.Metadata["outcome"] = "unknown"
+		metadata["outcome"] = "unknown"
 	}
 	plain := status.New(n.status, f.message)
-	detailed, err := plain.WithDetails(info)
+	detailed, err := plain.WithDetails(&errdetails.ErrorInfo{Domain: faultDomain, Reason: reason(f.code), Metadata: metadata})
 	if err != nil {
 		return plain // only a status of OK can't have details, and no code has that
 	}

@@ -39,10 +39,10 @@ func (l *life) ended(ctx context.Context, err error) error {
 
 // within returns a context that also ends when the node's clock has gone on by d. release has to be called.
 func (l *life) within(ctx context.Context, d time.Duration) (bound context.Context, release func()) {
-	bound, cancel := context.WithCancel(ctx)
+	inner, cancel := context.WithCancel(ctx)
 	if d <= 0 {
 		cancel()
-		return bound, cancel
+		return inner, cancel
 	}
 	timer, stop := l.clock.NewTimer(d)
 	joined := make(chan struct{})
@@ -51,11 +51,11 @@ func (l *life) within(ctx context.Context, d time.Duration) (bound context.Conte
 		select {
 		case <-timer:
 			cancel()
-		case <-bound.Done():
+		case <-inner.Done():
 			stop()
 		}
 	}()
-	return bound, func() {
+	return inner, func() {
 		cancel()
 		<-joined
 	}
@@ -77,9 +77,7 @@ type receiver[T any] interface {
 // read begins to read a stream: one message at a time, the next when that is taken. It ends with the stream, whose call must not wait for it.
 func read[T any](l *life, stream receiver[T]) *inbound[T] {
 	in := &inbound[T]{messages: make(chan *T)}
-	l.readers.Add(1)
-	go func() {
-		defer l.readers.Done()
+	l.readers.Go(func() {
 		defer close(in.messages)
 		for {
 			m, err := stream.Recv()
@@ -94,7 +92,7 @@ func read[T any](l *life, stream receiver[T]) *inbound[T] {
 				return
 			}
 		}
-	}()
+	})
 	return in
 }
 

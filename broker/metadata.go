@@ -62,7 +62,9 @@ func (m *metadata) found(ctx context.Context, name, id string) (catalog.Cluster,
 	cluster, ok := m.view().Cluster()
 	if !ok {
 		command := catalog.FoundCluster{Name: name, ID: id, CreatedMs: m.clock.Now().UnixMilli()}
-		rand.Read(command.ReceiptKey[:]) //nolint:errcheck // it never returns an error
+		if _, err := rand.Read(command.ReceiptKey[:]); err != nil {
+			return catalog.Cluster{}, fmt.Errorf("making the receipt key: %w", err)
+		}
 		res, err := m.propose(ctx, command)
 		if err != nil {
 			return catalog.Cluster{}, fmt.Errorf("founding the cluster: %w", err)

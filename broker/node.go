@@ -233,9 +233,7 @@ func (n *Node) close() error {
 
 // goNamed starts a goroutine that the node joins, under a name that profiles show.
 func (n *Node) goNamed(name string, f func()) {
-	n.joined.Add(1)
-	go func() {
-		defer n.joined.Done()
+	n.joined.Go(func() {
 		pprof.Do(n.base, pprof.Labels("freshet", name), func(context.Context) { f() })
-	}()
+	})
 }

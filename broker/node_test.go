@@ -161,7 +161,7 @@ func TestConnectionLimit(t *testing.T) {
 	r.start()
 	dial := func() net.Conn {
 		t.Helper()
-		c, err := net.Dial("tcp", r.node.Addr().String()) //nolint:noctx // loopback
+		c, err := net.Dial("tcp", r.node.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -45,7 +45,7 @@ func openPartitions(o *Options, d *directory, fatal func(error)) (*partitions, e
 func (ps *partitions) home(catalog.Topic) hosted { return ps.all[0] }
 
 // holding returns the partitions that hold a part of a topic.
-func (ps *partitions) holding(topic uint64) []hosted { return ps.all }
+func (ps *partitions) holding(topic uint64) []hosted { return ps.all } //nolint:unparam // with one partition, every topic is on it
 
 // of returns the partition that a subscription is consumed from. With more than one, a consumer has a session on each.
 func (ps *partitions) of(catalog.Subscription) hosted { return ps.all[0] }

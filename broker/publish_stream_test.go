@@ -35,7 +35,7 @@ func TestPublishStream(t *testing.T) {
 			case 3:
 				req.Topic = "nowhere"
 			case 7:
-				req.Block[len(req.Block)-1]++
+				req.GetBlock()[len(req.GetBlock())-1]++
 			}
 			if err := stream.Send(req); err != nil {
 				t.Error(err)
@@ -80,7 +80,7 @@ func TestPublishStream(t *testing.T) {
 // slowClient is a publishing stream whose client sends as fast as the node reads, and reads no answers until it is told to.
 type slowClient struct {
 	grpc.ServerStream
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // a stream has one
 	block []byte
 	total int64
 

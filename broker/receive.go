@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
@@ -40,8 +41,14 @@ func (s *consumeService) Receive(ctx context.Context, req *freshetv1.ReceiveRequ
 	known := isMember(p, sub, command.Cursor.Member)
 	for {
 		if known {
-			if err := p.WaitReady(waiting, command.Cursor); err != nil {
-				return nothingReceived(bound, waiting, err)
+			err := p.WaitReady(waiting, command.Cursor)
+			switch {
+			case bound.Err() != nil:
+				return nil, context.Cause(bound)
+			case waiting.Err() != nil && err != nil:
+				return &freshetv1.ReceiveResponse{}, nil
+			case err != nil:
+				return nil, err
 			}
 		}
 		taken, err := p.Take(ctx, command)
@@ -53,17 +60,6 @@ func (s *consumeService) Receive(ctx context.Context, req *freshetv1.ReceiveRequ
 		}
 		known = true // somebody else was quicker
 	}
-}
-
-// nothingReceived tells the end of a wait from the end of the call, or of the node.
-func nothingReceived(bound, waiting context.Context, err error) (*freshetv1.ReceiveResponse, error) {
-	switch {
-	case bound.Err() != nil:
-		return nil, context.Cause(bound)
-	case waiting.Err() != nil:
-		return &freshetv1.ReceiveResponse{}, nil
-	}
-	return nil, err
 }
 
 // takeCommand checks what a request asks for.
@@ -90,12 +86,7 @@ func isMember(p hosted, sub catalog.Subscription, member string) bool {
 	if member == "" {
 		return true
 	}
-	for _, name := range p.Members(partition.SubscriptionID(sub.ID)) {
-		if name == member {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.Members(partition.SubscriptionID(sub.ID)), member)
 }
 
 // received is the answer: the events, and a receipt for each.

@@ -159,7 +159,7 @@ func (s *story) publishLines(a arguments) (string, error) {
 		o.Producer.Epoch, o.Producer.Sequence = uint32(a.number("epoch")), a.number("seq")
 	}
 	var lines []string
-	for _, line := range strings.Split(a.Input, "\n") {
+	for line := range strings.SplitSeq(a.Input, "\n") {
 		if n, rest, ok := strings.Cut(line, " times "); ok {
 			times, err := strconv.Atoi(n)
 			if err != nil {

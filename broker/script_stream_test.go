@@ -142,7 +142,7 @@ func (s *story) attach(a arguments, c *consumer) (string, error) {
 		Topic: topic, Subscription: sub, Member: member, Session: make([]byte, 16), Received: a.number("received"),
 		Credit: &freshetv1.Credit{Events: uint32(a.number("credit")), Bytes: a.number("bytes")}, VisibilityMs: a.ms("visibility"),
 	}
-	copy(attach.Session, a.text("session"))
+	copy(attach.GetSession(), a.text("session"))
 	s.send(c, &freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Attach{Attach: attach}, StampNs: a.number("stamp")})
 	attached, err := await(s, c, c.attached)
 	if err != nil {
@@ -164,7 +164,7 @@ func (s *story) settle(a arguments, c *consumer) (string, error) {
 		s.t.Fatal(err)
 	}
 	m := &freshetv1.Settle{Sequence: sequence, Received: a.number("received")}
-	for _, line := range strings.Split(strings.TrimSpace(a.Input), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(a.Input), "\n") {
 		s.decision(m, strings.Fields(line))
 	}
 	s.send(c, &freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Settle{Settle: m}})
