@@ -1,7 +1,7 @@
 package partition
 
 import (
-	"math"
+	"math/bits"
 	"sort"
 
 	"github.com/freshet-mq/freshet/proto/block"
@@ -50,7 +50,7 @@ func classOf(bytes int) sizeClass {
 	if bytes < 8 {
 		return sizeClass(max(bytes, 0))
 	}
-	exp := uint(math.Ilogb(float64(bytes))) - 3
+	exp := bits.Len(uint(bytes)) - 4
 	mantissa := (uint(bytes) + (1 << exp) - 1) >> exp // 8 to 16, rounded up
 	return sizeClass((exp+1)*8 + mantissa - 8)        // 16 carries into the exponent
 }
