@@ -31,24 +31,31 @@ func (c *invocation) withClient(ctx context.Context, do func(*client.Client) err
 // connect reaches the node. The client would wait for one that is starting; a
 // person wants to know at once that nobody is there, so the port is tried first.
 func (c *invocation) connect(ctx context.Context) (*client.Client, error) {
+	if err := c.probe(ctx); err != nil {
+		return nil, err
+	}
+	bounded, cancel := c.within(ctx)
+	defer cancel()
+	return client.Connect(bounded, c.Server)
+}
+
+// probe looks whether anybody listens there.
+func (c *invocation) probe(ctx context.Context) error {
 	bounded, cancel := c.within(ctx)
 	defer cancel()
 	if _, _, err := net.SplitHostPort(c.Server); err != nil {
-		return nil, usageFailure(fmt.Sprintf("--server wants HOST:PORT, got %q", c.Server))
+		return usageFailure(fmt.Sprintf("--server wants HOST:PORT, got %q", c.Server))
 	}
 	probe, err := new(net.Dialer).DialContext(bounded, "tcp", c.Server)
-	if err == nil {
-		err = probe.Close()
+	switch {
+	case err == nil:
+		return probe.Close()
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, &failure{
-			code: codeUnavailable, what: "no node answers at " + c.Server,
-			seen: []string{reasonOf(err) + "; a node elsewhere is named with --server HOST:PORT, or FRESHET_SERVER"},
-			try:  []string{"freshet dev"}, cause: err,
-		}
+	return &failure{
+		code: codeUnavailable, what: "no node answers at " + c.Server,
+		seen: []string{reasonOf(err) + "; a node elsewhere is named with --server HOST:PORT, or FRESHET_SERVER"},
+		try:  []string{"freshet dev"}, cause: err,
 	}
-	return client.Connect(bounded, c.Server)
 }

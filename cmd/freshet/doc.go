@@ -18,7 +18,8 @@
 // # Invariants
 //
 //	C1  Answers go to standard output, everything else to standard error. With
-//	    -o json the last line on standard output is the answer, one object.
+//	    -o json the last line on standard output is the answer, one object; take
+//	    and tail write one a line for each event.
 //	C2  A refusal says what happened, what was seen, what to do, and carries a
 //	    code that never changes its meaning. The same code always gives the same
 //	    exit code (exitOf).
@@ -30,8 +31,9 @@
 //
 // main starts none but those of signal.NotifyContext. Commands that run a node
 // (serve, dev, node) leave its goroutines to package broker and wait until it
-// has ended; take --hold waits on a timer. The context of run ends at the first
-// SIGINT or SIGTERM; a second one ends the process at once.
+// has ended; take has one that reads a session's stream, or one that extends
+// leases while commands run, and joins them. The context of run ends at the
+// first SIGINT or SIGTERM; a second one ends the process at once.
 //
 // # Where to start reading
 //

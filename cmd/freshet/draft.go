@@ -6,16 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// draft is an event as somebody gives it on the command line. Exactly one of
-// detail, whole and opaque is set.
+// draft is an event as somebody gives it on the command line. Either
+// detail or opaque is set.
 type draft struct {
 	detail      []byte // JSON that gets an envelope around it
-	whole       []byte // a JSON event, envelope and all, byte for byte
 	opaque      []byte // bytes that aren't JSON, of the content type
 	contentType string
 	kind        string // the envelope's detail-type
@@ -98,6 +98,9 @@ func invalidJSON(text []byte) error {
 	reason := err.Error()
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		at, reason = syntax.ByteOffset, syntax.Err.Error()
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		reason = "it ends before it is complete"
 	}
 	return jsonFailure(text, at, reason)
 }

@@ -16,7 +16,11 @@ type grammar struct {
 	Help helpFlag `group:"Everywhere" help:"Print this."                short:"h"`
 	everydayFlags
 
-	Dev devCommand `cmd:"" group:"Start here" help:"A playground: a real node on this machine, for as long as you look."`
+	Demo demoCommand `cmd:"" group:"Start here" help:"The main job, checked: publish, consume, kill the node half way, and count."`
+	Dev  devCommand  `cmd:"" group:"Start here" help:"A playground: a real node on this machine, for as long as you look."`
+	Send sendCommand `cmd:"" group:"Every day"  help:"Publish events, and say which subscriptions they matched."`
+	Take takeCommand `cmd:"" group:"Every day"  help:"Lease events from a subscription: look at them, ack them, or run a command on each."`
+	Tail tailCommand `cmd:"" group:"Every day"  help:"Follow a topic without side effects."`
 
 	Topic struct {
 		Create topicCreateCommand `cmd:""              help:"Make a topic."`
@@ -27,9 +31,11 @@ type grammar struct {
 		List   subListCommand   `aliases:"ls" cmd:"" help:"List subscriptions, and what they hold."`
 	} `cmd:"" group:"Topics and subscriptions" help:"Who wants which events."`
 
+	Explain explainCommand `cmd:"" group:"Patterns" help:"Say why an event does or doesn't match, leaf by leaf."`
 	Pattern struct {
 		Check patternCheckCommand `cmd:"" help:"Say whether a pattern is valid, and where it isn't."`
 		Test  patternTestCommand  `cmd:"" help:"Run events against a pattern, or a corpus of cases against the matcher."`
+		Lint  patternLintCommand  `cmd:"" help:"Find what is valid in a pattern and probably not meant."`
 	} `cmd:"" group:"Patterns" help:"Event patterns, without a server."`
 
 	Serve   serveCommand   `cmd:"" group:"Servers" help:"Run a production node."`

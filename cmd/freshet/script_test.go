@@ -12,12 +12,16 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+
+	"github.com/freshet-mq/freshet/broker"
 )
 
 // TestScripts runs the sessions in testdata. A script is a person at a terminal:
 //
 //	file NAME           writes a file into the session's own directory
 //	env NAME=VALUE      sets a variable for the commands that follow
+//	node                starts a node that the commands talk to
+//	terminal            standard output is one from here on
 //	run                 runs the lines below, each a command of a shell that
 //	                    knows quotes, `< FILE` and nothing else
 //
@@ -37,6 +41,7 @@ type session struct {
 	env      map[string]string
 	terminal bool
 	replaced []*strings.Replacer
+	nodes    []*broker.Node
 }
 
 func runScript(t *testing.T, path string) {
@@ -46,6 +51,7 @@ func runScript(t *testing.T, path string) {
 	}
 	s := &session{dir: t.TempDir(), env: map[string]string{}}
 	t.Chdir(s.dir)
+	t.Cleanup(func() { s.stopNodes(t) })
 	datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 		switch d.Cmd {
 		case "file":
@@ -63,7 +69,7 @@ func runScript(t *testing.T, path string) {
 			s.terminal = true
 			return ""
 		case "node":
-			return ""
+			return s.startNode(t)
 		case "run":
 			return s.run(t, d)
 		}
@@ -131,6 +137,7 @@ var unsteady = []struct {
 }{
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?`), "TIME"},
+	{regexp.MustCompile(`\d\d:\d\d:\d\d\.\d{3}`), "CLOCK"},
 	{regexp.MustCompile(`go1\.\d+(\.\d+)?`), "GOVERSION"},
 	{regexp.MustCompile(regexp.QuoteMeta(runtime.GOOS + "/" + runtime.GOARCH)), "PLATFORM"},
 }

@@ -47,7 +47,7 @@ func (s *serveCommand) run(ctx context.Context, call *invocation) error {
 		return err
 	}
 	return runNode(ctx, options, func(node *broker.Node) {
-		options.Logger.Info("listening", "api", node.Addr().String(), "data", loaded.Data)
+		call.out.linef("freshet %s serves on %s", options.Node, node.Addr())
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/freshet-mq/freshet/client"
@@ -35,6 +36,9 @@ exit code 4.
 
 func (*subCreateCommand) uses() everyday { return usesServer | usesOutput }
 
+// attemptsMax is how often a subscription may try an event.
+const attemptsMax = 1000
+
 // subscriptionMadeAnswer is what sub create says to programs.
 type subscriptionMadeAnswer struct {
 	Made         bool               `json:"made"` // false: it was there already
@@ -53,6 +57,12 @@ func (s *subCreateCommand) run(ctx context.Context, call *invocation) error {
 		config.Kind = client.KindFanout
 	} else if len(s.Member) > 0 {
 		return usageFailure("a queue has no members, its consumers compete", "--member is for --kind fanout")
+	}
+	switch {
+	case call.given["visibility"] && (config.Visibility < time.Second || config.Visibility > 12*time.Hour):
+		return usageFailure(fmt.Sprintf("--visibility wants 1s to 12h, got %s", s.Visibility))
+	case s.Attempts > attemptsMax:
+		return usageFailure(fmt.Sprintf("--attempts wants 1 to %d, got %d", attemptsMax, s.Attempts))
 	}
 	if config.Pattern, err = s.checked(call); err != nil {
 		return err

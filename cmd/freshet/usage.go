@@ -109,7 +109,7 @@ func corrected(args []string, wrong, right string) string {
 	for _, arg := range args {
 		if name, value, ok := strings.Cut(arg, "="); ok && name == wrong {
 			arg, wrong = right+"="+value, ""
-		} else if arg == wrong {
+		} else if arg == wrong && wrong != "" {
 			arg, wrong = right, ""
 		}
 		words = append(words, shellQuote(arg))
@@ -126,12 +126,20 @@ func unexpectedArgument(node *kong.Node, got string, args []string) *failure {
 	refused := usageFailure(fmt.Sprintf("%q has no command %q", here, got))
 	known := verbs(node)
 	near := closest(got, known)
+	if swapped := nounFirst(node, got, args); swapped != "" {
+		refused.seen = append(refused.seen, "the noun comes first")
+		return refused.trying(swapped)
+	}
 	if near == "" && node.Parent == nil {
-		// Somebody may have begun with the verb: "freshet create topic".
+		// Somebody may have begun with the verb, and with no noun at all.
 		for _, leaf := range node.Leaves(true) {
 			if leaf.Name == got || slices.Contains(leaf.Aliases, got) {
-				refused.seen = append(refused.seen, fmt.Sprintf("the noun comes first: %q", pathOf(leaf)))
+				refused.try = append(refused.try, pathOf(leaf)+" --help")
 			}
+		}
+		if len(refused.try) > 0 {
+			refused.seen = append(refused.seen, "the noun comes first")
+			return refused
 		}
 	}
 	if near != "" {
@@ -142,6 +150,20 @@ func unexpectedArgument(node *kong.Node, got string, args []string) *failure {
 		refused.seen = append(refused.seen, "there are: "+strings.Join(known, ", "))
 	}
 	return refused.trying(here + " --help")
+}
+
+// nounFirst is the command line with noun and verb in their order, where they
+// stand the other way round: "freshet create topic orders".
+func nounFirst(node *kong.Node, verb string, args []string) string {
+	if node.Parent != nil || len(args) < 2 || args[0] != verb {
+		return ""
+	}
+	for _, noun := range node.Children {
+		if noun.Name == args[1] && slices.Contains(verbs(noun), verb) {
+			return corrected(append([]string{args[1], verb}, args[2:]...), "", "")
+		}
+	}
+	return ""
 }
 
 // verbs are the commands right below a node.

@@ -5,7 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/freshet-mq/freshet/client"
 )
@@ -102,3 +107,26 @@ func (f *failure) explainSilence() {
 // dialError finds the reason in grpc-go's account of a connection attempt:
 // connection error: desc = "transport: Error while dialing: dial tcp ADDRESS: connect: REASON".
 var dialError = regexp.MustCompile(`dialing: (?:dial tcp )?(.*?)"?$`)
+
+// answeredError makes what the client would make of a status that a node
+// answered, for the one command that speaks to it directly.
+func answeredError(err error) error {
+	answered, ok := status.FromError(err)
+	if !ok {
+		return err
+	}
+	made := &client.Error{Code: client.CodeInternal, Message: answered.Message()}
+	if answered.Code() == codes.Unavailable {
+		made.Code, made.Message = client.CodeUnavailable, "no node answers: "+answered.Message()
+	}
+	for _, detail := range answered.Details() {
+		info, ok := detail.(*errdetails.ErrorInfo)
+		if !ok || info.GetDomain() != "freshet" {
+			continue
+		}
+		if number, err := strconv.ParseInt(strings.TrimPrefix(info.GetReason(), "FR"), 10, 32); err == nil {
+			made.Code, made.Message, made.Metadata = client.ErrorCode(number), answered.Message(), info.GetMetadata()
+		}
+	}
+	return made
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/freshet-mq/freshet/broker"
+)
+
+// startNode starts a node for a script; the commands that follow talk to it.
+func (s *session) startNode(t *testing.T) string {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	node, err := broker.Start(t.Context(), broker.Options{Node: "n1", Dir: filepath.Join(t.TempDir(), "node"), Listener: listener})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.nodes = append(s.nodes, node)
+	s.env["FRESHET_SERVER"] = node.Addr().String()
+	s.replaced = append(s.replaced, strings.NewReplacer(node.Addr().String(), "NODE"))
+	return ""
+}
+
+// stopNodes ends a script's nodes in order.
+func (s *session) stopNodes(t *testing.T) {
+	for _, node := range s.nodes {
+		// The test's own context has ended by now.
+		if err := node.Shutdown(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// running is a command that goes on until it is told to end.
+type running struct {
+	t      *testing.T
+	lines  *bufio.Scanner
+	stderr bytes.Buffer // to be read once it has ended
+	cancel context.CancelFunc
+	ended  chan exitCode
+}
+
+// begin runs a command with its standard output at hand.
+func begin(t *testing.T, stdin io.Reader, args ...string) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, writer := io.Pipe()
+	r := &running{t: t, lines: bufio.NewScanner(reader), cancel: cancel, ended: make(chan exitCode, 1)}
+	go func() {
+		code := run(ctx, args, surroundings{
+			stdin: stdin, stdout: writer, stderr: &r.stderr,
+			width: func() int { return 80 }, lookup: func(string) (string, bool) { return "", false },
+		})
+		if err := writer.Close(); err != nil {
+			t.Error(err)
+		}
+		r.ended <- code
+	}()
+	t.Cleanup(cancel)
+	return r
+}
+
+// until reads lines until one matches, and returns its submatches.
+func (r *running) until(pattern string) []string {
+	r.t.Helper()
+	wanted := regexp.MustCompile(pattern)
+	for r.lines.Scan() {
+		if found := wanted.FindStringSubmatch(r.lines.Text()); found != nil {
+			return found
+		}
+	}
+	r.t.Fatalf("it ended without %q: exit %v\n%s", pattern, <-r.ended, r.stderr.String())
+	return nil
+}
+
+// end tells it to end, and waits.
+func (r *running) end(want exitCode) {
+	r.t.Helper()
+	r.cancel()
+	r.wait(want)
+}
+
+// wait waits until it ends by itself.
+func (r *running) wait(want exitCode) {
+	r.t.Helper()
+	for r.lines.Scan() { // a writer waits for its reader
+	}
+	if code := <-r.ended; code != want {
+		r.t.Errorf("exit %d (%v), want %v\n%s", int(code), code, want, r.stderr.String())
+	}
+}
+
+// ask runs a command to its end.
+func ask(t *testing.T, args ...string) (stdout string, code exitCode) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(t.Context(), args, surroundings{
+		stdin: strings.NewReader(""), stdout: &out, stderr: &errs,
+		width: func() int { return 80 }, lookup: func(string) (string, bool) { return "", false },
+	})
+	if errs.Len() > 0 {
+		t.Logf("freshet %s\n%s", strings.Join(args, " "), errs.String())
+	}
+	return out.String(), code
+}
+
+func TestDevServesAndRemovesWhatItMade(t *testing.T) {
+	dev := begin(t, nil, "dev", "--port", "0", "--log-size", "16MiB")
+	found := dev.until(`^a node listens on (\S+); its data are in (\S+) \(removed at the end\)`)
+	dev.until(`^Ctrl-C ends it`)
+	address, dir := found[1], found[2]
+	if _, err := os.Stat(dir); err != nil {
+		t.Error(err)
+	}
+	if out, code := ask(t, "topic", "create", "orders", "--server", address); code != exitOK || out != "created topic orders\n" {
+		t.Errorf("exit %v, %q", code, out)
+	}
+	dev.end(exitOK)
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("%s is still there: %v", dir, err)
+	}
+	if _, code := ask(t, "topic", "list", "--server", address); code != exitUnavailable {
+		t.Errorf("exit %v after the end, want %v", code, exitUnavailable)
+	}
+}
+
+func TestDevKeepsDataThatAreNamed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "playground")
+	for _, round := range []string{"created topic orders\n", "topic orders is there already, with these settings\n"} {
+		dev := begin(t, nil, "dev", "--port", "0", "--log-size", "16MiB", "--data", dir)
+		address := dev.until(`^a node listens on (\S+); its data are in .* \(kept\)`)[1]
+		dev.until(`^Ctrl-C ends it`)
+		if out, code := ask(t, "topic", "create", "orders", "--server", address); code != exitOK || out != round {
+			t.Errorf("exit %v, %q, want %q", code, out, round)
+		}
+		dev.end(exitOK)
+	}
+}
+
+func TestDevNamesWhoHasThePort(t *testing.T) {
+	held, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := held.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	_, port, err := net.SplitHostPort(held.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := filepath.Glob(filepath.Join(os.TempDir(), "freshet-dev-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev := begin(t, nil, "dev", "--port", port, "--log-size", "16MiB")
+	dev.wait(exitConflict)
+	if said := dev.stderr.String(); !strings.Contains(said, "is taken") || !strings.Contains(said, "try: freshet dev --port 0") {
+		t.Errorf("got %q", said)
+	}
+	after, err := filepath.Glob(filepath.Join(os.TempDir(), "freshet-dev-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(after) > len(before) {
+		t.Errorf("it left %q behind; before there was %q", after, before)
+	}
+}
+
+// TestNodeTakesAListenerAndEndsWithItsParent hands a listener over as demo does.
+func TestNodeTakesAListenerAndEndsWithItsParent(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := listener.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The command closes the descriptor that it is given, so it gets one that
+	// nobody else does.
+	descriptor, err := syscall.Dup(int(file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	parent, lifeline := io.Pipe()
+	node := begin(t, parent, "node", "--data", filepath.Join(t.TempDir(), "n1"), "--listen-fd", strconv.Itoa(descriptor), "--stop-at-eof")
+	address := node.until(`^\{"ready":true,"node":"n1","api":"(\S+)"\}`)[1]
+	if address != listener.Addr().String() {
+		t.Errorf("it listens on %s, not on %s", address, listener.Addr())
+	}
+	if _, code := ask(t, "topic", "list", "--server", address); code != exitOK {
+		t.Errorf("exit %v", code)
+	}
+	if err := lifeline.Close(); err != nil {
+		t.Error(err)
+	}
+	node.wait(exitOK)
+}
+
+func TestServe(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	serve := begin(t, nil, "serve", "--data", dir, "--listen-api", "127.0.0.1:0", "--listen-admin", "off", "--telemetry-log-format", "json")
+	found := serve.until(`^freshet .* serves on (\S+)`)
+	if _, code := ask(t, "topic", "list", "--server", found[1]); code != exitOK {
+		t.Errorf("exit %v", code)
+	}
+	second := begin(t, nil, "serve", "--data", dir, "--listen-api", "127.0.0.1:0", "--listen-admin", "off")
+	second.wait(exitFailed)
+	if said := second.stderr.String(); !strings.Contains(said, "in use by") {
+		t.Errorf("a second node on the same directory: %s", said)
+	}
+	serve.end(exitOK)
+}
