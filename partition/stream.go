@@ -50,7 +50,7 @@ func classOf(bytes int) sizeClass {
 	if bytes < 8 {
 		return sizeClass(max(bytes, 0))
 	}
-	exp := bits.Len(uint(bytes)) - 4
+	exp := uint(bits.Len(uint(bytes)) - 4)
 	mantissa := (uint(bytes) + (1 << exp) - 1) >> exp // 8 to 16, rounded up
 	return sizeClass((exp+1)*8 + mantissa - 8)        // 16 carries into the exponent
 }
