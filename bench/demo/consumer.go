@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -72,6 +73,8 @@ type consumers struct {
 	subscriptions []Subscription
 	readers       []reader
 	clients       []*client.Client
+	// released counts confirmed releases.
+	released atomic.Int64
 }
 
 // run consumes until ctx ends.
@@ -121,7 +124,9 @@ func (c *consumers) handler(r Reader) client.Handler {
 		case fateRelease:
 			// An error means that the lease is over or the run is: then
 			// there is nothing left to release.
-			_ = d.Release(ctx, 100*time.Millisecond, "released by the demo")
+			if d.Release(ctx, 100*time.Millisecond, "released by the demo") == nil {
+				c.released.Add(1)
+			}
 			return nil
 		case fateReject:
 			if d.Reject(ctx, "rejected by the demo") == nil {

@@ -12,8 +12,8 @@ import (
 // they come to somebody else.
 type forgetful struct {
 	*consumers
-	// left is how many events it may still take.
-	left int
+	// share is how many events it takes in all, forgotten how many it has.
+	share, forgotten int
 }
 
 const (
@@ -27,13 +27,13 @@ const (
 
 // newForgetful may take one in a hundred events, and at least some.
 func newForgetful(c *consumers, events int) *forgetful {
-	return &forgetful{consumers: c, left: max(12, events/100)}
+	return &forgetful{consumers: c, share: max(12, events/100)}
 }
 
 // run goes round the readers until it has taken its share or ctx ends. It never fails:
 // the node may well be away when it asks.
 func (f *forgetful) run(ctx context.Context) error {
-	for r := Reader(0); f.left > 0 && pause(ctx, forgetfulPause); r = (r + 1) % Reader(len(f.readers)) {
+	for r := Reader(0); f.forgotten < f.share && pause(ctx, forgetfulPause); r = (r + 1) % Reader(len(f.readers)) {
 		f.take(ctx, r)
 	}
 	return nil
@@ -42,7 +42,7 @@ func (f *forgetful) run(ctx context.Context) error {
 func (f *forgetful) take(ctx context.Context, r Reader) {
 	from, name, member := f.clients[0], f.fullName(r), f.readers[r].member
 	options := []client.ReceiveOption{client.WithLease(visibility), client.WithWait(forgetfulWait)}
-	number := min(forgetfulTake, f.left)
+	number := min(forgetfulTake, f.share-f.forgotten)
 	var batch *client.Batch
 	var err error
 	if member == "" {
@@ -55,6 +55,6 @@ func (f *forgetful) take(ctx context.Context, r Reader) {
 	}
 	for _, d := range batch.Deliveries {
 		f.ledger.Arrived(r, Place{Partition: d.Partition, Offset: d.Offset}, DigestOf(d.Event.Data))
-		f.left--
+		f.forgotten++
 	}
 }

@@ -12,7 +12,7 @@ import (
 // predicates that decide in the demo, and the patterns that the node is given,
 // as the plain evaluator understands them.
 func TestPredicatesAgreeWithPatterns(t *testing.T) {
-	const events = 20_000
+	const events = 4_000
 	for seed := range uint64(2) {
 		generator := NewGenerator(seed, events)
 		patterns := make([]*matcher.Pattern, len(shopSubscriptions))

@@ -6,7 +6,7 @@ import (
 
 // Progress is a run as it stands: what the live view draws.
 type Progress struct {
-	// Elapsed is the time since the first event was about to be published.
+	// Elapsed is the time since the run began, the node's start included.
 	Elapsed time.Duration
 	// Phase says what the run is about: "publishing", "draining".
 	Phase string

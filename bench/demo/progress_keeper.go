@@ -10,6 +10,9 @@ import (
 type progressKeeper struct {
 	scenario *scenario
 	meter    meter
+	// changed has a value when something has happened that a watcher should see
+	// at once: a killed node is away for a moment only.
+	changed chan struct{}
 
 	mu struct {
 		sync.Mutex
@@ -18,7 +21,9 @@ type progressKeeper struct {
 	}
 }
 
-func newProgressKeeper(s *scenario) *progressKeeper { return &progressKeeper{scenario: s} }
+func newProgressKeeper(s *scenario) *progressKeeper {
+	return &progressKeeper{scenario: s, changed: make(chan struct{}, 1)}
+}
 
 // phase says what the run is about from now on.
 func (k *progressKeeper) phase(name string) {
@@ -32,6 +37,10 @@ func (k *progressKeeper) killed() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.mu.kills++
+	select {
+	case k.changed <- struct{}{}:
+	default: // it is about to be drawn
+	}
 }
 
 // now is how the run stands. For one goroutine.
@@ -51,9 +60,14 @@ func (k *progressKeeper) now() Progress {
 func (k *progressKeeper) show(ctx context.Context, screen Screen) {
 	painter := &painter{screen: screen}
 	defer painter.clear()
+	ticker := time.NewTicker(screen.interval())
+	defer ticker.Stop()
 	for {
 		painter.show(k.now())
-		if !pause(ctx, screen.interval()) {
+		select {
+		case <-ticker.C:
+		case <-k.changed:
+		case <-ctx.Done():
 			return
 		}
 	}

@@ -104,7 +104,11 @@ func (p *publisher) collect(ctx context.Context, futures <-chan publishing) {
 }
 
 func (p *publisher) failed(ctx context.Context, event int, err error) {
-	if ctx.Err() != nil || errors.Is(err, client.ErrUnknownOutcome) {
+	if ctx.Err() != nil {
+		p.ledger.Unknown(event) // nobody waited for its answer
+		return
+	}
+	if errors.Is(err, client.ErrUnknownOutcome) {
 		p.ledger.Unknown(event)
 	}
 	p.mu.Lock()

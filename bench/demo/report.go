@@ -33,6 +33,10 @@ type Report struct {
 	// Rejected is how many deliveries were rejected on purpose. They arrived, so
 	// they count as delivered, not as dead_lettered.
 	Rejected int `json:"rejected"`
+	// Released and LeftToExpire are deliveries that were given back, and that
+	// were left until their leases ran out.
+	Released     int `json:"released"`
+	LeftToExpire int `json:"left_to_expire"`
 	// GapSeconds is the longest time without a confirmed publish since the kill.
 	GapSeconds float64 `json:"gap_s"`
 	Nodes      int     `json:"nodes"`
@@ -57,7 +61,7 @@ func (s *scenario) report(trouble error) *Report {
 		Published: f.Published, Matched: f.Matched, Delivered: f.Delivered, Acked: f.Acked, Redelivered: f.Redelivered,
 		DeadLettered: f.DeadLettered, Lost: f.Lost(), Unexpected: f.Unexpected, AfterAck: f.AfterAck,
 		ElapsedSeconds: seconds(time.Since(s.began)),
-		Planned:        s.feed.Len(), Rejected: f.Rejected, GapSeconds: seconds(s.publisher.gap()),
+		Planned:        s.feed.Len(), Rejected: f.Rejected, Released: s.released, LeftToExpire: s.forgotten, GapSeconds: seconds(s.publisher.gap()),
 		Nodes: s.Nodes, Data: s.Data, Repeat: s.Repeat, Seed: s.Seed,
 		Rows: rowsOf(s.subscriptions, s.readers, f.Readers), Kill: s.kill,
 	}

@@ -68,6 +68,9 @@ type scenario struct {
 	publisher *publisher
 	progress  *progressKeeper
 	kill      Kill
+	// released and forgotten are how many deliveries consumers gave back, and
+	// left until their leases ran out.
+	released, forgotten int
 }
 
 // clientsMax is how many connections there are: one to publish, two that
@@ -158,15 +161,14 @@ func (s *scenario) disconnect(parent context.Context) error {
 // after the other. It returns why it ended early, or nil.
 func (s *scenario) perform(ctx context.Context, end context.CancelCauseFunc) error {
 	consuming := &consumers{seed: s.Seed, ledger: s.ledger, subscriptions: s.subscriptions, readers: s.readers, clients: s.clients[1:]}
+	s.progress.phase("publishing")
 	var beside errgroup.Group
 	beside.Go(func() error {
 		s.progress.show(ctx, s.Screen)
 		return nil
 	})
-	for _, goes := range []func(context.Context) error{
-		consuming.run,
-		newForgetful(consuming, s.feed.Len()).run,
-	} {
+	forgetting := newForgetful(consuming, s.feed.Len())
+	for _, goes := range []func(context.Context) error{consuming.run, forgetting.run} {
 		beside.Go(func() error {
 			if err := goes(ctx); err != nil {
 				end(err) // without it the run proves nothing
@@ -177,12 +179,13 @@ func (s *scenario) perform(ctx context.Context, end context.CancelCauseFunc) err
 	err := s.acts(ctx, end)
 	end(errOver)
 	// None of them returns an error: what went wrong is the context's cause.
-	return errors.Join(err, beside.Wait())
+	err = errors.Join(err, beside.Wait())
+	s.released, s.forgotten = int(consuming.released.Load()), forgetting.forgotten
+	return err
 }
 
 // acts are the parts of a run, one after the other.
 func (s *scenario) acts(ctx context.Context, end context.CancelCauseFunc) error {
-	s.progress.phase("publishing")
 	stopWatching := func() {}
 	both, publishing := errgroup.WithContext(ctx)
 	both.Go(func() error { return s.publisher.run(publishing) })

@@ -8,16 +8,18 @@ import (
 
 // The live view, drawn from a Progress alone:
 //
-//	freshet demo   3.2 s   publishing          n1 running, killed -9 once
-//	published  ██████████████████▌░░░░░░░░░░░░░░   2,731 of 5,460    1,240/s
-//	delivered  ████████████▊░░░░░░░░░░░░░░░░░░░░   9,120 of 18,020   4,410/s
+//	freshet demo    3.3 s  draining                          n1 running, killed -9 once
+//	published  ██████████████████████████████████     30,000 of 30,000           401/s
+//	delivered  ██████████▋░░░░░░░░░░░░░░░░░░░░░░░     21,624 of 74,127         9,831/s
 //
-//	           pattern                          matched delivered    acked in flight
-//	  billing  {"source":["shop.orders"],"det…    1,204     1,190    1,180        10 ███████▊
-//	≡ tracking {"detail":{"carrier":[{"prefix…      800       800      700       100 ███████▏
-//	           ≡ fan-out: counts are the sums over its members
+//	             pattern              matched delivered     acked in flight
+//	  billing    {"source":["shop.…     7,179     1,254     1,181        72 █▋░░░░░░░░
+//	≡ dashboard  {"detail":{"amoun…     1,774     1,774     1,765         3 █████████▉
 //
-//	lost 0 (so far to come 112)   unexpected 0   after ack 0   redelivered 12
+//	to come 52,503   unexpected 0   after ack 0   redelivered 354   rejected 75
+//
+// ≡ marks a fan-out, whose counts are the sums over its members. All that is
+// delivered is so far; matched grows as publishes are confirmed.
 
 // view draws for a terminal of a width, in columns.
 type view struct {
@@ -78,7 +80,7 @@ func times(n int) string {
 }
 
 func (v view) gauge(name string, done, all int, rate float64, width int) string {
-	numbers := fmt.Sprintf("  %s of %s  %9s/s", pad(thousands(done), 9), pad(thousands(all), 9), thousands(int(rate)))
+	numbers := fmt.Sprintf("  %9s of %-9s  %9s/s", thousands(done), thousands(all), thousands(int(rate)))
 	label := fmt.Sprintf("%-10s ", name)
 	room := width - len(label) - len(numbers)
 	if room < 4 {
