@@ -219,3 +219,47 @@ func TestGap(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeDeadLetters: an answer has about 4 MiB of them, whatever was asked for, and says where to go on.
+func TestLargeDeadLetters(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	r.create("t", "q")
+	const letters = 30
+	for range letters {
+		r.publishOne("t", "zeros 1000000")
+	}
+	for range letters {
+		res, err := r.consume.Receive(r.context(), &freshetv1.ReceiveRequest{Topic: "t", Subscription: "q"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.consume.Reject(r.context(), &freshetv1.RejectRequest{Receipts: res.GetReceipts()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	req := &freshetv1.ListDeadLettersRequest{Topic: "t", Subscription: "q", Max: 1_000}
+	for seen := 0; ; {
+		res, err := r.admin.ListDeadLetters(r.context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := len(res.GetLetters())
+		if n == 0 || n > 5+deadListStep {
+			t.Fatalf("an answer has %d letters of 1 MB", n)
+		}
+		for _, l := range res.GetLetters() {
+			if l.GetOffset() != uint64(seen) {
+				t.Fatalf("offset %d in place of %d", l.GetOffset(), seen)
+			}
+			seen++
+		}
+		req.FromOffset = uint64(seen)
+		if !res.GetMore() {
+			if seen != letters {
+				t.Errorf("%d of %d listed", seen, letters)
+			}
+			return
+		}
+	}
+}
