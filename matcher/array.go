@@ -44,17 +44,25 @@ type search struct {
 	bound []int32 // by array: the element it is bound to; 0 for none, as element 0 is in no array
 	trail []int32 // the elements that bound their array, in that order, to unbind them again
 	until []int32 // by array: 1 + the last of fields that has a leaf in it; 0 for none
-	mark  []bool  // by element, used by key alone
+	mark  []bool  // by element, for situationAt alone
 
-	failed map[string]struct{} // what was tried in vain: a field, and the binding that it met
-	steps  int                 // what is left
-	key    []byte
+	failed map[situation]struct{} // what was tried in vain
+	steps  int                    // what is left
+	rest   []byte                 // for situationAt alone
 
 	// For explaining.
 	chosen  []int32 // by field: the element whose leaf it took, or noElement where it took an absence
 	reached int     // how many fields could be satisfied together, from the first on
 	deepest []int32 // chosen, for those
 	gaveUp  bool    // the steps were used up
+}
+
+// situation is a field, and what it and those behind it can see of what is bound: the innermost elements of arrays that they
+// have leaves in, ascending. Elements around those go without saying. There is seldom more than one.
+type situation struct {
+	field   int
+	element int32  // the first; 0 for none
+	rest    string // the others, four bytes each
 }
 
 // noElement says that a field is satisfied by an absence.
@@ -97,8 +105,8 @@ func (s *search) from(i int) bool {
 	if i == len(s.fields) {
 		return true
 	}
-	// Looked up before, noted after: nothing in between leaves the trail changed, but the key's bytes are overwritten.
-	if _, again := s.failed[string(s.keyAt(i))]; again {
+	here := s.situationAt(i)
+	if _, again := s.failed[here]; again {
 		return false
 	}
 	found := s.found[i]
@@ -117,9 +125,9 @@ func (s *search) from(i int) bool {
 		}
 	}
 	if s.failed == nil {
-		s.failed = make(map[string]struct{})
+		s.failed = make(map[situation]struct{})
 	}
-	s.failed[string(s.keyAt(i))] = struct{}{}
+	s.failed[here] = struct{}{}
 	return false
 }
 
@@ -182,10 +190,7 @@ func (s *search) unbind(before int) {
 	s.trail = s.trail[:before]
 }
 
-// keyAt writes what the fields from number i on can see of what is bound: the innermost elements of arrays that they have
-// leaves in. Elements around those go without saying.
-func (s *search) keyAt(i int) []byte {
-	s.key = binary.LittleEndian.AppendUint32(s.key[:0], uint32(i))
+func (s *search) situationAt(i int) situation {
 	matters := func(e int32) bool { return e != 0 && s.until[s.event.elements[e].array] > int32(i) }
 	for _, e := range s.trail {
 		s.steps--
@@ -193,30 +198,25 @@ func (s *search) keyAt(i int) []byte {
 			s.mark[s.event.elements[e].around] = true
 		}
 	}
-	start := len(s.key)
+	var few [4]int32
+	innermost := few[:0]
 	for _, e := range s.trail {
 		if matters(e) && !s.mark[e] {
-			s.key = binary.LittleEndian.AppendUint32(s.key, uint32(e))
+			innermost = append(innermost, e)
 		}
 	}
 	for _, e := range s.trail {
 		s.mark[s.event.elements[e].around] = false
 	}
-	sortWords(s.key[start:])
-	return s.key
-}
-
-// sortWords orders words of four bytes, so that a set of elements has one key. There are seldom two.
-func sortWords(b []byte) {
-	if len(b) <= 4 {
-		return
+	here := situation{field: i}
+	if len(innermost) > 0 {
+		slices.Sort(innermost)
+		here.element = innermost[0]
+		s.rest = s.rest[:0]
+		for _, e := range innermost[1:] {
+			s.rest = binary.LittleEndian.AppendUint32(s.rest, uint32(e))
+		}
+		here.rest = string(s.rest)
 	}
-	words := make([]uint32, len(b)/4)
-	for i := range words {
-		words[i] = binary.LittleEndian.Uint32(b[4*i:])
-	}
-	slices.Sort(words)
-	for i, w := range words {
-		binary.LittleEndian.PutUint32(b[4*i:], w)
-	}
+	return here
 }

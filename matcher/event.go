@@ -102,7 +102,7 @@ func (k kind) String() string {
 // value is a leaf's: for a string what it says once unescaped, for the others what stands in the text.
 type value struct {
 	text   string
-	number number // of a number; filled in where a field is judged
+	number number // of a number; filled in where a leaf is put to a field
 	kind   kind
 }
 
@@ -146,21 +146,21 @@ func (e *ParsedEvent) addLeaf(at, element int32, v value) {
 	e.leaves = append(e.leaves, leaf{value: v, name: at, element: element})
 }
 
-// at calls visit with every name whose path, joined with dots, is the one given. There may be several: {"a":{"b":1},"a.b":2}
-// has two with the path a.b.
-func (e *ParsedEvent) at(path string, visit func(name int32)) { e.below(0, path, visit) }
+// at appends to found every name whose path, joined with dots, is the one given. There may be several: {"a":{"b":1},"a.b":2} has
+// two with the path a.b.
+func (e *ParsedEvent) at(found []int32, path string) []int32 { return e.below(found, 0, path) }
 
 // below is at, with a path that starts at a name. It costs a look at each child, or at each dot of the path, whichever are
 // fewer, and goes on only where names fit; no name is visited twice.
-func (e *ParsedEvent) below(from int32, path string, visit func(name int32)) {
+func (e *ParsedEvent) below(found []int32, from int32, path string) []int32 {
 	children := e.names[from].children
 	if len(children) <= 1+strings.Count(path, ".") {
 		for text, child := range children {
 			if rest, ok := strings.CutPrefix(path, text); ok {
-				e.within(child, rest, visit)
+				found = e.within(found, child, rest)
 			}
 		}
-		return
+		return found
 	}
 	for end := 0; ; end++ {
 		dot := strings.IndexByte(path[end:], '.')
@@ -169,36 +169,37 @@ func (e *ParsedEvent) below(from int32, path string, visit func(name int32)) {
 		}
 		end += dot
 		if child, ok := children[path[:end]]; ok {
-			e.within(child, path[end:], visit)
+			found = e.within(found, child, path[end:])
 		}
 	}
 	if child, ok := children[path]; ok {
-		visit(child)
+		found = append(found, child)
 	}
+	return found
 }
 
 // within goes on below a name that fits, or arrives.
-func (e *ParsedEvent) within(child int32, rest string, visit func(name int32)) {
-	if rest == "" {
-		visit(child)
-	} else if rest[0] == '.' {
-		e.below(child, rest[1:], visit)
+func (e *ParsedEvent) within(found []int32, child int32, rest string) []int32 {
+	switch {
+	case rest == "":
+		return append(found, child)
+	case rest[0] == '.':
+		return e.below(found, child, rest[1:])
+	default:
+		return found
 	}
 }
 
-// leavesAt returns the leaves at a path, in the order of the text.
-func (e *ParsedEvent) leavesAt(path string) []int32 {
-	var found []int32
-	several := false
-	e.at(path, func(at int32) {
-		if leaves := e.names[at].leaves; found == nil {
-			found = leaves
-		} else if len(leaves) > 0 {
-			found, several = slices.Concat(found, leaves), true
-		}
-	})
-	if several {
-		slices.Sort(found)
+// leavesAt returns the leaves at a path, in the order of the text. The list is not the caller's to change; names is memory for
+// the search, and is returned for the next.
+func (e *ParsedEvent) leavesAt(path string, names []int32) (leaves, memory []int32) {
+	names = e.at(names[:0], path)
+	if len(names) == 1 {
+		return e.names[names[0]].leaves, names
 	}
-	return found
+	for _, at := range names {
+		leaves = append(leaves, e.names[at].leaves...)
+	}
+	slices.Sort(leaves)
+	return leaves, names
 }

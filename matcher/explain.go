@@ -130,7 +130,7 @@ func (j *judgement) explain(v verdict) BranchExplanation {
 // leaf explains field i of a branch.
 func (j *judgement) leaf(v verdict, i int, f *field) LeafExplanation {
 	x := LeafExplanation{Path: clipTo(f.path, nameShown), Wanted: anyOf(f.alternatives)}
-	leaves := j.event.leavesAt(f.path)
+	leaves := j.leavesAt(f)
 	switch {
 	case v.matched:
 		x.Matched = true
@@ -159,7 +159,7 @@ func (j *judgement) leaf(v verdict, i int, f *field) LeafExplanation {
 func (j *judgement) decisiveFirst(leaves []int32, f *field, element int32) []int32 {
 	for at, l := range leaves {
 		leaf := &j.event.leaves[l]
-		if (element == noElement || leaf.element == element) && f.matches(leaf.value) {
+		if (element == noElement || leaf.element == element) && j.fits(f, leaf) {
 			return slices.Concat(leaves[at:at+1], leaves[:at], leaves[at+1:])
 		}
 	}

@@ -49,17 +49,15 @@ func (f *field) kinds() (text, numbers bool) {
 
 // missing says what there is instead of values at a path.
 func (e *ParsedEvent) missing(path string) string {
-	var why string
-	e.at(path, func(at int32) {
-		switch n := &e.names[at]; {
-		case n.objects:
-			why = "the event has an object there; its members can match, the object itself can't"
-		case n.lists:
-			why = "the event has a list without values there"
-		}
-	})
-	if why != "" {
-		return why
+	names := e.at(nil, path)
+	is := func(what func(name) bool) bool {
+		return slices.ContainsFunc(names, func(at int32) bool { return what(e.names[at]) })
+	}
+	switch {
+	case is(func(n name) bool { return n.objects }):
+		return "the event has an object there; its members can match, the object itself can't"
+	case is(func(n name) bool { return n.lists }):
+		return "the event has a list without values there"
 	}
 	if near := e.nearName(path); near != "" {
 		return "the event has no such field; it has " + quote(clip(near)) + ", and case matters in names"

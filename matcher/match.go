@@ -23,6 +23,8 @@ type judgement struct {
 	pattern *Pattern
 	event   *ParsedEvent
 	found   []candidates // by field.index
+	names   []int32      // for leavesAt alone
+	value   value        // for matches alone
 }
 
 func newJudgement(p *Pattern, e *ParsedEvent) *judgement {
@@ -40,17 +42,21 @@ func (j *judgement) reset(p *Pattern, e *ParsedEvent) {
 }
 
 func (j *judgement) matches() bool {
-	return slices.ContainsFunc(j.pattern.branches, func(b branch) bool {
-		ok, _ := j.branch(b)
-		return ok
-	})
+	for _, b := range j.pattern.branches {
+		if ok, _ := j.branch(b); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // branch reports whether all fields match together. The search is returned for explaining; it is nil if it came to none,
 // because some field can't match at all.
 func (j *judgement) branch(b branch) (bool, *search) {
-	if slices.ContainsFunc(b, func(f *field) bool { return j.candidates(f).impossible(f) }) {
-		return false, nil
+	for _, f := range b {
+		if j.candidates(f).impossible(f) {
+			return false, nil
+		}
 	}
 	s := &search{event: j.event, fields: b, found: make([]*candidates, len(b))}
 	for i, f := range b {
@@ -66,17 +72,30 @@ func (j *judgement) candidates(f *field) *candidates {
 		return c
 	}
 	c.judged = true
-	for _, i := range j.event.leavesAt(f.path) {
+	for _, i := range j.leavesAt(f) {
 		leaf := &j.event.leaves[i]
 		if f.absence {
 			c.present = append(c.present, leaf.element)
 		}
-		if f.matches(leaf.value) {
+		if j.fits(f, leaf) {
 			c.matching = append(c.matching, leaf.element)
 		}
 	}
 	c.present, c.matching = distinct(c.present), distinct(c.matching)
 	return c
+}
+
+// fits reports whether a leaf is what a field wants.
+func (j *judgement) fits(f *field, l *leaf) bool {
+	if j.value = l.value; j.value.kind == kindNumber {
+		j.value.number = parseNumber(j.value.text)
+	}
+	return f.matches(&j.value)
+}
+
+func (j *judgement) leavesAt(f *field) (leaves []int32) {
+	leaves, j.names = j.event.leavesAt(f.path, j.names)
+	return leaves
 }
 
 // distinct orders elements and leaves out repeats.

@@ -3,6 +3,7 @@ package matcher
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // number is a JSON number as numeric comparison sees it. Only numbers that a double holds exactly as they are written take
@@ -17,6 +18,9 @@ type number struct {
 
 // parseNumber judges a valid JSON number. Neither digits nor exponent are ever written out: 1e999999999 costs no more than 1.
 func parseNumber(text string) number {
+	if n, ok := smallInteger(text); ok {
+		return number{double: n, comparable: true}
+	}
 	d := parseDecimal(text)
 	if d.significant == 0 {
 		return number{comparable: true} // all zeros are one, also -0
@@ -36,6 +40,25 @@ func parseNumber(text string) number {
 		return number{}
 	}
 	return number{double: double, comparable: true}
+}
+
+// smallInteger reads an integer of at most 15 digits, which every double of that size is. It is what most numbers are.
+func smallInteger(text string) (float64, bool) {
+	digits := strings.TrimPrefix(text, "-")
+	if len(digits) > 15 {
+		return 0, false
+	}
+	n := 0
+	for i := range len(digits) {
+		if digits[i] < '0' || digits[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int(digits[i]-'0')
+	}
+	if len(digits) < len(text) {
+		n = -n
+	}
+	return float64(n), true
 }
 
 // doubleDigits is how many digits the shortest form of a double has at most.

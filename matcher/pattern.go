@@ -66,12 +66,9 @@ func (p *Pattern) String() string {
 	return p.text
 }
 
-// matches reports whether any alternative fits a leaf.
-func (f *field) matches(v value) bool {
-	if v.kind == kindNumber {
-		v.number = parseNumber(v.text)
-	}
-	return slices.ContainsFunc(f.alternatives, func(a alternative) bool { return a.matches(&v) })
+// matches reports whether any alternative fits a leaf, a number with its number filled in.
+func (f *field) matches(v *value) bool {
+	return slices.ContainsFunc(f.alternatives, func(a alternative) bool { return a.matches(v) })
 }
 
 // comparePaths orders paths by their UTF-16 code units, as Java compares strings. It is the order in which absence is judged

@@ -57,6 +57,9 @@ func (a Answer) String() string {
 	}
 }
 
+// MarshalText makes answers readable in JSON.
+func (a Answer) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
 // parseCase reads a line.
 func parseCase(line []byte) (Case, error) {
 	members, err := membersOf(line)

@@ -1,6 +1,7 @@
 // Package corpus reads collections of patterns and events with known answers, and puts them to implementations of the matcher.
 //
-//	file ─▶ Read ─▶ Case, Case, ...  ─▶ Runner.Run ─▶ Result: how many passed, and what failed
+//	bytes ─▶ Read ─▶ Case, Case, ... ─▶ Run ─▶ Failures
+//	└────────────────── Test ────────────────▶ Tally: how many passed, how many failed
 //
 // A line of a corpus is a case, in one of two formats which are told apart by their members:
 //

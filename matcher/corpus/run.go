@@ -2,29 +2,61 @@ package corpus
 
 import (
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 
 	"github.com/freshet-mq/freshet/matcher"
 )
+
+// Tally counts cases; a case with a failure in it has failed, however many there are.
+type Tally struct {
+	Passed int `json:"passed"`
+	Failed int `json:"failed"`
+}
+
+func (t Tally) String() string { return fmt.Sprintf("%d passed, %d failed", t.Passed, t.Failed) }
+
+// Test reads a corpus and puts all its cases to the engines. Each failure is reported to failed as it happens. The error is
+// about the corpus; the tally then holds what was done before it.
+func Test(r io.Reader, failed func(Failure), engines ...matcher.Engine) (Tally, error) {
+	var t Tally
+	for c, err := range Read(r) {
+		if err != nil {
+			return t, err
+		}
+		failures := Run(c, engines...)
+		for _, f := range failures {
+			failed(f)
+		}
+		if len(failures) > 0 {
+			t.Failed++
+		} else {
+			t.Passed++
+		}
+	}
+	return t, nil
+}
 
 // Failure is a rule of a case that was answered wrongly.
 type Failure struct {
 	Case   string `json:"id"`
 	Line   int    `json:"line"`
 	Rule   string `json:"rule"`
-	Engine string `json:"engine"` // which implementation; empty where the parser is at fault
-	Want   Answer `json:"-"`
-	Got    Answer `json:"-"`
-	Error  string `json:"error,omitempty"` // what the parser said, where it refused
+	Engine string `json:"engine,omitempty"` // which implementation; empty where the parser is at fault
+	Want   Answer `json:"want"`
+	Got    Answer `json:"got"`
+	Error  string `json:"error,omitempty"` // what the parser or the engine said, where it refused
 }
 
+// String is one line: case, rule, wanted, got.
 func (f Failure) String() string {
 	s := fmt.Sprintf("%s: rule %s: wanted %s, got %s", f.Case, f.Rule, f.Want, f.Got)
 	if f.Engine != "" {
 		s += " (" + f.Engine + ")"
 	}
 	if f.Error != "" {
-		s += ": " + f.Error
+		s += ": " + strings.Join(strings.Fields(f.Error), " ")
 	}
 	return s
 }
