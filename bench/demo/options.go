@@ -98,7 +98,8 @@ func (o *Options) feed() (Feed, error) {
 		return nil, err
 	}
 	if data.Len() < eventsMin || data.Len() > eventsMax {
-		return nil, &DataError{File: o.Data, Reason: fmt.Sprintf("makes %d events, %d times each line: %d to %d are possible", data.Len(), o.Repeat, eventsMin, eventsMax)}
+		return nil, &DataError{File: o.Data, Reason: fmt.Sprintf("has %s, which makes %s when repeated %d times: %s to %s are possible",
+			counted(len(data.lines), "line"), counted(data.Len(), "event"), o.Repeat, thousands(eventsMin), thousands(eventsMax))}
 	}
 	return data, nil
 }
