@@ -1,9 +1,6 @@
 package main
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // closest returns the candidate that was probably meant by word, or "". A
 // candidate is close when it begins with the word, or when at most a third of
@@ -49,16 +46,4 @@ func editDistance(a, b string) int {
 		before, above, row = above, row, before
 	}
 	return above[len(to)]
-}
-
-// quoted lists words for a sentence: "a", "b" and "c".
-func quoted(words []string, last string) string {
-	words = slices.Clone(words)
-	for i, word := range words {
-		words[i] = `"` + word + `"`
-	}
-	if n := len(words); n > 1 {
-		return strings.Join(words[:n-1], ", ") + " " + last + " " + words[n-1]
-	}
-	return strings.Join(words, "")
 }

@@ -17,9 +17,10 @@ import (
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
-// lookQuiet is how long a look waits for more once it has seen something. What
-// is ready comes in one go; this only bridges the way.
-const lookQuiet = 200 * time.Millisecond
+// lookQuiet is how long a look waits for more once it has seen something, where
+// the node doesn't say that nothing is left. What is ready comes in one go; this
+// only bridges the way.
+const lookQuiet = 500 * time.Millisecond
 
 // look prints events and gives them back as never begun, which counts as no
 // attempt. Only a session can say that (a one-shot release counts), and the
@@ -34,7 +35,9 @@ func (t *takeCommand) look(ctx context.Context, call *invocation, name subscript
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(t.Wait)+time.Duration(call.Timeout), errTimeout)
+	interrupted := ctx.Done()
+	// Even an interrupted look gives back what it holds.
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), time.Duration(t.Wait)+time.Duration(call.Timeout), errTimeout)
 	defer cancel()
 	stream, err := freshetv1.NewConsumeServiceClient(conn).Consume(ctx)
 	if err != nil {
@@ -67,8 +70,8 @@ func (t *takeCommand) look(ctx context.Context, call *invocation, name subscript
 			}
 		}
 	})
-	seen := &looking{call: call, stream: stream, enough: int(t.Number)}
-	err = seen.watch(responses, time.Duration(t.Wait))
+	seen := &looking{call: call, name: name, admin: freshetv1.NewAdminServiceClient(conn), stream: stream, enough: int(t.Number)}
+	err = seen.watch(ctx, responses, interrupted, time.Duration(t.Wait))
 	if err != nil {
 		cancel() // the reader may wait for us
 	}
@@ -87,6 +90,8 @@ func (t *takeCommand) look(ctx context.Context, call *invocation, name subscript
 // looking is a look under way.
 type looking struct {
 	call     *invocation
+	name     subscriptionName
+	admin    freshetv1.AdminServiceClient
 	stream   grpc.BidiStreamingClient[freshetv1.ConsumeRequest, freshetv1.ConsumeResponse]
 	enough   int
 	events   int
@@ -96,8 +101,8 @@ type looking struct {
 
 // watch writes what comes until there is enough or it is quiet, then has the
 // session closed. It returns when there are no more responses.
-func (l *looking) watch(responses <-chan *freshetv1.ConsumeResponse, wait time.Duration) error {
-	quiet := time.NewTimer(wait)
+func (l *looking) watch(ctx context.Context, responses <-chan *freshetv1.ConsumeResponse, interrupted <-chan struct{}, wait time.Duration) error {
+	quiet := time.NewTimer(max(wait, lookQuiet)) // attaching takes a moment too
 	defer quiet.Stop()
 	closing := false
 	for {
@@ -114,12 +119,18 @@ func (l *looking) watch(responses <-chan *freshetv1.ConsumeResponse, wait time.D
 			if err := l.take(response.GetDelivery()); err != nil {
 				return err
 			}
-			if l.events >= l.enough {
+			if l.events >= l.enough || l.drained(ctx) {
 				quiet.Reset(0)
 			} else {
 				quiet.Reset(lookQuiet)
 			}
+		case <-interrupted:
+			interrupted = nil
+			quiet.Reset(0)
 		case <-quiet.C:
+			if closing {
+				continue
+			}
 			closing = true
 			err := l.stream.Send(&freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Close{
 				Close: &freshetv1.Close{Received: l.received, Unstarted: l.held},
@@ -129,6 +140,21 @@ func (l *looking) watch(responses <-chan *freshetv1.ConsumeResponse, wait time.D
 			}
 		}
 	}
+}
+
+// drained reports whether the node has nothing more that could come now. Of a
+// fanout it tells the sum over the members, which says nothing of one.
+func (l *looking) drained(ctx context.Context) bool {
+	listed, err := l.admin.ListSubscriptions(ctx, &freshetv1.ListSubscriptionsRequest{Topic: l.name.topic})
+	if err != nil {
+		return false // the stream will say what is wrong
+	}
+	for _, subscription := range listed.GetSubscriptions() {
+		if subscription.GetName() == l.name.name {
+			return subscription.GetCounts().GetReady() == 0
+		}
+	}
+	return false
 }
 
 // take writes a delivery's events.

@@ -232,3 +232,45 @@ func TestServe(t *testing.T) {
 	}
 	serve.end(exitOK)
 }
+
+// TestTailEndsWellWhenInterrupted: Ctrl-C is how tail is meant to end.
+func TestTailEndsWellWhenInterrupted(t *testing.T) {
+	s := &session{env: map[string]string{}}
+	t.Cleanup(func() { s.stopNodes(t) })
+	s.startNode(t)
+	server := s.env["FRESHET_SERVER"]
+	for _, args := range [][]string{{"topic", "create", "orders"}, {"sub", "create", "orders", "all"}, {"send", "orders", `{"amount": 1}`}} {
+		if _, code := ask(t, append(args, "--server", server)...); code != exitOK {
+			t.Fatalf("%q: exit %v", args, code)
+		}
+	}
+	tail := begin(t, nil, "tail", "orders", "--from", "earliest", "--server", server)
+	tail.until(`"offset":0.*"amount":1`)
+	if _, code := ask(t, "send", "orders", `{"amount": 2}`, "--server", server); code != exitOK {
+		t.Errorf("exit %v", code)
+	}
+	tail.until(`"offset":1.*"amount":2`)
+	tail.end(exitOK)
+}
+
+// TestLookGivesBackWhenInterrupted: nothing is leased once it has ended.
+func TestLookGivesBackWhenInterrupted(t *testing.T) {
+	s := &session{env: map[string]string{}}
+	t.Cleanup(func() { s.stopNodes(t) })
+	s.startNode(t)
+	server := s.env["FRESHET_SERVER"]
+	for _, args := range [][]string{
+		{"topic", "create", "orders"}, {"sub", "create", "orders", "caches", "--kind", "fanout", "--member", "a"}, {"send", "orders", `{"amount": 1}`},
+	} {
+		if _, code := ask(t, append(args, "--server", server)...); code != exitOK {
+			t.Fatalf("%q: exit %v", args, code)
+		}
+	}
+	look := begin(t, nil, "take", "orders", "caches", "--member", "a", "--wait", "1h", "--server", server)
+	look.until(`"offset":0,"attempt":1`)
+	look.end(exitOK)
+	out, code := ask(t, "sub", "list", "orders", "--json", "--server", server)
+	if code != exitOK || !strings.Contains(out, `"ready":1,"leased":0,"delayed":0,"dead":0,"sessions":0`) {
+		t.Errorf("exit %v, %s", code, out)
+	}
+}

@@ -174,12 +174,12 @@ func printable(text string) string {
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 
-// counted is "1 event" or "2,000 events".
-func counted(n int, noun string) string {
+// events is "1 event" or "2,000 events".
+func events(n int) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 event"
 	}
-	return thousands(int64(n)) + " " + noun + "s"
+	return thousands(int64(n)) + " events"
 }
 
 // thousands writes 1199880 as 1,199,880.

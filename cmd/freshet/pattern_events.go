@@ -103,7 +103,7 @@ func (c *patternTestCommand) runEvents(call *invocation, pattern *matcher.Patter
 	if call.out.structured() {
 		call.out.object(answer)
 	} else {
-		call.out.linef("%d of %s match", answer.Matched, counted(answer.Events, "event"))
+		call.out.linef("%d of %s match", answer.Matched, events(answer.Events))
 	}
 	if answer.Refused > 0 {
 		return errAnswerIsNo

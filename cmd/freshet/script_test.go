@@ -138,6 +138,8 @@ var unsteady = []struct {
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?`), "TIME"},
 	{regexp.MustCompile(`\d\d:\d\d:\d\d\.\d{3}`), "CLOCK"},
+	{regexp.MustCompile(`[\d.]+ [KMGT]iB free`), "SIZE free"},
+	{regexp.MustCompile(`missing: [\d.]+ [KMGT]iB`), "missing: SIZE"},
 	{regexp.MustCompile(`go1\.\d+(\.\d+)?`), "GOVERSION"},
 	{regexp.MustCompile(regexp.QuoteMeta(runtime.GOOS + "/" + runtime.GOARCH)), "PLATFORM"},
 }

@@ -18,7 +18,7 @@ type sendCommand struct {
 	Data  string `arg:"" help:"The event's detail, as JSON; or any text." optional:""`
 	draftFlags
 
-	Key   string `help:"Events of one key keep their order." placeholder:"KEY" short:"k"`
+	Key   string `help:"What it belongs to: events of one key lie in one place, in their order." placeholder:"KEY" short:"k"`
 	Raw   bool   `help:"DATA is the whole event, envelope and all: it is sent byte for byte."`
 	Lines bool   `help:"Each line of the file is an event of its own."`
 }

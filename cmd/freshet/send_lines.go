@@ -75,7 +75,7 @@ func (l *lineSender) stopped(err error) error {
 	why := failureOf(err, nil)
 	return &failure{
 		code:  codePartlyDone,
-		what:  fmt.Sprintf("sent %s, then stopped", counted(l.answer.Sent, "event")),
+		what:  fmt.Sprintf("sent %s, then stopped", events(l.answer.Sent)),
 		seen:  append([]string{fmt.Sprintf("%s (%s)", why.what, why.code)}, why.seen...),
 		cause: err,
 	}
@@ -141,7 +141,7 @@ func (l *lineSender) write() {
 	if l.answer.Unmatched > 0 {
 		parts = append(parts, "none "+thousands(int64(l.answer.Unmatched)))
 	}
-	line := fmt.Sprintf("sent %s to %s", counted(l.answer.Sent, "event"), l.answer.Topic)
+	line := fmt.Sprintf("sent %s to %s", events(l.answer.Sent), l.answer.Topic)
 	if len(parts) > 0 {
 		line += "  matched: " + strings.Join(parts, ", ")
 	}

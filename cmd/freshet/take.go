@@ -162,11 +162,11 @@ func ackAll(ctx context.Context, call *invocation, batch *client.Batch) error {
 	if n := len(lost); n > 0 {
 		return &failure{
 			code: codePartlyDone, what: fmt.Sprintf("acked %d of %d", len(batch.Deliveries)-n, len(batch.Deliveries)),
-			seen: []string{fmt.Sprintf("the lease of %s had ended before; they come again", counted(n, "event"))},
+			seen: []string{fmt.Sprintf("the lease of %s had ended before; they come again", events(n))},
 		}
 	}
 	if call.perEvent() == formatTable {
-		call.notef("acked %s", counted(len(batch.Deliveries), "event"))
+		call.notef("acked %s", events(len(batch.Deliveries)))
 	}
 	return nil
 }

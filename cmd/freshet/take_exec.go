@@ -59,9 +59,9 @@ func (t *takeCommand) executed(ctx context.Context, all, acked, released int) er
 	case ctx.Err() != nil:
 		return &failure{code: codePartlyDone, what: fmt.Sprintf("interrupted: acked %d of %d, released %d", acked, all, released)}
 	case acked == 0:
-		return &failure{code: codeCommand, what: fmt.Sprintf("the command failed on %s", counted(all, "event")), seen: []string{"released; they come again, as a further attempt"}}
+		return &failure{code: codeCommand, what: fmt.Sprintf("the command failed on %s", events(all)), seen: []string{"released; they come again, as a further attempt"}}
 	}
-	return &failure{code: codePartlyDone, what: fmt.Sprintf("acked %d of %d", acked, all), seen: []string{fmt.Sprintf("the command failed on %s, released; they come again, as a further attempt", counted(released, "event"))}}
+	return &failure{code: codePartlyDone, what: fmt.Sprintf("acked %d of %d", acked, all), seen: []string{fmt.Sprintf("the command failed on %s, released; they come again, as a further attempt", events(released))}}
 }
 
 // executeOne runs the command on one event.
