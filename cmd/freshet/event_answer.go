@@ -64,7 +64,11 @@ func (c *invocation) perEvent() outputFormat {
 func (c *invocation) writeEvent(answer *eventAnswer) {
 	switch format := c.perEvent(); format {
 	case formatTable:
-		c.out.write([]byte(answer.readable()))
+		longest := 0
+		if c.terminal {
+			longest = detailShown
+		}
+		c.out.write([]byte(answer.readable(longest)))
 	default:
 		if format == formatYAML {
 			c.out.linef("---")
@@ -76,8 +80,13 @@ func (c *invocation) writeEvent(answer *eventAnswer) {
 	}
 }
 
-// readable is an event for people: where and what on one line, then its detail.
-func (a *eventAnswer) readable() string {
+// detailShown is how much of an event's detail is shown on a terminal, in code
+// points.
+const detailShown = 800
+
+// readable is an event for people: where and what on one line, then its detail,
+// cut to longest code points unless that is 0.
+func (a *eventAnswer) readable(longest int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d@%d", a.Partition, a.Offset)
 	if a.Stored != nil {
@@ -109,13 +118,22 @@ func (a *eventAnswer) readable() string {
 	}
 	switch {
 	case body != nil:
-		b.WriteString("    " + onOneLine(string(body)) + "\n")
+		b.WriteString("    " + cutTo(onOneLine(string(body)), longest) + "\n")
 	case a.Data != nil:
 		fmt.Fprintf(&b, "    %d bytes, not text\n", len(a.Data))
 	default:
-		for line := range strings.Lines(a.Text) {
+		for line := range strings.Lines(cutTo(a.Text, longest)) {
 			b.WriteString("    " + printable(strings.TrimRight(line, "\r\n")) + "\n")
 		}
 	}
 	return b.String()
+}
+
+// cutTo says how much it left out.
+func cutTo(text string, longest int) string {
+	length := utf8.RuneCountInString(text)
+	if longest == 0 || length <= longest {
+		return text
+	}
+	return shortened(text, longest) + fmt.Sprintf(" (%s more; --json has them)", thousands(int64(length-longest+1)))
 }

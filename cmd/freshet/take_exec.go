@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -77,10 +76,10 @@ func (t *takeCommand) executeOne(ctx context.Context, call *invocation, name sub
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = goodbyeTimeout
 	err := command.Run()
-	if _, isExit := errors.AsType[*exec.ExitError](err); err != nil && !isExit && !errors.Is(err, io.ErrClosedPipe) {
-		return fmt.Errorf("can't run sh: %w", err)
+	if _, ended := errors.AsType[*exec.ExitError](err); err == nil || ended {
+		return err
 	}
-	return err
+	return fmt.Errorf("can't run sh: %w", err)
 }
 
 // keepLeases extends the leases of what isn't settled until the context ends.
