@@ -13,7 +13,7 @@ const (
 	// deadListBytes is when an answer has enough, whatever the request says: dead letters may be large.
 	deadListBytes = 4 << 20
 	// deadListStep is how many are read at a time, which bounds what is read and not sent.
-	deadListStep = 8
+	deadListStep = 4
 )
 
 // ListDeadLetters lists what a subscription could not deliver.

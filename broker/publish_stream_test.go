@@ -122,7 +122,7 @@ func TestPublishStreamHoldsBack(t *testing.T) {
 	r.start()
 	r.create("t", "q")
 	c := &slowClient{
-		ctx: r.context(), block: blockOf(t, block.Options{}, []string{"text x " + strings.Repeat("x", 1<<20)}), total: 60,
+		ctx: r.context(), block: blockOf(t, block.Options{}, []string{"text x " + strings.Repeat("x", 1<<20)}), total: 24,
 		stuck: make(chan struct{}), reads: make(chan struct{}),
 	}
 	ended := make(chan error, 1)

@@ -56,11 +56,24 @@ func (r *reading) begin(ctx context.Context, req *freshetv1.ReadRequest) (err er
 		return r.beginAt(ctx, time.UnixMilli(from.TimeMs))
 	case *freshetv1.ReadRequest_Earliest:
 		if from.Earliest {
-			r.next, err = r.at.Held(r.id)
-			return err
+			return r.beginEarliest(ctx)
 		}
 	}
 	r.next, err = r.at.Head(r.id)
+	return err
+}
+
+// beginEarliest begins with whatever is still there, which is no gap.
+func (r *reading) beginEarliest(ctx context.Context) (err error) {
+	if r.next, err = r.at.Held(r.id); err != nil {
+		return err
+	}
+	// The partition may know the places of blocks that the log has let go of since.
+	stored, err := r.at.Next(ctx, r.id, r.next, false)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	r.next = max(r.next, stored.First)
 	return err
 }
 
