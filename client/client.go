@@ -19,10 +19,10 @@ import (
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
-// Bounds of connections. A message may be a whole block at the format's limit, or a Receive's 16 MiB of events.
+// Bounds of connections. A message may be a whole block at the format's limit. An answer is at most 32 MiB: a node's own bound.
 const (
 	sendBytesMax      = block.EncodedBytesMax + 64<<10
-	receiveMessageMax = receiveBytesMax + block.EncodedBytesMax
+	receiveMessageMax = 32 << 20
 
 	// A node that doesn't answer a ping is given up after keepaliveTime + keepaliveTimeout. Nodes refuse pings that come more often than
 	// every 10 s.
@@ -154,9 +154,9 @@ func (e *noAnswerError) Error() string {
 func (e *noAnswerError) Unwrap() []error { return []error{e.last, e.ended} }
 
 // Shutdown ends the client: it stops taking events, drains consumers as if their contexts had ended, flushes and closes producers, and
-// closes the connections. When ctx ends before that is done it gives up waiting: handlers' contexts end, unanswered publishes fail
-// with ErrUnknownOutcome, and ctx's error is returned. Either way it returns only when the client's goroutines have ended, except for
-// handlers that ignore the end of their context. Calls after the first return ErrClosed.
+// closes the connections. All of the client's goroutines have ended then. When ctx ends before that is done it gives up waiting: handlers'
+// contexts end, unanswered publishes fail with ErrUnknownOutcome, and ctx's error is returned; each Consume still returns as soon as
+// its handlers do. Calls after the first return ErrClosed.
 func (c *Client) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	if c.mu.closed {
@@ -181,7 +181,11 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	errs := make([]error, len(producers))
 	var closing sync.WaitGroup
 	for i, p := range producers {
-		closing.Go(func() { errs[i] = p.Close(ctx) })
+		closing.Go(func() {
+			if errs[i] = p.Close(ctx); errors.Is(errs[i], ErrClosed) {
+				errs[i] = p.join(ctx) // somebody closes it already
+			}
+		})
 	}
 	select {
 	case <-idle:

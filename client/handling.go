@@ -90,8 +90,8 @@ func (s *consumer) finishHandler(d *Delivery, err error) {
 		return // the handler decided by itself, or the lease is lost
 	}
 	dec := decide(err, d.Attempt)
-	if err != nil && errors.Is(err, context.Cause(s.work)) || d.lease.expired {
-		dec.after = 0 // it failed for no reason of its own: somebody else may try at once
+	if _, asked := errors.AsType[*retryError](err); !asked && (s.work.Err() != nil || d.lease.expired) {
+		dec.after = 0 // it was called off: somebody else may try at once
 	}
 	if err := s.decide(d, dec); err != nil {
 		return // decided meanwhile

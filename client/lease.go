@@ -107,7 +107,7 @@ func deliveriesOf(wire *freshetv1.Delivery, owner leaseOwner, began time.Time) (
 
 func deliveryError(wire *freshetv1.Delivery, err error) error {
 	return &Error{
-		Code:    CodeBlockCorrupt,
+		Code: CodeBlockCorrupt, Retryable: true,
 		Message: fmt.Sprintf("delivery %d of partition %d can't be read: %v", wire.GetNumber(), wire.GetPartition(), err),
 	}
 }

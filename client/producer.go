@@ -238,6 +238,18 @@ func (p *Producer) Close(ctx context.Context) error {
 	return err
 }
 
+// join waits until the producer has ended, or gives up with ctx.
+func (p *Producer) join(ctx context.Context) error {
+	select {
+	case <-p.joined:
+		return nil
+	case <-ctx.Done():
+		p.abort(ErrClosed)
+		<-p.joined
+		return fmt.Errorf("freshet: close: %w", ctx.Err())
+	}
+}
+
 // poke has the sender look.
 func (p *Producer) poke() {
 	select {

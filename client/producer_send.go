@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"google.golang.org/grpc"
@@ -193,6 +194,9 @@ func (s *sender) send() {
 			RequireJson: p.options.requireJSON, ReportMatches: p.options.matches,
 		}
 		if err := s.stream.rpc.Send(request); err != nil {
+			if !errors.Is(err, io.EOF) {
+				s.stream.cancel()
+			}
 			s.drain() // the stream is over: why, and what was answered before, its receiving side knows
 			return
 		}
@@ -310,7 +314,9 @@ func (s *sender) finish(done []finish) {
 			}
 			w.completion.finish()
 		}
-		p.mu.answered = events[len(events)-1].number
+		if p.mu.answered = p.mu.sealed; len(s.window.flights) > 0 {
+			p.mu.answered = s.window.flights[0].events[0].number - 1
+		}
 		if s.window.fenced != nil {
 			p.mu.dead = s.window.fenced
 		}

@@ -185,8 +185,8 @@ func (w *window) answered(r *freshetv1.PublishResponse) (again *Error) {
 	}
 	err := errorOfProto(r.GetError())
 	code := err.Code
-	if err.OutcomeUnknown && code != CodeProducerExpired {
-		f.ghost = true
+	if err.OutcomeUnknown && code != CodeProducerExpired || code == CodeInternal {
+		f.ghost = true // of a fault of the node nobody knows how far it got
 	}
 	if r.GetRequestId() != f.request || f.state == flightStored {
 		return nil // a later attempt decides

@@ -99,7 +99,7 @@ func (s *consumer) hear(response *freshetv1.ConsumeResponse, attachStamp uint64)
 		deliveries, err := deliveriesOf(r.Delivery, s, s.client.started.Add(time.Duration(stamp)))
 		if err != nil {
 			// It isn't counted as received, so attaching again frees it; and if nobody can read it, it becomes a dead letter.
-			return unknown(err)
+			return err
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()

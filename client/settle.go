@@ -210,7 +210,14 @@ func (s *consumer) answered(r *freshetv1.Settled) error {
 			s.finish(d, nil)
 		}
 	}
-	for _, e := range f.extensions {
+	for _, d := range f.extended {
+		if lost.has(d) {
+			s.lost(d)
+		} else {
+			d.lease.extended(f.began.Add(s.mu.visibility), now)
+		}
+	}
+	for _, e := range f.extensions { // after those of all, as the node does it
 		if lost.has(e.delivery) {
 			s.lost(e.delivery)
 			e.finish(ErrLeaseLost)
@@ -218,13 +225,6 @@ func (s *consumer) answered(r *freshetv1.Settled) error {
 		}
 		e.delivery.lease.extended(f.began.Add(e.by), now)
 		e.finish(nil)
-	}
-	for _, d := range f.extended {
-		if lost.has(d) {
-			s.lost(d)
-		} else {
-			d.lease.extended(f.began.Add(s.mu.visibility), now)
-		}
 	}
 	s.checkMilestones()
 	s.pokeKeep()
