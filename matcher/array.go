@@ -72,7 +72,7 @@ const noElement = -1
 func (s *search) together() bool {
 	s.chosen = make([]int32, len(s.fields))
 	s.steps = searchStepsFixed + searchStepsPerValue*len(s.event.leaves)
-	if len(s.event.arrays) > 0 {
+	if s.inArrays() {
 		s.bound = make([]int32, len(s.event.arrays))
 		s.until = make([]int32, len(s.event.arrays))
 		s.mark = make([]bool, len(s.event.elements))
@@ -83,11 +83,17 @@ func (s *search) together() bool {
 	return ok
 }
 
+// inArrays reports whether any field has candidates in arrays. If none has, nothing is ever bound.
+func (s *search) inArrays() bool {
+	inside := func(list []int32) bool { return len(list) > 0 && list[len(list)-1] != 0 }
+	return slices.ContainsFunc(s.found, func(c *candidates) bool { return inside(c.matching) || inside(c.present) })
+}
+
 // findUntil notes, for each array, the last field that cares how it is bound. From the last field to the first, an array that
 // is noted already has its surroundings noted too.
 func (s *search) findUntil() {
-	for i := len(s.fields) - 1; i >= 0; i-- {
-		for _, list := range [][]int32{s.found[i].matching, s.found[i].present} {
+	for i, found := range slices.Backward(s.found) {
+		for _, list := range [][]int32{found.matching, found.present} {
 			for _, e := range list {
 				for ; e != 0 && s.until[s.event.elements[e].array] == 0; e = s.event.elements[e].around {
 					s.until[s.event.elements[e].array] = int32(i) + 1

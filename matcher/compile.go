@@ -109,7 +109,7 @@ func (c *compiler) member(clauses []clause, member member, s scope) ([]clause, *
 	default:
 		return nil, &mistake{
 			at: inner.at, offset: member.value.offset,
-			reason: fmt.Sprintf("\"%s\" must be an object or an array", clipTo(member.name, nameShown)),
+			reason: `"` + clipTo(member.name, nameShown) + `" must be an object or an array`,
 			advice: fmt.Sprintf("what is accepted stands in a list: write [%s] instead of %s", clip(member.value.source()), member.value.seen()),
 		}
 	}

@@ -9,7 +9,7 @@ func (c *compiler) anythingBut(operand *node, at *step) (alternative, *mistake) 
 	case '"':
 		return anythingBut{none: []alternative{exactText(operand.text)}}, nil
 	case '0':
-		n, m := comparable(operand, at)
+		n, m := readComparable(operand, at)
 		return anythingBut{none: []alternative{n}}, m
 	case '[':
 		return c.anythingButList(operand, at)
@@ -24,8 +24,8 @@ func (c *compiler) anythingBut(operand *node, at *step) (alternative, *mistake) 
 	}
 }
 
-// comparable is a number in a place where only numbers count that a double holds exactly.
-func comparable(n *node, at *step) (equalTo, *mistake) {
+// readComparable reads a number in a place where only numbers count that a double holds exactly.
+func readComparable(n *node, at *step) (equalTo, *mistake) {
 	v := parseNumber(n.text)
 	if !v.comparable {
 		return equalTo{}, &mistake{
@@ -44,7 +44,7 @@ func (c *compiler) anythingButList(n *node, at *step) (alternative, *mistake) {
 		case '"':
 			a.none = append(a.none, exactText(e.text))
 		case '0':
-			number, m := comparable(e, at.element(i))
+			number, m := readComparable(e, at.element(i))
 			if m != nil {
 				return nil, m
 			}

@@ -87,7 +87,7 @@ func (t *terms) operator() (string, *mistake) {
 func (t *terms) operand(operator string) (equalTo, *mistake) {
 	n, at, offset := t.take()
 	if n != nil && n.kind == '0' {
-		return comparable(n, at)
+		return readComparable(n, at)
 	}
 	called := operator
 	if operator == "=" {

@@ -16,6 +16,7 @@
 //	p, err := matcher.Parse(text)                      // err is a *PatternError: path, line, column, reason
 //	ok := p.Match(matcher.Event{JSON: bytes})          // or Event{Attributes: ...} for an event that isn't JSON
 //	fmt.Print(p.Explain(matcher.Event{JSON: bytes}))   // each leaf: verdict, value seen, value wanted
+//	fmt.Print(p.Normal())                              // what it means: branches of paths with what is accepted
 //
 // To put one event to many patterns, read it once: e := ParseEvent(event), then p.MatchParsed(e) and p.ExplainParsed(e). To put
 // blocks of events to many patterns, use a Set. No pattern at all is a nil *Pattern: it matches every event. There is no empty

@@ -73,6 +73,7 @@ func (r *eventReader) array(at, around int32) error {
 		case '{', '[':
 			inner = int32(len(e.elements))
 			e.elements = append(e.elements, element{around: around, array: number, index: index})
+		default: // a scalar belongs to what is around the array
 		}
 		if err := r.value(at, inner); err != nil {
 			return err

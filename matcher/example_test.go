@@ -13,8 +13,7 @@ func ExampleParse() {
 	_, err := matcher.Parse([]byte(`{"detail": {"amount": [{"numeric": [">", "100"]}]}}`))
 	fmt.Println(err)
 
-	var refused *matcher.PatternError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*matcher.PatternError](err); ok {
 		fmt.Println(refused.Path, refused.Line, refused.Column)
 	}
 	// Output:

@@ -88,7 +88,7 @@ func (p *Pattern) ExplainParsed(e *ParsedEvent) Explanation {
 type verdict struct {
 	number  int // of the branch, from 0
 	matched bool
-	search  *search // nil where some field can't match at all
+	search  *search // while the branch is looked at; nil where some field can't match at all
 	misses  int     // how many fields can't; 0 only if the branch matches
 }
 
@@ -96,6 +96,7 @@ func (j *judgement) verdict(number int, b branch) verdict {
 	v := verdict{number: number}
 	v.matched, v.search = j.branch(b)
 	if v.matched {
+		v.search = nil
 		return v
 	}
 	for i, f := range b {
@@ -104,6 +105,7 @@ func (j *judgement) verdict(number int, b branch) verdict {
 		}
 	}
 	v.misses = max(1, v.misses)
+	v.search = nil // it is as large as the event, and few of many are shown
 	return v
 }
 
@@ -116,6 +118,7 @@ func (j *judgement) alone(v verdict, i int, f *field) bool {
 
 func (j *judgement) explain(v verdict) BranchExplanation {
 	b := j.pattern.branches[v.number]
+	_, v.search = j.branch(b)
 	x := BranchExplanation{Number: v.number + 1, Of: len(j.pattern.branches), Matched: v.matched}
 	x.Leaves = make([]LeafExplanation, 0, len(b))
 	for i, f := range b {

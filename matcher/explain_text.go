@@ -40,9 +40,10 @@ func (x *BranchExplanation) write(b *strings.Builder) {
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	for i := range x.Leaves {
 		l := &x.Leaves[i]
-		fmt.Fprintf(w, "  %s\t%s\t%s\twants %s\n", word(l.Matched, "yes", "no"), printable(l.Path), printable(l.saw()), printable(l.Wanted))
+		line := fmt.Sprintf("  %s\t%s\t%s\twants %s\n", word(l.Matched, "yes", "no"), printable(l.Path), printable(l.saw()), printable(l.Wanted))
+		_, _ = w.Write([]byte(line)) // a strings.Builder takes everything
 	}
-	_ = w.Flush() // a strings.Builder takes everything
+	_ = w.Flush()
 	for i, line := range strings.SplitAfter(strings.TrimSuffix(table.String(), "\n"), "\n") {
 		b.WriteString(strings.TrimSuffix(line, "\n") + "\n")
 		if why := x.Leaves[i].Why; why != "" {

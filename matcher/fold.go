@@ -1,6 +1,7 @@
 package matcher
 
 import (
+	"slices"
 	"strings"
 
 	"golang.org/x/text/cases"
@@ -71,16 +72,17 @@ func (f fold) cutPrefix(text string) (rest string, ok bool) {
 	return text, true
 }
 
-func (f fold) cutSuffix(text string) (rest string, ok bool) {
-	for i := len(f.units) - 1; i >= 0; i-- {
-		if rest, ok = strings.CutSuffix(text, f.units[i].lower); !ok {
-			if rest, ok = strings.CutSuffix(text, f.units[i].upper); !ok {
-				return text, false
+func (f fold) ends(text string) bool {
+	for _, unit := range slices.Backward(f.units) {
+		rest, ok := strings.CutSuffix(text, unit.lower)
+		if !ok {
+			if rest, ok = strings.CutSuffix(text, unit.upper); !ok {
+				return false
 			}
 		}
 		text = rest
 	}
-	return text, true
+	return true
 }
 
 // equalFold, prefixFold and suffixFold are the three operators that ignore case.
@@ -101,11 +103,7 @@ func (f prefixFold) matches(v *value) bool {
 }
 
 func (f suffixFold) matches(v *value) bool {
-	if v.kind != kindString {
-		return false
-	}
-	_, ok := f.cutSuffix(v.text)
-	return ok
+	return v.kind == kindString && f.ends(v.text)
 }
 
 func (f equalFold) wants() string { return quote(clip(f.text)) + " in any case" }

@@ -83,9 +83,9 @@ func FuzzParse(f *testing.F) {
 
 func checkRefusal(t *testing.T, text []byte, err error) {
 	t.Helper()
-	var refused *matcher.PatternError
+	refused, ok := errors.AsType[*matcher.PatternError](err)
 	switch {
-	case !errors.As(err, &refused):
+	case !ok:
 		t.Errorf("the error is a %T: %v", err, err)
 	case refused.Offset < 0 || refused.Offset > len(text):
 		t.Errorf("the place is byte %d of %d", refused.Offset, len(text))

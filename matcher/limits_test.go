@@ -53,13 +53,13 @@ func TestPatternLimits(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, err := matcher.Parse([]byte(c.pattern))
-			var refused *matcher.PatternError
+			refused, ok := errors.AsType[*matcher.PatternError](err)
 			switch {
 			case c.reason == "" && err != nil:
 				t.Errorf("refused: %v", err)
 			case c.reason == "":
 				p.Lint()
-			case !errors.As(err, &refused):
+			case !ok:
 				t.Errorf("got %v, want a PatternError", err)
 			case !strings.Contains(refused.Reason, c.reason):
 				t.Errorf("got %q, want it to say %q", refused.Reason, c.reason)

@@ -2,6 +2,7 @@ package matcher
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -82,7 +83,7 @@ type remark struct {
 	text   string
 }
 
-func (l *linter) add(rule LintRule, at *step, offset int, format string, arguments ...any) {
+func (l *linter) addf(rule LintRule, at *step, offset int, format string, arguments ...any) {
 	l.found = append(l.found, remark{rule: rule, at: at, offset: offset, text: fmt.Sprintf(format, arguments...)})
 }
 
@@ -96,10 +97,10 @@ func (l *linter) object(n *node, s scope) {
 			}
 			continue
 		case member.name == orName:
-			l.add(LintOrIsName, inner.at, member.offset, `"$or" is read as the name of a field here, because it is no list of two or more objects with fields`)
+			l.addf(LintOrIsName, inner.at, member.offset, `"$or" is read as the name of a field here, because it is no list of two or more objects with fields`)
 		case reservedInOr[member.name] && inner.at.above != nil:
 			// {"amount": {"numeric": [">", 5]}} is a field amount.numeric that may be ">" or 5.
-			l.add(LintOperatorAsName, inner.at, member.offset, "this is a field called %s, not the operator; the operator stands in a list: [{%s: ...}]", quote(member.name), quote(member.name))
+			l.addf(LintOperatorAsName, inner.at, member.offset, "this is a field called %s, not the operator; the operator stands in a list: [{%s: ...}]", quote(member.name), quote(member.name))
 			continue
 		}
 		if member.value.kind == '{' {
@@ -120,7 +121,7 @@ func (l *linter) replaced(clauses []clause, written map[string]*clause) {
 		}
 		if before := written[c.field.path]; before != nil {
 			line, column := lineColumn(l.text, c.start)
-			l.add(LintReplaced, before.at, before.start, "%s is written again at line %d, column %d, which replaces this list; to accept either, put both into one", quote(clip(c.field.path)), line, column)
+			l.addf(LintReplaced, before.at, before.start, "%s is written again at line %d, column %d, which replaces this list; to accept either, put both into one", quote(clip(c.field.path)), line, column)
 		}
 		written[c.field.path] = c
 	}
@@ -134,12 +135,10 @@ func (l *linter) replacedInOr(c *clause, written map[string]*clause) {
 		for path, later := range own {
 			if before := written[path]; before != nil {
 				line, column := lineColumn(l.text, later.start)
-				l.add(LintReplaced, before.at, before.start, "%s is written again at line %d, column %d, inside $or, which replaces this list in that branch", quote(clip(path)), line, column)
+				l.addf(LintReplaced, before.at, before.start, "%s is written again at line %d, column %d, inside $or, which replaces this list in that branch", quote(clip(path)), line, column)
 			}
 			inside[path] = later
 		}
 	}
-	for path, later := range inside {
-		written[path] = later
-	}
+	maps.Copy(written, inside)
 }

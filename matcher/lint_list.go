@@ -27,21 +27,21 @@ func (l *linter) alternative(a alternative, n *node, at *step, s scope) {
 	switch a := a.(type) {
 	case wildcard:
 		if len(a.pieces) == 1 {
-			l.add(LintWildcardLiteral, at, n.offset, "a wildcard without a star matches the string %s and no other; a plain string says the same", quote(clip(a.pieces[0])))
+			l.addf(LintWildcardLiteral, at, n.offset, "a wildcard without a star matches the string %s and no other; a plain string says the same", quote(clip(a.pieces[0])))
 		}
 	case anythingBut:
 		for _, b := range a.none {
 			if text, ok := b.(exactText); ok && isAddress(string(text)) {
-				l.add(LintExceptAddress, at, n.offset, "anything-but compares %s as text, so another spelling of the address is let through", quote(clip(string(text))))
+				l.addf(LintExceptAddress, at, n.offset, "anything-but compares %s as text, so another spelling of the address is let through", quote(clip(string(text))))
 			}
 		}
 	case exactNumber:
 		if !a.number.comparable {
-			l.add(LintInexactNumber, at, n.offset, "a double does not hold %s exactly, so it matches this spelling only; as a string it would be safe from being rounded on its way", clip(a.text))
+			l.addf(LintInexactNumber, at, n.offset, "a double does not hold %s exactly, so it matches this spelling only; as a string it would be safe from being rounded on its way", clip(a.text))
 		}
 	case exactText:
 		if strings.HasPrefix(s.path, "detail.") && isNumber(string(a)) {
-			l.add(LintNumberInQuotes, at, n.offset, "the string %s does not match the number %s", a.wants(), clip(string(a)))
+			l.addf(LintNumberInQuotes, at, n.offset, "the string %s does not match the number %s", a.wants(), clip(string(a)))
 		}
 	}
 }
@@ -73,14 +73,14 @@ func (l *linter) types(f *field, n *node, s scope) {
 		}
 	}
 	if text && numbers && strings.HasPrefix(s.path, "detail") {
-		l.add(LintMixedTypes, s.at, n.offset, "the list holds strings and numbers; they never match each other, and a field seldom has both")
+		l.addf(LintMixedTypes, s.at, n.offset, "the list holds strings and numbers; they never match each other, and a field seldom has both")
 	}
 }
 
 // always is about exists: true and exists: false in one list.
 func (l *linter) always(f *field, n *node, s scope) bool {
 	if f.absence && slices.Contains(f.alternatives, alternative(present{})) {
-		l.add(LintAlways, s.at, n.offset, "the list accepts any value and none, so the field says nothing")
+		l.addf(LintAlways, s.at, n.offset, "the list accepts any value and none, so the field says nothing")
 		return true
 	}
 	return false
@@ -90,7 +90,7 @@ func (l *linter) always(f *field, n *node, s scope) bool {
 func (l *linter) covered(f *field, n *node, s scope) {
 	if i := slices.Index(f.alternatives, alternative(present{})); i >= 0 {
 		if len(f.alternatives) > 1 {
-			l.add(LintCovered, s.at.element(i), n.elements[i].offset, `{"exists": true} accepts any value, so the others in the list add nothing`)
+			l.addf(LintCovered, s.at.element(i), n.elements[i].offset, `{"exists": true} accepts any value, so the others in the list add nothing`)
 		}
 		return
 	}
@@ -98,13 +98,13 @@ func (l *linter) covered(f *field, n *node, s scope) {
 	for i, a := range f.alternatives {
 		v, ok := example(a)
 		if ok && seen[v] {
-			l.add(LintCovered, s.at.element(i), n.elements[i].offset, "%s stands in the list already", a.wants())
+			l.addf(LintCovered, s.at.element(i), n.elements[i].offset, "%s stands in the list already", a.wants())
 			continue
 		}
 		seen[v] = true
 		for j, b := range f.alternatives {
 			if _, exact := example(b); i != j && !exact && (ok && b.matches(&v) || affixCovers(b, a, j < i)) {
-				l.add(LintCovered, s.at.element(i), n.elements[i].offset, "%s is accepted by another entry of the list already: %s", a.wants(), b.wants())
+				l.addf(LintCovered, s.at.element(i), n.elements[i].offset, "%s is accepted by another entry of the list already: %s", a.wants(), b.wants())
 				break
 			}
 		}
@@ -154,7 +154,7 @@ func (l *linter) exceptTwice(f *field, n *node, s scope) {
 			continue
 		}
 		if !first {
-			l.add(LintExceptTwice, s.at.element(i), n.elements[i].offset, "the entries of a list are alternatives, so this one accepts what the anything-but before it leaves out; one anything-but with a list leaves out all of it")
+			l.addf(LintExceptTwice, s.at.element(i), n.elements[i].offset, "the entries of a list are alternatives, so this one accepts what the anything-but before it leaves out; one anything-but with a list leaves out all of it")
 			return
 		}
 		first = false

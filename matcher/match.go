@@ -62,7 +62,8 @@ func (j *judgement) branch(b branch) (bool, *search) {
 	for i, f := range b {
 		s.found[i] = j.candidates(f)
 	}
-	return s.together(), s
+	ok := s.together()
+	return ok, s
 }
 
 // candidates finds the elements where a field has what it wants.

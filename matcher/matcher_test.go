@@ -1,6 +1,7 @@
 package matcher_test
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -50,13 +51,12 @@ func TestCorpusFromOutside(t *testing.T) {
 	}
 	n, messages := 0, 0
 	for _, name := range []string{"patterns.jsonl.gz", "aws-validated.jsonl"} {
-		file, err := os.Open(filepath.Join(dir, name))
+		file, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer file.Close()
 		before := n
-		for c, err := range corpus.Read(file) {
+		for c, err := range corpus.Read(bytes.NewReader(file)) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -82,8 +82,8 @@ func TestCorpusFromOutside(t *testing.T) {
 func checkMessage(t *testing.T, c corpus.Case) {
 	t.Helper()
 	_, err := matcher.Parse(c.Rules[0].Pattern)
-	var refused *matcher.PatternError
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[*matcher.PatternError](err)
+	if !ok {
 		t.Errorf("%s: got %v, want a PatternError", c.ID, err)
 	} else if refused.Message != c.Message {
 		t.Errorf("%s: message %q, want %q", c.ID, refused.Message, c.Message)

@@ -18,7 +18,7 @@ type Match struct {
 func (m Match) All() bool { return m.Words == nil }
 
 // Has reports whether event i of the block matched.
-func (m Match) Has(i int) bool { return m.Words == nil || m.Words[i/64]>>(i%64)&1 == 1 }
+func (m Match) Has(i int) bool { return m.All() || m.Words[i/64]>>(i%64)&1 == 1 }
 
 // Matches is what MatchBlock found. The zero value is ready to use, and one that is used again costs no allocation once it has
 // grown to what the blocks need. It belongs to one goroutine at a time.

@@ -55,7 +55,7 @@ func TestNumberAgainstBig(t *testing.T) {
 		}
 		return string(b)
 	}
-	comparable := 0
+	agreed := 0
 	for range 20000 {
 		text := strconv.Itoa(r.IntN(100))
 		switch r.IntN(4) {
@@ -75,11 +75,11 @@ func TestNumberAgainstBig(t *testing.T) {
 			t.Fatalf("seed %d: %s: comparable %t, want %t", seed, text, got.comparable, want)
 		}
 		if want {
-			comparable++
+			agreed++
 		}
 	}
-	if comparable < 5000 {
-		t.Errorf("only %d of 20000 were comparable: the test says little", comparable)
+	if agreed < 5000 {
+		t.Errorf("only %d of 20000 were comparable: the test says little", agreed)
 	}
 }
 

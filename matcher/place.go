@@ -3,6 +3,7 @@ package matcher
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -27,8 +28,8 @@ func (s *step) String() string {
 	}
 	var b strings.Builder
 	b.WriteByte('$')
-	for i := len(steps) - 1; i >= 0; i-- {
-		switch s := steps[i]; {
+	for _, s := range slices.Backward(steps) {
+		switch {
 		case s.index >= 0:
 			b.WriteString("[" + strconv.Itoa(s.index) + "]")
 		case plainName(s.name):

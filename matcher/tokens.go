@@ -26,11 +26,10 @@ func CheckJSON(text []byte) error {
 	return nil
 }
 
-// tokens reads a text value by value, and knows how deep it is.
+// tokens reads a text value by value.
 type tokens struct {
 	text    string // the whole of it, to cut values from
 	decoder *jsontext.Decoder
-	depth   int
 }
 
 func newTokens(text []byte) tokens {
@@ -122,9 +121,8 @@ func (t *tokens) end() error {
 
 // cause is what the decoder found, without the place that it puts around, since places are written our way.
 func cause(err error) error {
-	var syntactic *jsontext.SyntacticError
-	switch {
-	case errors.As(err, &syntactic) && syntactic.Err != nil:
+	switch syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); {
+	case ok && syntactic.Err != nil:
 		return syntactic.Err
 	case errors.Is(err, io.EOF):
 		return io.ErrUnexpectedEOF
@@ -135,8 +133,7 @@ func cause(err error) error {
 
 // failedAt is the offset that an error is about.
 func (t *tokens) failedAt(err error) int {
-	var syntactic *jsontext.SyntacticError
-	if errors.As(err, &syntactic) {
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return int(syntactic.ByteOffset)
 	}
 	return int(t.decoder.InputOffset())

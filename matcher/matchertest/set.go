@@ -24,9 +24,7 @@ func pattern(t testing.TB, format string, arguments ...any) *matcher.Pattern {
 	return p
 }
 
-func event(format string, arguments ...any) matcher.Event {
-	return matcher.Event{JSON: fmt.Appendf(nil, format, arguments...)}
-}
+func event(text string) matcher.Event { return matcher.Event{JSON: []byte(text)} }
 
 // matching lists the rules that match one event.
 func matching(p matcher.Program, e matcher.Event) string {
