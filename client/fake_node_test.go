@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/freshet-mq/freshet/proto/block"
@@ -70,7 +71,7 @@ type fakeFault struct {
 var errFakeBreak = errors.New("the fake broke the connection")
 
 func startFake(t testing.TB) *fakeNode {
-	n := &fakeNode{listener: bufconn.Listen(1 << 20), server: grpc.NewServer(grpc.MaxRecvMsgSize(8 << 20)), served: make(chan error, 1), stopped: make(chan struct{})}
+	n := &fakeNode{listener: bufconn.Listen(1 << 20), server: newFakeServer(), served: make(chan error, 1), stopped: make(chan struct{})}
 	n.mu.conns = map[net.Conn]struct{}{}
 	n.mu.topics = map[string]*fakeTopic{}
 	n.mu.producers = map[block.ProducerID]*fakeProducer{}
@@ -82,6 +83,12 @@ func startFake(t testing.TB) *fakeNode {
 	n.ticking.Go(n.tick)
 	t.Cleanup(n.stop)
 	return n
+}
+
+// newFakeServer bounds pings as a real node does.
+func newFakeServer() *grpc.Server {
+	return grpc.NewServer(grpc.MaxRecvMsgSize(8<<20),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}))
 }
 
 func (n *fakeNode) stop() {

@@ -45,8 +45,8 @@ type Producer struct {
 		sealed    uint64 // number of the last event that was sealed
 		flushTo   uint64 // events up to here don't linger
 		flushes   []flush
-		trouble   error // why the last try failed, nil once one succeeded
-		dead      error // why nothing can be published any more
+		trouble   *Error // why the last try failed, nil once one succeeded
+		dead      error  // why nothing can be published any more
 		closed    bool
 	}
 }
@@ -411,12 +411,13 @@ func (p *Producer) abandon(w *pending, ended error) Result {
 	return Result{Err: unknown(p.troubled(fmt.Errorf("no answer yet: %w", ended)))}
 }
 
-// troubled adds to an error why the last try failed, if it did.
+// troubled adds to an error why the last try failed, if it did. Whether that try's outcome is known says nothing of this event's.
 func (p *Producer) troubled(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mu.trouble == nil {
 		return err
 	}
-	return fmt.Errorf("%w; the last try: %w", err, p.mu.trouble)
+	last := &Error{Code: p.mu.trouble.Code, Message: p.mu.trouble.Message, Retryable: p.mu.trouble.Retryable, Metadata: p.mu.trouble.Metadata}
+	return fmt.Errorf("%w; the last try: %w", err, last)
 }

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"testing"
 
-	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 	"github.com/freshet-mq/freshet/proto/block"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
 // windowWorld is a window, a model of a node, and what may be under way between them. All that can happen is a step; a seed chooses which.
