@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/freshet-mq/freshet/client"
@@ -36,7 +37,23 @@ func (c *invocation) connect(ctx context.Context) (*client.Client, error) {
 	}
 	bounded, cancel := c.within(ctx)
 	defer cancel()
-	return client.Connect(bounded, c.Server)
+	connected, err := client.Connect(bounded, c.Server)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		return nil, c.silent(err)
+	}
+	return connected, err
+}
+
+// silent says that something listens there and doesn't answer as a node does.
+func (c *invocation) silent(err error) *failure {
+	failed := &failure{
+		code: codeUnavailable, what: fmt.Sprintf("something listens at %s, and no node has answered within %s", c.Server, c.Timeout),
+		try: []string{"the same again with a longer --timeout"}, cause: err,
+	}
+	if last, ok := errors.AsType[*client.Error](err); ok && last.Code == client.CodeUnavailable {
+		failed.seen = []string{strings.TrimPrefix(last.Message, "no node answers: ")}
+	}
+	return failed
 }
 
 // probe looks whether anybody listens there.

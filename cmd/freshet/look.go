@@ -26,7 +26,8 @@ const lookQuiet = 500 * time.Millisecond
 // attempt. Only a session can say that (a one-shot release counts), and the
 // client keeps its sessions to itself: so this speaks to the node directly.
 func (t *takeCommand) look(ctx context.Context, call *invocation, name subscriptionName) (err error) {
-	if err := call.probe(ctx); err != nil {
+	// The client knows best how to say that no node is there.
+	if err := call.withClient(ctx, func(*client.Client) error { return nil }); err != nil {
 		return err
 	}
 	conn, err := grpc.NewClient(call.Server, grpc.WithTransportCredentials(insecure.NewCredentials()),

@@ -43,6 +43,9 @@ func wireFailure(err error, args []string) (*failure, bool) {
 		failed.explainSilence()
 	default:
 	}
+	if refused.Code == client.CodeOutcomeUnknown && errors.Is(err, context.DeadlineExceeded) {
+		failed.what = "no answer in time"
+	}
 	if refused.OutcomeUnknown && refused.Code != client.CodeUnavailable {
 		failed.seen = append(failed.seen, "it may have been done or not")
 	}
