@@ -33,6 +33,7 @@ const (
 // newServer makes the gRPC server, with everything that is unsafe by default replaced.
 func newServer(g *guard) *grpc.Server {
 	return grpc.NewServer(
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxConcurrentStreams(streamsMax),
 		grpc.MaxHeaderListSize(headerBytesMax),
 		grpc.MaxRecvMsgSize(requestBytesMax),

@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
@@ -22,6 +23,7 @@ func settleCommand(m *freshetv1.Settle) (partition.SettleCommand, error) {
 		}
 		c.Decisions = append(c.Decisions, partition.Decision{Verb: partition.VerbAck, Leased: acks})
 	}
+	last := lastOfAll(m.GetExtends())
 	for i, e := range m.GetExtends() {
 		field := fmt.Sprintf("settle.extends[%d]", i)
 		d := partition.Decision{Verb: partition.VerbExtend}
@@ -37,7 +39,9 @@ func settleCommand(m *freshetv1.Settle) (partition.SettleCommand, error) {
 		if err != nil {
 			return c, err
 		}
-		c.Decisions = append(c.Decisions, d)
+		if len(d.Leased) > 0 || i == last {
+			c.Decisions = append(c.Decisions, d)
+		}
 	}
 	for i, r := range m.GetReleases() {
 		d := partition.Decision{Verb: partition.VerbRelease, Unstarted: r.GetUnstarted()}
@@ -54,6 +58,17 @@ func settleCommand(m *freshetv1.Settle) (partition.SettleCommand, error) {
 		c.Decisions = append(c.Decisions, d)
 	}
 	return c, nil
+}
+
+// lastOfAll returns the position of the last extend of everything that the session holds, or -1. Earlier ones come to nothing, and each would be
+// work for every lease in the machine.
+func lastOfAll(extends []*freshetv1.Extend) int {
+	for i, e := range slices.Backward(extends) {
+		if len(e.GetLeased()) == 0 {
+			return i
+		}
+	}
+	return -1
 }
 
 // givenBack checks a release or a reject, and fills in the decision.

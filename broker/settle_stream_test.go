@@ -2,12 +2,30 @@ package broker
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
+
+// TestExtendOfEverythingOnce: of many, the last one counts.
+func TestExtendOfEverythingOnce(t *testing.T) {
+	c, err := settleCommand(&freshetv1.Settle{Sequence: 1, Extends: []*freshetv1.Extend{
+		{VisibilityMs: 1_000}, {VisibilityMs: 2_000, Leased: manyLeased(1)}, {VisibilityMs: 3_000}, {VisibilityMs: 4_000, Leased: manyLeased(1)},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var after []partition.Tick
+	for _, d := range c.Decisions {
+		after = append(after, d.After)
+	}
+	if !slices.Equal(after, []partition.Tick{2_000, 3_000, 4_000}) {
+		t.Errorf("extends by %v", after)
+	}
+}
 
 func leasedOf(delivery, first uint64, count uint32) *freshetv1.Leased {
 	return &freshetv1.Leased{Delivery: delivery, Runs: []*freshetv1.OffsetRun{{First: first, Count: count}}}
