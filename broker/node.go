@@ -43,6 +43,9 @@ type Node struct {
 	stop, control context.CancelFunc
 	joined        sync.WaitGroup
 
+	stopped sync.Once
+	stopErr error
+
 	failing sync.Once
 	mu      struct {
 		sync.Mutex
@@ -170,24 +173,17 @@ func (n *Node) fail(err error) {
 
 // Shutdown stops the node in order: no new calls, streams end with FR5001 (UNAVAILABLE), calls that are under way are answered; then its groups
 // are closed. When the context ends before all calls have, they are broken off, and its error is returned; the rest is still done
-// in order. It must be called once, also after a failure.
+// in order. It must be called, also after a failure; calls after the first return what the first did.
 func (n *Node) Shutdown(ctx context.Context) error {
+	n.stopped.Do(func() { n.stopErr = n.shutdown(ctx) })
+	return n.stopErr
+}
+
+func (n *Node) shutdown(ctx context.Context) error {
 	n.options.Logger.Info("stopping", "node", n.options.Node)
 	n.health.Shutdown()
 	n.stop()
-	graceful := make(chan struct{})
-	go func() {
-		defer close(graceful)
-		n.api.GracefulStop()
-	}()
-	var errs []error
-	select {
-	case <-graceful:
-	case <-ctx.Done():
-		errs = append(errs, fmt.Errorf("calls were broken off: %w", context.Cause(ctx)))
-		n.api.Stop()
-		<-graceful
-	}
+	errs := []error{n.stopCalls(ctx)}
 	if n.admin != nil {
 		errs = append(errs, n.admin.Close())
 	}
@@ -198,6 +194,23 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	}
 	n.doneOnce.Do(func() { close(n.done) })
 	return errors.Join(errs...)
+}
+
+// stopCalls waits for the calls to end, and breaks them off when the context does.
+func (n *Node) stopCalls(ctx context.Context) error {
+	graceful := make(chan struct{})
+	go func() {
+		defer close(graceful)
+		n.api.GracefulStop()
+	}()
+	select {
+	case <-graceful:
+		return nil
+	case <-ctx.Done():
+		n.api.Stop()
+		<-graceful
+		return fmt.Errorf("calls were broken off: %w", context.Cause(ctx))
+	}
 }
 
 // abandon closes what a start that failed had opened.

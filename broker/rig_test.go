@@ -90,14 +90,9 @@ func (r *rig) connect() {
 	r.admin = freshetv1.NewAdminServiceClient(conn)
 }
 
-// stop stops a node in order, once.
+// stop stops a node in order.
 func (r *rig) stop(node *Node) {
 	r.t.Helper()
-	select {
-	case <-node.Done():
-		return
-	default:
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := node.Shutdown(ctx); err != nil {
