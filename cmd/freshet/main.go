@@ -21,12 +21,13 @@ func main() {
 	context.AfterFunc(ctx, stop)
 
 	code := run(ctx, os.Args[1:], surroundings{
-		stdin:    os.Stdin,
-		stdout:   os.Stdout,
-		stderr:   os.Stderr,
-		terminal: term.IsTerminal(int(os.Stdout.Fd())),
-		width:    terminalWidth,
-		lookup:   os.LookupEnv,
+		stdin:       os.Stdin,
+		stdout:      os.Stdout,
+		stderr:      os.Stderr,
+		terminal:    term.IsTerminal(int(os.Stdout.Fd())),
+		logTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		width:       terminalWidth,
+		lookup:      os.LookupEnv,
 	})
 	stop()
 	os.Exit(int(code))
@@ -39,6 +40,8 @@ type surroundings struct {
 	stdout, stderr io.Writer
 	// terminal says whether stdout is one: only there tables are cut to fit.
 	terminal bool
+	// logTerminal says whether stderr is one: there a node's log is for people.
+	logTerminal bool
 	// width of the terminal in columns, asked anew for each table.
 	width func() int
 	// lookup is os.LookupEnv.

@@ -46,7 +46,7 @@ func runNode(ctx context.Context, options broker.Options, started func(*broker.N
 // newLogger writes a node's log to standard error.
 func newLogger(call *invocation, level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: logLevel(level)}
-	if format == "json" || format == "auto" && !call.terminal {
+	if format == "json" || format == "auto" && !call.logTerminal {
 		return slog.New(slog.NewJSONHandler(call.stderr, options))
 	}
 	return slog.New(slog.NewTextHandler(call.stderr, options))
