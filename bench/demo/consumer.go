@@ -73,19 +73,31 @@ type consumers struct {
 	subscriptions []Subscription
 	readers       []reader
 	clients       []*client.Client
-	// released counts confirmed releases.
-	released atomic.Int64
+	// released counts confirmed releases, forgotten what was taken and left.
+	released, forgotten atomic.Int64
 }
 
 // run consumes until ctx ends.
-func (c *consumers) run(ctx context.Context) error {
+func (c *consumers) run(ctx context.Context, events int) error {
 	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error {
+		c.forgetAround(ctx, events)
+		return nil
+	})
 	for i := range c.readers {
-		for copies := range 2 + i%2 {
-			all.Go(func() error { return c.consume(ctx, Reader(i), c.clients[copies%len(c.clients)]) })
-		}
+		all.Go(func() error { return c.compete(ctx, Reader(i)) })
 	}
 	return all.Wait()
+}
+
+// compete runs a reader's consumers.
+func (c *consumers) compete(ctx context.Context, r Reader) error {
+	c.forget(ctx, r, forgetfulFirst, forgetfulPatience)
+	competing, ctx := errgroup.WithContext(ctx)
+	for i := range 2 + int(r)%2 {
+		competing.Go(func() error { return c.consume(ctx, r, c.clients[i%len(c.clients)]) })
+	}
+	return competing.Wait()
 }
 
 func (c *consumers) consume(ctx context.Context, r Reader, from *client.Client) error {
@@ -99,10 +111,10 @@ func (c *consumers) consume(ctx context.Context, r Reader, from *client.Client) 
 	} else {
 		err = from.Fanout(name, reader.member).Consume(ctx, c.handler(r), options...)
 	}
-	if ctx.Err() != nil {
-		return nil // it was to end, and what it says of that is no news
+	if ctx.Err() == nil {
+		return fmt.Errorf("the consumer of %s ended: %w", reader.name(c.subscriptions), err)
 	}
-	return fmt.Errorf("the consumer of %s ended: %w", reader.name(c.subscriptions), err)
+	return nil // it was to end, and what it says of that is no news
 }
 
 // fullName is what the client calls a subscription.

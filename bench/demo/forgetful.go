@@ -7,42 +7,35 @@ import (
 	"github.com/freshet-mq/freshet/client"
 )
 
-// forgetful is a consumer that takes a few events now and then and is never heard
-// of again, like a process that dies over its work: their leases run out, and
-// they come to somebody else.
-type forgetful struct {
-	*consumers
-	// share is how many events it takes in all, forgotten how many it has.
-	share, forgotten int
-}
-
+// A forgetful consumer takes some events and is never heard of again, like a
+// process that dies over its work: their leases run out, and they come to
+// somebody else. One has been at every queue and member before the others come,
+// and one goes round while they are at work.
 const (
-	// forgetfulTake is how many events it takes at a time.
-	forgetfulTake = 3
-	// forgetfulWait is how long it waits for some, forgetfulPause how long it
-	// rests.
-	forgetfulWait  = 100 * time.Millisecond
+	// forgetfulFirst is how many events the first one takes from each, at most,
+	// and forgetfulPatience how long it waits for them.
+	forgetfulFirst    = 5
+	forgetfulPatience = 500 * time.Millisecond
+	// forgetfulTake is how many events the other one takes at a time, and
+	// forgetfulPause how long it rests then. It doesn't wait for events.
+	forgetfulTake  = 3
 	forgetfulPause = 10 * time.Millisecond
 )
 
-// newForgetful may take one in a hundred events, and at least some.
-func newForgetful(c *consumers, events int) *forgetful {
-	return &forgetful{consumers: c, share: max(12, events/100)}
-}
-
-// run goes round the readers until it has taken its share or ctx ends. It never fails:
-// the node may well be away when it asks.
-func (f *forgetful) run(ctx context.Context) error {
-	for r := Reader(0); f.forgotten < f.share && pause(ctx, forgetfulPause); r = (r + 1) % Reader(len(f.readers)) {
-		f.take(ctx, r)
+// forgetAround goes round until a share of the run's events is taken, one in a
+// hundred, or ctx ends.
+func (c *consumers) forgetAround(ctx context.Context, events int) {
+	share := int64(events / 100)
+	for r := Reader(0); c.forgotten.Load() < share && pause(ctx, forgetfulPause); r = (r + 1) % Reader(len(c.readers)) {
+		c.forget(ctx, r, forgetfulTake, 0)
 	}
-	return nil
 }
 
-func (f *forgetful) take(ctx context.Context, r Reader) {
-	from, name, member := f.clients[0], f.fullName(r), f.readers[r].member
-	options := []client.ReceiveOption{client.WithLease(visibility), client.WithWait(forgetfulWait)}
-	number := min(forgetfulTake, f.share-f.forgotten)
+// forget takes some events from a reader. It never fails: if the node is away,
+// then it has forgotten that, too.
+func (c *consumers) forget(ctx context.Context, r Reader, number int, wait time.Duration) {
+	from, name, member := c.clients[0], c.fullName(r), c.readers[r].member
+	options := []client.ReceiveOption{client.WithLease(visibility), client.WithWait(wait)}
 	var batch *client.Batch
 	var err error
 	if member == "" {
@@ -51,10 +44,10 @@ func (f *forgetful) take(ctx context.Context, r Reader) {
 		batch, err = from.Fanout(name, member).Receive(ctx, number, options...)
 	}
 	if err != nil {
-		return // the node is away: it has forgotten that, too
+		return
 	}
 	for _, d := range batch.Deliveries {
-		f.ledger.Arrived(r, Place{Partition: d.Partition, Offset: d.Offset}, DigestOf(d.Event.Data))
-		f.forgotten++
+		c.ledger.Arrived(r, Place{Partition: d.Partition, Offset: d.Offset}, DigestOf(d.Event.Data))
+		c.forgotten.Add(1)
 	}
 }

@@ -27,10 +27,11 @@ const inFlightWait = time.Second
 // flight, kills the node and starts it again. While it waits, it watches the node:
 // one that ends by itself ends the run.
 func (s *scenario) killHalfWay(ctx context.Context) error {
+	victim := s.leader()
 	select {
 	case <-s.publisher.half:
-	case <-s.node.ended():
-		return s.node.obituary()
+	case <-victim.ended():
+		return victim.obituary()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -41,13 +42,13 @@ func (s *scenario) killHalfWay(ctx context.Context) error {
 		}
 	}
 	killed := time.Now()
-	if err := s.node.kill(); err != nil {
+	if err := victim.kill(); err != nil {
 		return err
 	}
-	s.kill = Kill{Node: s.node.name, After: killed.Sub(s.began), Published: before.Published, InFlight: before.InFlight()}
-	s.progress.killed()
+	s.kill = Kill{Node: victim.name, After: killed.Sub(s.began), Published: before.Published, InFlight: before.InFlight()}
+	s.progress.killed(victim.name)
 	s.publisher.nodeKilled()
-	if err := s.node.start(ctx); err != nil {
+	if err := victim.start(ctx); err != nil {
 		return err
 	}
 	s.kill.Away = time.Since(killed)

@@ -81,7 +81,7 @@ func tell(l *Ledger, line string) error {
 	switch words[0] {
 	case "sent":
 		var wanted ReaderSet
-		for _, r := range strings.Split(to, ",") {
+		for r := range strings.SplitSeq(to, ",") {
 			var reader Reader
 			if _, err := fmt.Sscan(r, &reader); err != nil {
 				return err

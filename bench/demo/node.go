@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -91,8 +92,9 @@ func (n *node) start(ctx context.Context) (err error) {
 	}
 	// The process has its own copy.
 	defer func() { err = errors.Join(err, file.Close()) }()
-	arguments := append(n.program[1:len(n.program):len(n.program)],
-		"--node", n.name, "--data", n.dir, "--log-size", fmt.Sprintf("%dB", n.logBytes), "--listen-fd", "3", "--stop-at-eof")
+	arguments := slices.Concat(n.program[1:], []string{
+		"--node", n.name, "--data", n.dir, "--log-size", fmt.Sprintf("%dB", n.logBytes), "--listen-fd", "3", "--stop-at-eof",
+	})
 	process, err := startChild(n.program[0], arguments, file)
 	if err != nil {
 		return fmt.Errorf("node %s can't be started: %w", n.name, err)

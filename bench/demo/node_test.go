@@ -66,7 +66,10 @@ func playNode(role string) {
 
 // playParent starts a deaf node, says so, and waits to be killed.
 func playParent() {
-	os.Setenv(roleVariable, "deaf")
+	err := os.Setenv(roleVariable, "deaf")
+	if err != nil {
+		panic(err)
+	}
 	n, err := newNode(context.Background(), "n1", []string{os.Args[0]}, os.TempDir(), 1<<20)
 	if err == nil {
 		err = n.start(context.Background())
@@ -92,7 +95,7 @@ func askPID(t *testing.T, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // it has been read from
 	pid, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +121,7 @@ func TestNodeKeepsItsPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer between.Close()
+	defer func() { _ = between.Close() }() // it has been read from
 	if err := n.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +233,9 @@ func TestNodeDiesWithItsParent(t *testing.T) {
 func TestTailKeepsTheEnd(t *testing.T) {
 	var kept tail
 	for i := range 10_000 {
-		fmt.Fprintf(&kept, "line %d\n", i)
+		if _, err := fmt.Fprintf(&kept, "line %d\n", i); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if got := kept.lines(2); got != "line 9998\nline 9999" {
 		t.Errorf("kept %q", got)

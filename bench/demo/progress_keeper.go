@@ -17,12 +17,14 @@ type progressKeeper struct {
 	mu struct {
 		sync.Mutex
 		phase string
-		kills int
+		kills map[string]int // by node
 	}
 }
 
 func newProgressKeeper(s *scenario) *progressKeeper {
-	return &progressKeeper{scenario: s, changed: make(chan struct{}, 1)}
+	k := &progressKeeper{scenario: s, changed: make(chan struct{}, 1)}
+	k.mu.kills = make(map[string]int)
+	return k
 }
 
 // phase says what the run is about from now on.
@@ -33,10 +35,10 @@ func (k *progressKeeper) phase(name string) {
 }
 
 // killed counts a kill.
-func (k *progressKeeper) killed() {
+func (k *progressKeeper) killed(node string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.mu.kills++
+	k.mu.kills[node]++
 	select {
 	case k.changed <- struct{}{}:
 	default: // it is about to be drawn
@@ -52,7 +54,9 @@ func (k *progressKeeper) now() Progress {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	p.Phase = k.mu.phase
-	p.Nodes = []NodeProgress{{Name: s.node.name, State: s.node.state(), Kills: k.mu.kills}}
+	for _, n := range s.nodes {
+		p.Nodes = append(p.Nodes, NodeProgress{Name: n.name, State: n.state(), Kills: k.mu.kills[n.name]})
+	}
 	return p
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -46,10 +47,14 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	if s.ledger, err = NewLedger(len(s.readers)); err != nil {
 		return nil, err
 	}
-	if s.node, err = newNode(ctx, "n1", o.Program, dir, o.LogBytes); err != nil {
-		return nil, err
+	defer func() { err = errors.Join(err, s.stopNodes()) }()
+	for i := range o.Nodes {
+		made, err := newNode(ctx, fmt.Sprintf("n%d", i+1), o.Program, dir, o.LogBytes)
+		if err != nil {
+			return nil, err
+		}
+		s.nodes = append(s.nodes, made)
 	}
-	defer func() { err = errors.Join(err, s.node.stop()) }()
 	return s.run(ctx)
 }
 
@@ -60,7 +65,7 @@ type scenario struct {
 	subscriptions []Subscription
 	readers       []reader
 	ledger        *Ledger
-	node          *node
+	nodes         []*node
 	began         time.Time
 
 	// clients: the first publishes and asks, the others consume.
@@ -77,24 +82,42 @@ type scenario struct {
 // consume.
 const clientsMax = 3
 
-func (s *scenario) run(parent context.Context) (report *Report, err error) {
+func (s *scenario) run(parent context.Context) (*Report, error) {
 	bounded, cancel := context.WithTimeoutCause(parent, s.Deadline, errDeadline)
 	defer cancel()
 	ctx, end := context.WithCancelCause(bounded)
 	defer end(errOver)
-	if err := s.node.start(ctx); err != nil {
-		return nil, interrupted(parent, err)
+	for _, n := range s.nodes {
+		if err := n.start(ctx); err != nil {
+			return nil, interrupted(parent, err)
+		}
 	}
 	// The clients' own goodbye comes after everything that uses them.
-	defer func() { err = errors.Join(err, s.disconnect(parent)) }()
-	if err := s.prepare(ctx); err != nil {
-		return nil, interrupted(parent, err)
+	defer s.disconnect(parent)
+	stopWatching := s.watchNodes(end)
+	err := s.prepare(ctx)
+	stopWatching()
+	if err != nil {
+		return nil, interrupted(parent, cause(ctx, err))
 	}
 	trouble := s.perform(ctx, end)
 	if parent.Err() != nil {
 		return nil, parent.Err()
 	}
 	return s.report(trouble), nil
+}
+
+// leader is the node that holds the topic's partition: there is one node.
+func (s *scenario) leader() *node { return s.nodes[0] }
+
+func (s *scenario) stopNodes() error {
+	errs := make([]error, len(s.nodes))
+	var all sync.WaitGroup
+	for i, n := range s.nodes {
+		all.Go(func() { errs[i] = n.stop() })
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // interrupted is err, or that ctx has ended if that is why.
@@ -108,7 +131,7 @@ func interrupted(ctx context.Context, err error) error {
 // prepare connects, and makes the topic and its subscriptions.
 func (s *scenario) prepare(ctx context.Context) error {
 	for range clientsMax {
-		connected, err := client.Connect(ctx, s.node.address())
+		connected, err := client.Connect(ctx, s.leader().address())
 		if err != nil {
 			return err
 		}
@@ -144,17 +167,14 @@ const goodbyeTimeout = 3 * time.Second
 
 // disconnect ends the clients. What they complain of then (publishes that were
 // given up, a node that is gone) has been reported where it happened.
-func (s *scenario) disconnect(parent context.Context) error {
+func (s *scenario) disconnect(parent context.Context) {
 	goodbye, cancel := context.WithTimeout(context.WithoutCancel(parent), goodbyeTimeout)
 	defer cancel()
-	var all errgroup.Group
+	var all sync.WaitGroup
 	for _, connected := range s.clients {
-		all.Go(func() error {
-			_ = connected.Shutdown(goodbye)
-			return nil
-		})
+		all.Go(func() { _ = connected.Shutdown(goodbye) })
 	}
-	return all.Wait()
+	all.Wait()
 }
 
 // perform is the run's middle: what goes on all the time beside what comes one
@@ -162,25 +182,17 @@ func (s *scenario) disconnect(parent context.Context) error {
 func (s *scenario) perform(ctx context.Context, end context.CancelCauseFunc) error {
 	consuming := &consumers{seed: s.Seed, ledger: s.ledger, subscriptions: s.subscriptions, readers: s.readers, clients: s.clients[1:]}
 	s.progress.phase("publishing")
-	var beside errgroup.Group
-	beside.Go(func() error {
-		s.progress.show(ctx, s.Screen)
-		return nil
+	var beside sync.WaitGroup
+	beside.Go(func() { s.progress.show(ctx, s.Screen) })
+	beside.Go(func() {
+		if err := consuming.run(ctx, s.feed.Len()); err != nil {
+			end(err) // without consumers the run proves nothing
+		}
 	})
-	forgetting := newForgetful(consuming, s.feed.Len())
-	for _, goes := range []func(context.Context) error{consuming.run, forgetting.run} {
-		beside.Go(func() error {
-			if err := goes(ctx); err != nil {
-				end(err) // without it the run proves nothing
-			}
-			return nil
-		})
-	}
 	err := s.acts(ctx, end)
 	end(errOver)
-	// None of them returns an error: what went wrong is the context's cause.
-	err = errors.Join(err, beside.Wait())
-	s.released, s.forgotten = int(consuming.released.Load()), forgetting.forgotten
+	beside.Wait()
+	s.released, s.forgotten = int(consuming.released.Load()), int(consuming.forgotten.Load())
 	return err
 }
 
@@ -192,12 +204,12 @@ func (s *scenario) acts(ctx context.Context, end context.CancelCauseFunc) error 
 	both.Go(func() error {
 		err := s.killHalfWay(publishing)
 		if err == nil {
-			stopWatching = s.watchNode(end)
+			stopWatching = s.watchNodes(end)
 		}
 		return err
 	})
 	err := both.Wait()
-	defer func() { stopWatching() }()
+	defer stopWatching()
 	if err != nil {
 		return cause(ctx, err)
 	}
@@ -225,21 +237,22 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// watchNode ends the run when the node's process ends by itself. The function
+// watchNodes ends the run when a node's process ends by itself. The function
 // that it returns ends the watching.
-func (s *scenario) watchNode(end context.CancelCauseFunc) (stop func()) {
-	over, done := make(chan struct{}), make(chan struct{})
-	ended := s.node.ended()
-	go func() {
-		defer close(done)
-		select {
-		case <-ended:
-			end(s.node.obituary())
-		case <-over:
-		}
-	}()
+func (s *scenario) watchNodes(end context.CancelCauseFunc) (stop func()) {
+	over := make(chan struct{})
+	var watchers sync.WaitGroup
+	for _, n := range s.nodes {
+		watchers.Go(func() {
+			select {
+			case <-n.ended():
+				end(n.obituary())
+			case <-over:
+			}
+		})
+	}
 	return func() {
 		close(over)
-		<-done
+		watchers.Wait()
 	}
 }

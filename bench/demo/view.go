@@ -110,9 +110,7 @@ func (v view) rows(rows []Row, width int) []string {
 	if patternWidth > 0 {
 		heading += " " + pad("pattern", patternWidth)
 	}
-	for _, column := range []string{"matched", "delivered", "acked", "in flight"} {
-		heading += fmt.Sprintf(" %*s", countWidth, column)
-	}
+	heading += fmt.Sprintf(" %*s %*s %*s %*s", countWidth, "matched", countWidth, "delivered", countWidth, "acked", countWidth, "in flight")
 	lines := []string{v.paint(faint, shortened(heading, width))}
 	for _, r := range rows {
 		lines = append(lines, v.row(r, name, patternWidth, bars, width))

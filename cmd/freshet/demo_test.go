@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 }
 
 // runDemo runs the demo with real nodes, and wants nothing left behind.
-func runDemo(t *testing.T, ctx context.Context, stderr *notices, args ...string) (exitCode, string) {
+func runDemo(ctx context.Context, t *testing.T, stderr *notices, args ...string) (exitCode, string) {
 	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
@@ -72,7 +72,7 @@ func (n *notices) String() string {
 func checkDemo(t *testing.T, events int, args ...string) *demo.Report {
 	t.Helper()
 	var stderr notices
-	code, stdout := runDemo(t, t.Context(), &stderr, append(args, "--json")...)
+	code, stdout := runDemo(t.Context(), t, &stderr, append(args, "--json")...)
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	var r demo.Report
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
@@ -100,7 +100,7 @@ func TestDemoInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stderr := &notices{first: cancel}
-	code, stdout := runDemo(t, ctx, stderr, "--json")
+	code, stdout := runDemo(ctx, t, stderr, "--json")
 	if code != exitFailed || stdout != "" || !strings.Contains(stderr.String(), "interrupted") {
 		t.Errorf("%v, stdout %q, stderr %q", code, stdout, stderr.String())
 	}
@@ -109,7 +109,7 @@ func TestDemoInterrupted(t *testing.T) {
 // TestDemoTooLate has no time for it, and must not call that a success.
 func TestDemoTooLate(t *testing.T) {
 	var stderr notices
-	code, stdout := runDemo(t, t.Context(), &stderr, "--deadline", "300ms", "--events", "1000000")
+	code, stdout := runDemo(t.Context(), t, &stderr, "--deadline", "300ms", "--events", "1000000")
 	if said := stdout + stderr.String(); code != exitFailed || !strings.Contains(said, "deadline") {
 		t.Errorf("%v:\n%s", code, said)
 	}
