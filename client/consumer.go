@@ -215,7 +215,11 @@ func (s *consumer) drain() error {
 
 	idle := s.milestone(func() bool { return s.mu.workers == 0 })
 	if !s.await(idle, s.options.drainTimeout) {
-		s.stop(ErrDraining)
+		why := ErrDraining
+		if s.context.Err() != nil {
+			why = ErrClosed
+		}
+		s.stop(why)
 		<-idle // a handler that ignores the end of its context holds up Consume: nobody else could answer for it
 	}
 	confirmed := s.await(s.milestone(s.settledAll), s.options.drainTimeout)

@@ -140,16 +140,17 @@ func (n *fakeNode) append(request *freshetv1.PublishRequest, topic *fakeTopic, b
 	})
 }
 
-// raise carries out a ghost, and drops its answer.
-func (n *fakeNode) raise(i int) {
+// raise carries out a ghost, if there are so many, and drops its answer.
+func (n *fakeNode) raise(i int) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if i >= len(n.mu.ghosts) {
-		return
+		return false
 	}
 	ghost := n.mu.ghosts[i]
 	n.mu.ghosts = slices.Delete(n.mu.ghosts, i, i+1)
 	n.store(ghost)
+	return true
 }
 
 // forgetProducers is what a node does with producers that were silent for long.
