@@ -27,6 +27,7 @@ const (
 // and what else names the trouble ("topic", "field", "limit", "closest", ...).
 //
 // The thousands say what to do: 1 a name, 2 the input, 3 a limit, 4 somebody's lease or session, 5 try again, 9 tell us.
+// Those of 6 are the command line's own, about the machine that it runs on, and never on the wire.
 type ErrorCode int32
 
 const (
@@ -265,7 +266,7 @@ const file_freshet_v1_errors_proto_rawDesc = "" +
 	"\bmetadata\x18\x05 \x03(\v2\x1f.freshet.v1.Error.MetadataEntryR\bmetadata\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\x93\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\x9b\x06\n" +
 	"\tErrorCode\x12\x1a\n" +
 	"\x16ERROR_CODE_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x17ERROR_CODE_TOPIC_EXISTS\x10\xe9\a\x12#\n" +
@@ -291,7 +292,7 @@ const file_freshet_v1_errors_proto_rawDesc = "" +
 	"\x1aERROR_CODE_PRODUCER_FENCED\x10\xa5\x1f\x12\x1b\n" +
 	"\x16ERROR_CODE_UNAVAILABLE\x10\x89'\x12\x1f\n" +
 	"\x1aERROR_CODE_OUTCOME_UNKNOWN\x10\x8a'\x12\x18\n" +
-	"\x13ERROR_CODE_INTERNAL\x10\xa9FB:Z8github.com/freshet-mq/freshet/proto/freshet/v1;freshetv1b\x06proto3"
+	"\x13ERROR_CODE_INTERNAL\x10\xa9F\"\x06\b\xf0.\x10\xd76B:Z8github.com/freshet-mq/freshet/proto/freshet/v1;freshetv1b\x06proto3"
 
 var (
 	file_freshet_v1_errors_proto_rawDescOnce sync.Once
