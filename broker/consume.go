@@ -22,11 +22,13 @@ const detachWithin = 5 * time.Second
 //	   credit, settle, ping         ├ another connection attaches ──▶ FR4002
 //	                └──┘            └ node stops, leader lost ──▶ FR5001
 func (s *consumeService) Consume(stream freshetv1.ConsumeService_ConsumeServer) error {
-	ctx, release := s.life.bind(stream.Context())
+	// What the consumer asked for is finished and answered (ctx) also when the node begins to stop; then nothing more is waited for.
+	ctx := stream.Context()
+	waiting, release := s.life.bind(ctx)
 	defer release()
 	in := read(s.life, stream)
 
-	first, err := s.next(ctx, in, nil)
+	first, err := s.next(waiting, in, nil)
 	if err != nil {
 		return err
 	}
@@ -34,11 +36,11 @@ func (s *consumeService) Consume(stream freshetv1.ConsumeService_ConsumeServer) 
 	if err != nil {
 		return err
 	}
-	c := &consuming{outlet: &outlet{stream: stream, partition: at.number}}
+	c := &consuming{outlet: &outlet{stream: stream, partition: at.number}, in: in, waiting: waiting}
 	if c.attachment, err = at.Attach(ctx, command, c.outlet); err != nil {
-		return s.life.ended(ctx, err)
+		return err
 	}
-	closed, err := s.converse(ctx, in, c)
+	closed, err := s.converse(ctx, c)
 	if closed {
 		return err
 	}
@@ -55,6 +57,9 @@ func (s *consumeService) Consume(stream freshetv1.ConsumeService_ConsumeServer) 
 type consuming struct {
 	attachment *partition.Attachment
 	outlet     *outlet
+	in         *inbound[freshetv1.ConsumeRequest]
+	// waiting ends with the stream, or when the node begins to stop.
+	waiting context.Context //nolint:containedctx // the stream's
 }
 
 // next waits for the consumer's next message, the end of the attachment, or of the node.
@@ -62,6 +67,11 @@ func (s *consumeService) next(ctx context.Context, in *inbound[freshetv1.Consume
 	var ended <-chan struct{}
 	if a != nil {
 		ended = a.Done()
+	}
+	select {
+	case <-ended: // nothing is done for a connection that has a successor, however much of it waits
+		return nil, a.Err()
+	default:
 	}
 	select {
 	case m, open := <-in.messages:
@@ -77,9 +87,9 @@ func (s *consumeService) next(ctx context.Context, in *inbound[freshetv1.Consume
 }
 
 // converse does what the consumer says until it closes the session (closed is true then), or the stream ends.
-func (s *consumeService) converse(ctx context.Context, in *inbound[freshetv1.ConsumeRequest], c *consuming) (closed bool, err error) {
+func (s *consumeService) converse(ctx context.Context, c *consuming) (closed bool, err error) {
 	for {
-		m, err := s.next(ctx, in, c.attachment)
+		m, err := s.next(c.waiting, c.in, c.attachment)
 		if err != nil {
 			return false, streamEnd(err)
 		}
@@ -96,12 +106,12 @@ func (s *consumeService) converse(ctx context.Context, in *inbound[freshetv1.Con
 			if err != nil {
 				return false, err
 			}
-			return true, s.life.ended(ctx, c.attachment.Close(ctx, m.Close.GetReceived(), unstarted))
+			return true, c.attachment.Close(ctx, m.Close.GetReceived(), unstarted)
 		case *freshetv1.ConsumeRequest_Attach:
 			return false, argumentRefused("attach", "came twice; it is the first message, and only the first")
 		}
 		if err != nil {
-			return false, s.life.ended(ctx, err)
+			return false, err
 		}
 	}
 }

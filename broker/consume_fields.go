@@ -21,10 +21,8 @@ func cursorOf(sub catalog.Subscription, field, member string) (partition.CursorI
 		return id, argumentRefused(field, "is empty; %q is a fan-out, so say whose progress it is", name)
 	case sub.Kind == freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_QUEUE && member != "":
 		return id, argumentRefused(field, "must be empty; %q is a queue, which has no members", name)
-	case member != "":
-		if f := checkMember(field, member); f != nil {
-			return id, f
-		}
+	case len(member) > catalog.NameBytesMax:
+		return id, limitExceeded(field, catalog.NameBytesMax, int64(len(member)), "bytes")
 	}
 	return id, nil
 }

@@ -21,7 +21,8 @@
 //   - N1: what a request is allowed to do is decided once, by one function, on the names that it was resolved to (authorise.go,
 //     services.may); every method of every service passes it.
 //   - N2: everything that a peer can make the node hold has a bound: connections, streams, headers, requests (server.go,
-//     connection_limit.go), unanswered blocks (publish_stream.go), answers (admin_dead.go), receipts (settle.go).
+//     connection_limit.go), what a request becomes once decoded (codec.go), unanswered blocks (publish_stream.go), answers (admin_dead.go),
+//     receipts (settle.go).
 //   - N3: an error says whether something may have been done. Unknown is never told as failed (errors.go).
 //   - N4: a receipt that the cluster didn't make does nothing, and tells nothing (receipt.go).
 //

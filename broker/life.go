@@ -31,7 +31,7 @@ func (l *life) bind(ctx context.Context) (bound context.Context, release func())
 
 // ended tells why a bound context ended a call, in place of an error that only says that it did.
 func (l *life) ended(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil && errors.Is(context.Cause(ctx), errStopping) {
+	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errStopping) {
 		return errStopping
 	}
 	return err

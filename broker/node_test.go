@@ -196,7 +196,7 @@ func TestConnectionLimit(t *testing.T) {
 	}
 }
 
-// TestPanic: a panic ends its call alone, is counted, and tells the caller nothing.
+// TestPanic: a panic ends its call alone, is counted, and tells the caller nothing; as does an error that nobody foresaw.
 func TestPanic(t *testing.T) {
 	r := newRig(t)
 	r.start()
@@ -207,6 +207,11 @@ func TestPanic(t *testing.T) {
 	}
 	if n := r.node.guard.panics.Load(); n != 1 {
 		t.Errorf("%d panics counted", n)
+	}
+	r.services().authorise = func(context.Context, principal, action, resource) error { return errors.New("a secret") }
+	_, err = r.admin.DescribeCluster(r.context(), &freshetv1.DescribeClusterRequest{})
+	if got := showError(err); !strings.HasPrefix(got, "FR9001 Internal") || strings.Contains(got, "secret") || r.node.guard.internal.Load() != 1 {
+		t.Errorf("got %s", got)
 	}
 	r.services().authorise = openToAll
 	if _, err := r.admin.DescribeCluster(r.context(), &freshetv1.DescribeClusterRequest{}); err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"strings"
 
+	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
@@ -31,7 +32,7 @@ const (
 	receiptVersion  = 1
 	receiptMACBytes = 16
 	// receiptBytesMax is the longest receipt before base64.
-	receiptBytesMax = 1 + binary.MaxVarintLen32 + binary.MaxVarintLen64 + 1 + nameBytesMax + 2*binary.MaxVarintLen64 + receiptMACBytes
+	receiptBytesMax = 1 + binary.MaxVarintLen32 + binary.MaxVarintLen64 + 1 + catalog.NameBytesMax + 2*binary.MaxVarintLen64 + receiptMACBytes
 )
 
 // receiptText is how a receipt is written. Strict, so that each has one form.

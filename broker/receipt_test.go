@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/partition"
 )
 
@@ -16,7 +17,7 @@ func exampleReceipts() []receipt {
 		{},
 		{1, partition.Receipt{Cursor: partition.CursorID{Subscription: 2}, Offset: 3, Epoch: 4}},
 		{1<<32 - 1, partition.Receipt{
-			Cursor: partition.CursorID{Subscription: 1<<64 - 1, Member: strings.Repeat("m", nameBytesMax)}, Offset: 1<<64 - 1, Epoch: 1<<64 - 1,
+			Cursor: partition.CursorID{Subscription: 1<<64 - 1, Member: strings.Repeat("m", catalog.NameBytesMax)}, Offset: 1<<64 - 1, Epoch: 1<<64 - 1,
 		}},
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -247,6 +249,24 @@ func TestGap(t *testing.T) {
 		if next != total {
 			t.Errorf("it ended before offset %d of %d", next, total)
 		}
+	}
+}
+
+// TestReceiptsOfElsewhere: a receipt that the cluster did make, of a partition that the node doesn't have, or of a subscription that nobody knows.
+func TestReceiptsOfElsewhere(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	r.create("t", "q")
+	ack := func(of receipt) (*freshetv1.SettleResponse, error) {
+		return r.consume.Ack(r.context(), &freshetv1.AckRequest{Receipts: []string{r.services().sealer.seal(of)}})
+	}
+	_, err := ack(receipt{partition: 9})
+	if got := showError(err); !strings.HasPrefix(got, "FR1005 NotFound: this node has no partition 9") {
+		t.Errorf("got %s", got)
+	}
+	unknown := partition.Receipt{Cursor: partition.CursorID{Subscription: 999}, Offset: 1<<64 - 1, Epoch: 1<<64 - 1}
+	if res, err := ack(receipt{Receipt: unknown}); err != nil || !slices.Equal(res.GetLost(), []uint32{0}) {
+		t.Errorf("got %v, %v", res, err)
 	}
 }
 

@@ -86,6 +86,9 @@ func givenBack(field string, leased *freshetv1.Leased, afterMs uint32, why strin
 	return err
 }
 
+// offsetMax bounds the offsets that anybody may name: entries have no room for larger ones.
+const offsetMax = math.MaxInt64
+
 // runBudget counts the runs of one request.
 type runBudget struct{ taken int }
 
@@ -108,7 +111,7 @@ func leasedList(field string, list []*freshetv1.Leased, budget *runBudget) ([]pa
 		}
 		leased := partition.Leased{Delivery: l.GetDelivery()}
 		for j, r := range l.GetRuns() {
-			if r.GetCount() == 0 || r.GetFirst() > math.MaxUint64-uint64(r.GetCount()) {
+			if r.GetCount() == 0 || r.GetFirst() > offsetMax {
 				return nil, argumentRefused(fmt.Sprintf("%s[%d].runs[%d]", field, i, j), "has count %d from offset %d; it names no events", r.GetCount(), r.GetFirst())
 			}
 			leased.Runs = append(leased.Runs, partition.Run{First: partition.Offset(r.GetFirst()), Count: r.GetCount()})
