@@ -14,7 +14,7 @@ type Options struct {
 	Data string
 	// Repeat is how often the file is gone through, 1 or more. Default 1.
 	Repeat int
-	// Events is how many events the generator makes, 16 to 10,000,000. Default
+	// Events is how many events the generator makes, 16 to 2,000,000. Default
 	// 30,000. Without meaning where there is Data.
 	Events int
 	// Seed makes the generator's events, and draws which deliveries are
@@ -35,10 +35,17 @@ type Options struct {
 	Screen Screen
 }
 
-// Bounds and defaults of Options.
+// Bounds of Options.Events, and of a file's lines times its repetitions.
 const (
-	eventsMin       = 16 // fewer can't be in flight when the node is killed half way
-	eventsMax       = 10_000_000
+	// EventsMin is the fewest that can be in flight when the node is killed half
+	// way.
+	EventsMin = 16
+	// EventsMax bounds what the ledger holds to some 500 MB.
+	EventsMax = 2_000_000
+)
+
+// Other bounds, and defaults.
+const (
 	eventsDefault   = 30_000
 	deadlineDefault = 3 * time.Minute
 	logBytesMin     = 1 << 20
@@ -74,8 +81,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("nodes is %d: this release has one", o.Nodes)
 	case o.Repeat < 1:
 		return fmt.Errorf("repeat is %d: 1 or more is possible", o.Repeat)
-	case o.Data == "" && (o.Events < eventsMin || o.Events > eventsMax):
-		return fmt.Errorf("events is %d: %d to %d are possible", o.Events, eventsMin, eventsMax)
+	case o.Data == "" && (o.Events < EventsMin || o.Events > EventsMax):
+		return fmt.Errorf("events is %d: %d to %d are possible", o.Events, EventsMin, EventsMax)
 	case o.Deadline < 0:
 		return fmt.Errorf("deadline is %v: it can't be negative", o.Deadline)
 	case o.LogBytes < logBytesMin:
@@ -97,9 +104,9 @@ func (o *Options) feed() (Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if data.Len() < eventsMin || data.Len() > eventsMax {
+	if data.Len() < EventsMin || data.Len() > EventsMax {
 		return nil, &DataError{File: o.Data, Reason: fmt.Sprintf("has %s, which makes %s when repeated %d times: %s to %s are possible",
-			counted(len(data.lines), "line"), counted(data.Len(), "event"), o.Repeat, thousands(eventsMin), thousands(eventsMax))}
+			counted(len(data.lines), "line"), counted(data.Len(), "event"), o.Repeat, thousands(EventsMin), thousands(EventsMax))}
 	}
 	return data, nil
 }

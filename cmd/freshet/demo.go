@@ -17,7 +17,7 @@ import (
 type demoCommand struct {
 	Data     string   `help:"Publish this file's events in place of generated ones: one a line, gzip or plain." placeholder:"FILE"`
 	Repeat   count    `default:"1" help:"Go through the file so many times; default 1." placeholder:"N"`
-	Events   count    `default:"30000" help:"Generate so many events, 16 or more; default 30000." placeholder:"N"`
+	Events   count    `default:"30000" help:"Generate so many events, 16 to 2,000,000; default 30000." placeholder:"N"`
 	Seed     uint64   `default:"1" help:"Which events are generated, and what becomes of them; default 1." placeholder:"N"`
 	Nodes    count    `default:"1" help:"Number of nodes. This release has one." placeholder:"N"`
 	Deadline duration `default:"3m" help:"What has not arrived by then is lost; default 3m." placeholder:"TIME"`
@@ -79,8 +79,10 @@ func (d *demoCommand) check(call *invocation) error {
 		return usageFailure("--events is for generated events, --data for a file's", "how many events a file makes is said with --repeat")
 	case d.Data == "" && call.given["repeat"]:
 		return usageFailure("--repeat is for a file's events", "say which with --data, or how many are to be generated with --events")
-	case d.Data == "" && d.Events < 16:
-		return usageFailure(fmt.Sprintf("--events wants 16 or more, got %d", d.Events), "with fewer nothing is in flight half way, when the node is killed")
+	case d.Data == "" && d.Events < demo.EventsMin:
+		return usageFailure(fmt.Sprintf("--events wants %d or more, got %d", demo.EventsMin, d.Events), "with fewer nothing is in flight half way, when the node is killed")
+	case d.Data == "" && d.Events > demo.EventsMax:
+		return usageFailure(fmt.Sprintf("--events wants at most %s, got %d", thousands(demo.EventsMax), d.Events), "what was published and what arrived is kept in memory until the end")
 	}
 	return nil
 }
@@ -149,10 +151,10 @@ func demoTable(r *demo.Report) table {
 
 func (d *demoCommand) summary(out *output, r *demo.Report) {
 	out.linef("")
-	out.linef("published   %s of %s, in %.1f s with everything around it", thousands(int64(r.Published)), counted(r.Planned, "event"), r.ElapsedSeconds)
+	out.linef("published   %s of %s, in %.1f s with everything around it", thousands(int64(r.Published)), events(r.Planned), r.ElapsedSeconds)
 	if r.LeaderKills > 0 {
 		out.linef("killed -9   %s after %.1f s, with %s published and %s deliveries in flight; serving again after %.2f s,",
-			r.Kill.Node, r.Kill.After.Seconds(), counted(r.Kill.Published, "event"), thousands(int64(r.Kill.InFlight)), r.Kill.Away.Seconds())
+			r.Kill.Node, r.Kill.After.Seconds(), events(r.Kill.Published), thousands(int64(r.Kill.InFlight)), r.Kill.Away.Seconds())
 		out.linef("            longest time without a confirmed publish %.2f s", r.GapSeconds)
 	}
 	out.linef("consumers   released %s, rejected %s, left %s until their leases ran out",
