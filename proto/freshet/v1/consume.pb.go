@@ -137,8 +137,11 @@ type ConsumeRequest struct {
 	//	*ConsumeRequest_Credit
 	//	*ConsumeRequest_Settle
 	//	*ConsumeRequest_Close
-	Request       isConsumeRequest_Request `protobuf_oneof:"request"`
-	StampNs       uint64                   `protobuf:"varint,15,opt,name=stamp_ns,json=stampNs,proto3" json:"stamp_ns,omitempty"`
+	Request isConsumeRequest_Request `protobuf_oneof:"request"`
+	// A reading of the consumer's own monotonic clock in nanoseconds. Deliveries repeat the last one that the node had seen when the lease
+	// began, so that the consumer never believes in a lease for longer than the node does. A message with a stamp and no request is a
+	// ping: a consumer that has said nothing for a second sends one, since from an old stamp a new lease looks old. Default 0: unused.
+	StampNs       uint64 `protobuf:"varint,15,opt,name=stamp_ns,json=stampNs,proto3" json:"stamp_ns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
