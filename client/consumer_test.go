@@ -487,3 +487,52 @@ func TestShutdownCutShort(t *testing.T) {
 		}
 	})
 }
+
+// TestHeldIsBelieved: what the node doesn't list as held any more when the session is taken up again is lost, whatever its deadline.
+func TestHeldIsBelieved(t *testing.T) {
+	withQueue(t, time.Minute, 2, func(t *testing.T, n *fakeNode, c *Client, q *fakeQueue) {
+		var lost []uint64
+		k := consume(t, c, func(ctx context.Context, d *Delivery) error {
+			if d.Attempt > 1 {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				lost = append(lost, d.Offset)
+				return ctx.Err()
+			case <-time.After(10 * time.Second):
+				return nil
+			}
+		})
+		<-time.After(time.Second)
+		n.look(func() { q.giveBack(1, true, 0, freshetv1.DeadReason_DEAD_REASON_EXPIRED, "") })
+		n.breakAll()
+		<-time.After(5 * time.Second)
+		if len(lost) != 1 || lost[0] != 1 {
+			t.Errorf("lost %v", lost)
+		}
+		<-time.After(time.Minute)
+		k.end(t)
+		if n.acks(q) != 2 {
+			t.Errorf("%d acked", n.acks(q))
+		}
+	})
+}
+
+// TestExpiredEventIsNotBegun: a handler that gets free finds an event whose lease is over, before the keeper has.
+func TestExpiredEventIsNotBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &consumer{talkAgain: make(chan struct{}, 1), lookAgain: make(chan struct{}, 1), work: t.Context()}
+		s.mu.running = map[*Delivery]struct{}{}
+		now := time.Now()
+		late := &Delivery{lease: lease{deadline: now}}
+		good := &Delivery{lease: lease{deadline: now.Add(1)}}
+		s.mu.waiting = []*Delivery{late, good}
+		if d, _ := s.begin(); d != good {
+			t.Errorf("began %+v", d)
+		}
+		if late.lease.state != leaseDecided || !late.lease.decision.unstarted {
+			t.Errorf("the late one is %+v", late.lease)
+		}
+	})
+}

@@ -29,6 +29,7 @@ type fakeQueue struct {
 	leases    map[uint64]*fakeLease
 	tries     map[uint64]uint32
 	acked     map[uint64]int
+	ackedBy   map[uint64]uint64 // epoch of the lease
 	dead      map[uint64]freshetv1.DeadReason
 	detail    map[uint64]string
 	sessions  map[string]*fakeSession
@@ -84,7 +85,7 @@ func (n *fakeNode) addQueue(full string, kind freshetv1.SubscriptionKind, visibi
 	q := &fakeQueue{
 		name: name.subscription, topic: n.topicLocked(name.topic), kind: kind, visibility: visibility, attempts: attempts,
 		delayed: map[uint64]time.Time{}, leases: map[uint64]*fakeLease{}, tries: map[uint64]uint32{},
-		acked: map[uint64]int{}, dead: map[uint64]freshetv1.DeadReason{}, detail: map[uint64]string{}, sessions: map[string]*fakeSession{},
+		acked: map[uint64]int{}, ackedBy: map[uint64]uint64{}, dead: map[uint64]freshetv1.DeadReason{}, detail: map[uint64]string{}, sessions: map[string]*fakeSession{},
 	}
 	n.mu.queues[full] = q
 	return q
@@ -138,6 +139,13 @@ func (q *fakeQueue) giveBack(offset uint64, counted bool, after time.Duration, r
 		q.ready = append(q.ready, offset)
 		slices.Sort(q.ready)
 	}
+}
+
+// ack settles an event.
+func (q *fakeQueue) ack(offset uint64) {
+	q.ackedBy[offset] = q.leases[offset].epoch
+	delete(q.leases, offset)
+	q.acked[offset]++
 }
 
 // assign gives ready events to sessions with credit, round and round.
@@ -354,10 +362,7 @@ func (q *fakeQueue) settle(s *fakeSession, r *freshetv1.Settle) (lost []*freshet
 	}
 	decide := func(l *freshetv1.Leased, do func(offset uint64)) { lost = append(lost, q.decide(s, l, do)...) }
 	for _, l := range r.GetAcks() {
-		decide(l, func(offset uint64) {
-			delete(q.leases, offset)
-			q.acked[offset]++
-		})
+		decide(l, q.ack)
 	}
 	for _, e := range r.GetExtends() {
 		by := cmp.Or(duration(e.GetVisibilityMs()), s.visibility)
@@ -490,10 +495,7 @@ func cutReceipt(receipt string) (full, rest string, ok bool) {
 }
 
 func (n *fakeNode) Ack(_ context.Context, r *freshetv1.AckRequest) (*freshetv1.SettleResponse, error) {
-	return n.byReceipt(r.GetReceipts(), func(q *fakeQueue, offset uint64) {
-		delete(q.leases, offset)
-		q.acked[offset]++
-	})
+	return n.byReceipt(r.GetReceipts(), (*fakeQueue).ack)
 }
 
 func (n *fakeNode) Extend(_ context.Context, r *freshetv1.ExtendRequest) (*freshetv1.SettleResponse, error) {
