@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -91,7 +92,7 @@ func TestDeadLetters(t *testing.T) {
 			if err != nil || letter.Offset != next || letter.Reason != DeadRejected || letter.Detail != "no good" || letter.Attempts != 1 {
 				t.Fatalf("%+v, %v", letter, err)
 			}
-			if string(letter.Event.Data) != string(raw(int(next)).Data) {
+			if !bytes.Equal(letter.Event.Data, raw(int(next)).Data) {
 				t.Errorf("%s", letter.Event.Data)
 			}
 			next++
@@ -124,7 +125,6 @@ func TestCluster(t *testing.T) {
 func TestFanoutMember(t *testing.T) {
 	withFake(t, func(t *testing.T, n *fakeNode, c *Client) {
 		q := n.addQueue("orders/news", freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_FANOUT, time.Minute, 5)
-		n.look(func() { n.mu.queues["orders/news/web-1"] = q })
 		publishRaw(t, c, 0, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		err := c.Fanout("orders/news", "web-1").Consume(ctx, func(context.Context, *Delivery) error {

@@ -178,25 +178,25 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	}
 	c.mu.Unlock()
 
-	errs := make([]error, len(producers))
+	closed := make([]error, len(producers))
 	var closing sync.WaitGroup
 	for i, p := range producers {
 		closing.Go(func() {
-			if errs[i] = p.Close(ctx); errors.Is(errs[i], ErrClosed) {
-				errs[i] = p.join(ctx) // somebody closes it already
+			if closed[i] = p.Close(ctx); errors.Is(closed[i], ErrClosed) {
+				closed[i] = p.join(ctx) // somebody closes it already
 			}
 		})
 	}
+	var err error
 	select {
 	case <-idle:
 	case <-ctx.Done():
-		errs = append(errs, fmt.Errorf("freshet: shutdown: %w", ctx.Err()))
+		err = fmt.Errorf("freshet: shutdown: %w", ctx.Err())
 		c.abort(ErrClosed)
 	}
 	closing.Wait()
 	c.abort(ErrClosed)
-	errs = append(errs, c.closeConns())
-	return errors.Join(errs...)
+	return errors.Join(err, errors.Join(closed...), c.closeConns())
 }
 
 func (c *Client) closeConns() error {

@@ -189,7 +189,8 @@ func (s *consumer) run(ctx context.Context) error {
 	// Handlers get what ctx carries, but end on their own terms.
 	s.work, s.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer s.stop(ErrClosed)
-	defer context.AfterFunc(s.client.context, func() { s.stop(ErrClosed) })()
+	unlink := context.AfterFunc(s.client.context, func() { s.stop(ErrClosed) })
+	defer unlink()
 
 	s.joining.Go(s.serve)
 	s.joining.Go(s.keep)

@@ -49,8 +49,9 @@ func (e *Error) grpcCode() codes.Code {
 		return codes.Unimplemented
 	case CodeTooMany, CodeLogFull, CodeBusy:
 		return codes.ResourceExhausted
+	default:
 	}
-	switch e.Code / 1000 {
+	switch int(e.Code) / 1000 {
 	case 2, 3:
 		return codes.InvalidArgument
 	case 4:

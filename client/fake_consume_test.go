@@ -201,12 +201,9 @@ func (q *fakeQueue) grant(n *fakeNode, s *fakeSession, events int, visibility ti
 	return d
 }
 
-// queueOf finds a subscription. n.mu is held.
+// queueOf finds a subscription; a fan-out of the fake has one member, whatever its name. n.mu is held.
 func (n *fakeNode) queueOf(topic, subscription, member string) (*fakeQueue, error) {
 	full := topic + "/" + subscription
-	if member != "" {
-		full += "/" + member
-	}
 	if q := n.mu.queues[full]; q != nil {
 		return q, nil
 	}

@@ -70,7 +70,14 @@ type fakeFault struct {
 
 var errFakeBreak = errors.New("the fake broke the connection")
 
+// startFake starts a fake which the test stops.
 func startFake(t testing.TB) *fakeNode {
+	n := newFake()
+	t.Cleanup(n.stop)
+	return n
+}
+
+func newFake() *fakeNode {
 	n := &fakeNode{listener: bufconn.Listen(1 << 20), server: newFakeServer(), served: make(chan error, 1), stopped: make(chan struct{})}
 	n.mu.conns = map[net.Conn]struct{}{}
 	n.mu.topics = map[string]*fakeTopic{}
@@ -81,7 +88,6 @@ func startFake(t testing.TB) *fakeNode {
 	freshetv1.RegisterConsumeServiceServer(n.server, n)
 	go func() { n.served <- n.server.Serve(n.listener) }()
 	n.ticking.Go(n.tick)
-	t.Cleanup(n.stop)
 	return n
 }
 

@@ -406,9 +406,14 @@ func (p *Producer) abandon(w *pending, ended error) Result {
 	case sealed:
 	}
 	p.mu.Unlock()
-	p.sealing.Lock() // the event's bytes are the caller's again when this returns
-	p.sealing.Unlock()
+	p.awaitSealing() // the event's bytes are the caller's again when this returns
 	return Result{Err: unknown(p.troubled(fmt.Errorf("no answer yet: %w", ended)))}
+}
+
+// awaitSealing waits until no event's bytes are read any more.
+func (p *Producer) awaitSealing() {
+	p.sealing.Lock()
+	p.sealing.Unlock() //nolint:gocritic,staticcheck // nothing is to be done with the lock: whoever had it is done
 }
 
 // troubled adds to an error why the last try failed, if it did. Whether that try's outcome is known says nothing of this event's.

@@ -17,7 +17,7 @@ import (
 // Random tests run this many seeds from this one on; `-seed N -seeds 1` replays one.
 var (
 	firstSeed = flag.Uint64("seed", 1, "first seed of random tests")
-	seedCount = flag.Uint64("seeds", 25, "how many seeds random tests run")
+	seedCount = flag.Uint64("seeds", 10, "how many seeds random tests run")
 )
 
 func eachSeed(t *testing.T, test func(t *testing.T, r *rand.Rand)) {

@@ -63,7 +63,8 @@ func (s *sender) run() {
 
 // seal makes blocks of what is gathered, while the window has room and there is reason to.
 func (s *sender) seal() {
-	for s.window.room() && s.sealOne() {
+	for more := true; more && s.window.room(); {
+		more = s.sealOne()
 	}
 }
 

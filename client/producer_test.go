@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,7 +81,7 @@ func TestPublishBatchKeepsOrderAndTellsEach(t *testing.T) {
 			}
 		}
 		stored := n.stored("orders")
-		if len(stored) != len(events)-1 || string(stored[len(stored)-1].Data) != string(events[len(events)-1].Data) {
+		if len(stored) != len(events)-1 || !bytes.Equal(stored[len(stored)-1].Data, events[len(events)-1].Data) {
 			t.Errorf("%d stored", len(stored))
 		}
 	})

@@ -174,11 +174,11 @@ func leasedRuns(ds []*Delivery) []*freshetv1.Leased {
 			list = append(list, leasedOf(d))
 			continue
 		}
-		runs := list[n-1].GetRuns()
-		if last := runs[len(runs)-1]; last.GetFirst()+uint64(last.GetCount()) == d.Offset {
+		to := list[n-1]
+		if last := to.GetRuns()[len(to.GetRuns())-1]; last.GetFirst()+uint64(last.GetCount()) == d.Offset {
 			last.Count++
 		} else {
-			list[n-1].Runs = append(runs, &freshetv1.OffsetRun{First: d.Offset, Count: 1})
+			to.Runs = append(to.Runs, &freshetv1.OffsetRun{First: d.Offset, Count: 1})
 		}
 	}
 	return list
