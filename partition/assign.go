@@ -23,7 +23,7 @@ func (m *Machine) assign(fx *Effects) {
 const turnEvents = 64
 
 func (m *Machine) assignCursor(c *cursor, fx *Effects) {
-	if c.ready.IsEmpty() || c.leased >= LeasedMax {
+	if c.ready.IsEmpty() || c.leased >= m.leasedMax {
 		return
 	}
 	open := make([]*granting, 0, len(c.sessions))
@@ -44,7 +44,7 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	size := c.subscription.stream.sizer()
 	it := c.ready.Iterator()
 	var taken []Run
-	for at := 0; it.HasNext() && len(open) > 0 && c.leased < LeasedMax; {
+	for at := 0; it.HasNext() && len(open) > 0 && c.leased < m.leasedMax; {
 		g := open[at%len(open)]
 		offset := Offset(it.PeekNext())
 		bytes := size(offset)
@@ -129,7 +129,7 @@ func (m *Machine) take(t takeSection) Result {
 	var taken []Run
 	left := int64(t.Bytes)
 	it := c.ready.Iterator()
-	for n := uint32(0); it.HasNext() && n < t.Events && c.leased < LeasedMax; n++ {
+	for n := uint32(0); it.HasNext() && n < t.Events && c.leased < m.leasedMax; n++ {
 		at := Offset(it.PeekNext())
 		if left -= int64(size(at)); left < 0 && n > 0 {
 			break

@@ -111,17 +111,16 @@ func (p *Partition) Attach(ctx context.Context, c AttachCommand, outlet Outlet) 
 	if err := p.Ready(ctx); err != nil {
 		return nil, err
 	}
-	// It is known before the entry is applied, since that entry may hold its first grants.
-	if !p.attachments.add(a) {
-		return nil, ErrUnavailable
-	}
-	res, err := p.control(ctx, attachSection{
+	answered, err := p.announce(ctx, a, attachSection{
 		Session: c.Session, Connection: a.connection, Cursor: c.Cursor, Received: c.Received,
 		CreditEvents: c.CreditEvents, CreditBytes: c.CreditBytes, VisibilityOwn: ticks(c.Visibility),
 	})
 	if err != nil {
-		p.attachments.remove(a)
-		p.joined.Done()
+		return nil, err
+	}
+	res, err := await(ctx, answered)
+	if err != nil {
+		a.abandon(ctx, err)
 		return nil, err
 	}
 	attached := Attached{
@@ -132,6 +131,44 @@ func (p *Partition) Attach(ctx context.Context, c AttachCommand, outlet Outlet) 
 		labelled("attachment", func() { a.run(attached) })
 	}()
 	return a, nil
+}
+
+// announce makes the attachment known and hands its command to the proposer, one attachment at a time: of two connections of one
+// session the machine and the attachments must take the same one for the later. It is known before the entry is applied, since that entry may
+// hold its first grants.
+func (p *Partition) announce(ctx context.Context, a *Attachment, s attachSection) (<-chan answer, error) {
+	select {
+	case p.attaching <- struct{}{}:
+		defer func() { <-p.attaching }()
+	case <-ctx.Done():
+		return nil, errors.Join(ErrBusy, ctx.Err())
+	case <-p.closing:
+		return nil, ErrUnavailable
+	}
+	if !p.attachments.add(a) {
+		return nil, ErrUnavailable
+	}
+	answered, err := p.handControl(ctx, s)
+	if err != nil {
+		p.attachments.remove(a)
+		p.joined.Done()
+	}
+	return answered, err
+}
+
+// abandon ends an attachment that came to nothing. Where the session may be attached all the same, it is detached, so that it is forgotten when
+// nobody comes for it.
+func (a *Attachment) abandon(ctx context.Context, err error) {
+	a.p.attachments.remove(a)
+	if _, refused := errors.AsType[*RefusedError](err); refused {
+		a.p.joined.Done()
+		return
+	}
+	go func() {
+		defer a.p.joined.Done()
+		// The caller has left. There is room in the lane some time, or the partition is closing and it doesn't matter.
+		_ = a.p.hand(context.WithoutCancel(ctx), a.p.controls, detachOf(a.session, a.connection))
+	}()
 }
 
 // Stamp notes a reading of the consumer's clock. It must be called before what came with it is handed on.
@@ -164,7 +201,7 @@ func (a *Attachment) stampBefore(read time.Time) uint64 {
 
 // Credit changes how much the session may hold.
 func (a *Attachment) Credit(ctx context.Context, events uint32, bytes uint64) error {
-	_, err := a.p.control(ctx, creditSection{Session: a.session, Events: events, Bytes: bytes})
+	_, err := a.p.control(ctx, creditSection{Session: a.session, Connection: a.connection, Events: events, Bytes: bytes})
 	if err == nil {
 		a.mu.Lock()
 		a.mu.parked = events == 0
@@ -329,18 +366,18 @@ func (h *hinter) wait(parked bool) error {
 		}
 		return nil
 	}
-	one := a.p.ready.join(a.cursor)
-	defer a.p.ready.leave(a.cursor, one)
+	var woken <-chan struct{}
+	if !h.ready { // who has been told waits for the timer alone, and mustn't be woken in another's place
+		one := a.p.ready.join(a.cursor)
+		defer a.p.ready.leave(a.cursor, one)
+		woken = one.woken
+	}
 	if ready := a.p.readyCount(a.cursor) > 0; ready != h.ready {
 		h.ready = ready
 		return a.outlet.Hint(ready)
 	}
 	timer, stop := a.p.options.Clock.NewTimer(hintEvery)
 	defer stop()
-	var woken <-chan struct{}
-	if !h.ready {
-		woken = one.woken
-	}
 	select {
 	case <-a.changed:
 	case <-a.ended:

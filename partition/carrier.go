@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/freshet-mq/freshet/raftlog"
 )
@@ -16,6 +17,7 @@ func (p *Partition) carry(ctx context.Context) {
 	for s := range p.carrying {
 		<-s.future.Done() // every future ends, with the group if not before
 		applied, err := s.future.Wait(ctx)
+		p.flying.Add(-s.bytes)
 		<-p.inFlight
 		fx, ok := applied.Result.(*Effects)
 		if err == nil && !ok {
@@ -29,6 +31,7 @@ func (p *Partition) carry(ctx context.Context) {
 				}
 			}
 			p.resync.Store(true)
+			p.reschedule(s.read, tickBucket)
 			continue
 		}
 		p.carryOut(s, fx)
@@ -46,7 +49,7 @@ func outcome(err error) error {
 }
 
 func (p *Partition) carryOut(s sealed, fx *Effects) {
-	p.reschedule(s)
+	p.reschedule(s.read, 0)
 	for i, c := range s.commands {
 		if c == nil {
 			continue
@@ -71,10 +74,12 @@ func (p *Partition) carryOut(s sealed, fx *Effects) {
 	}
 }
 
-// reschedule tells the proposer when the machine wants the next entry.
-func (p *Partition) reschedule(s sealed) {
+// reschedule tells the proposer when the machine wants the next entry, which is after a pause when one has just failed: its reading is lost,
+// and what was due by it is due all the same (P10).
+func (p *Partition) reschedule(read time.Time, pause Tick) {
 	var next schedule
-	p.replica.look(func(m *Machine) { next = scheduleOf(m, s.read) })
+	p.replica.look(func(m *Machine) { next = scheduleOf(m, read) })
+	next.next = max(next.next, next.clock+pause)
 	select {
 	case <-p.schedule: // stale news
 	default:
@@ -88,12 +93,13 @@ func (p *Partition) deliver(g *Grant, s sealed) {
 		a.push(*g, s.read)
 		return
 	}
-	c := &command{
-		section: detachSection{Session: g.Session, Connection: g.Connection},
-		done:    func(Result, error) {},
-	}
 	select {
-	case p.controls <- c:
+	case p.controls <- detachOf(g.Session, g.Connection):
 	default: // the lane is full: the next grant tries again, and the lease runs out at worst
 	}
+}
+
+// detachOf detaches a session whose consumer isn't there to ask for it.
+func detachOf(session SessionID, connection ConnectionID) *command {
+	return &command{section: detachSection{Session: session, Connection: connection}, done: func(Result, error) {}}
 }

@@ -28,19 +28,50 @@ type publication struct {
 // control hands a command to the proposer and waits for its result. The lane of control commands is apart from that of
 // publishing, so that acks and sessions get through however much is published.
 func (p *Partition) control(ctx context.Context, s section) (Result, error) {
-	type answer struct {
-		res Result
-		err error
+	answered, err := p.handControl(ctx, s)
+	if err != nil {
+		return Result{}, err
+	}
+	return await(ctx, answered)
+}
+
+// answer is what became of a control command.
+type answer struct {
+	res Result
+	err error
+}
+
+// handControl hands a control command to the proposer. The channel gets its answer.
+func (p *Partition) handControl(ctx context.Context, s section) (<-chan answer, error) {
+	if err := readable(s); err != nil {
+		return nil, err
 	}
 	answered := make(chan answer, 1)
 	c := &command{section: s, done: func(res Result, err error) { answered <- answer{res, err} }}
-	select {
-	case p.controls <- c:
-	case <-ctx.Done():
-		return Result{}, errors.Join(ErrBusy, ctx.Err())
+	return answered, p.hand(ctx, p.controls, c)
+}
+
+// hand puts a command into a lane. Once it has, the command's done is called, whatever happens.
+func (p *Partition) hand(ctx context.Context, lane chan<- *command, c *command) error {
+	p.handing.RLock()
+	defer p.handing.RUnlock()
+	select { // a select between room and the end would choose either
 	case <-p.closing:
-		return Result{}, ErrUnavailable
+		return ErrUnavailable
+	default:
 	}
+	select {
+	case lane <- c:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(ErrBusy, ctx.Err())
+	case <-p.closing:
+		return ErrUnavailable
+	}
+}
+
+// await waits for the answer to a control command.
+func await(ctx context.Context, answered <-chan answer) (Result, error) {
 	select {
 	case a := <-answered:
 		if a.err == nil && a.res.Refused != Done {
@@ -122,16 +153,11 @@ func (p *Partition) PublishAsync(ctx context.Context, pub Publication, done func
 			done(Published{First: res.First, Count: res.Count, Duplicate: res.Duplicate, Matched: on.reported(res)}, nil)
 		}
 	}}
-	select {
-	case p.publications <- c:
-		return nil
-	case <-ctx.Done():
+	if err := p.hand(ctx, p.publications, c); err != nil {
 		p.publishing.Release(weight)
-		return errors.Join(ErrBusy, ctx.Err())
-	case <-p.closing:
-		p.publishing.Release(weight)
-		return ErrUnavailable
+		return err
 	}
+	return nil
 }
 
 func (on *publication) reported(res Result) []Matched {
@@ -175,8 +201,13 @@ func (p *Partition) Take(ctx context.Context, t TakeCommand) (Delivery, error) {
 	res, err := p.control(ctx, takeSection{
 		Cursor: t.Cursor, Events: t.Events, Bytes: t.Bytes, Visibility: ticks(t.Visibility),
 	})
-	if err != nil || len(res.Taken.Runs) == 0 {
+	if err != nil {
+		// Whoever was woken for the events and doesn't take them passes that on.
+		p.ready.wake(t.Cursor, p.readyCount(t.Cursor))
 		return Delivery{}, err
+	}
+	if len(res.Taken.Runs) == 0 {
+		return Delivery{}, nil
 	}
 	return p.pack(&res.Taken)
 }

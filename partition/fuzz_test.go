@@ -34,7 +34,7 @@ func seedEntries(tb testing.TB) [][]byte {
 				{Verb: VerbExtend},
 			}},
 			returnSection{Decision: Decision{Verb: VerbReject, Reason: "no"}, Receipts: []Receipt{{queue, 0, 2}}},
-			creditSection{Session: sessionNamed("a"), Events: 9, Bytes: 9_000},
+			creditSection{Session: sessionNamed("a"), Connection: 1, Events: 9, Bytes: 9_000},
 		},
 		{
 			detachSection{Session: sessionNamed("a"), Connection: 1},

@@ -27,6 +27,10 @@ func leaseLess(a, b *lease) bool {
 
 // cut takes the part of a run that the lease holds out of it, and hands it to each, run by run. What the lease doesn't hold goes to lost.
 func (l *lease) cut(want Run, each func(EventRun), lost func(Run)) {
+	if n := len(l.runs); n == 0 || want.end() <= l.runs[0].First || l.runs[n-1].end() <= want.First {
+		lost(want) // a delivery whose events were extended one by one has many leases, of which all but one are passed by here
+		return
+	}
 	at := want.First
 	kept := l.runs[:0:0]
 	for _, have := range l.runs {

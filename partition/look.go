@@ -76,11 +76,11 @@ func (p *Partition) Subscriptions(id StreamID) (configs []SubscriptionConfig) {
 	return configs
 }
 
-// readyCount returns how many events of a cursor could be leased now.
+// readyCount returns how many events of a cursor could be leased now: none while as many are as may be.
 func (p *Partition) readyCount(id CursorID) (n uint64) {
 	p.replica.look(func(m *Machine) {
-		if c := m.find(id); c != nil {
-			n = c.ready.GetCardinality()
+		if c := m.find(id); c != nil && c.leased < m.leasedMax {
+			n = min(c.ready.GetCardinality(), m.leasedMax-c.leased)
 		}
 	})
 	return n

@@ -29,6 +29,8 @@ type Machine struct {
 	delays    *btree.BTreeG[cursorDelay]
 
 	lastCursor, lastLease uint64
+	// leasedMax is LeasedMax; tests make it small.
+	leasedMax uint64
 	// expired counts events whose lease ran out, for metrics.
 	expired uint64
 
@@ -43,6 +45,7 @@ func NewMachine() *Machine {
 		subscriptions: map[SubscriptionID]*subscription{},
 		sessions:      map[SessionID]*session{},
 		producers:     newProducers(),
+		leasedMax:     LeasedMax,
 		deadlines:     btree.NewG(btreeDegree, leaseLess),
 		delays:        btree.NewG(btreeDegree, cursorDelayLess),
 	}

@@ -86,6 +86,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("partition: LogBytesMax is %d, at least %d", o.LogBytesMax, 1<<20)
 	case o.CheckpointBytes < 1:
 		return fmt.Errorf("partition: CheckpointBytes is %d, at least 1", o.CheckpointBytes)
+	case o.CheckpointBytes > o.LogBytesMax/8: // what is reclaimed in eighths of it would never be
+		return fmt.Errorf("partition: CheckpointBytes is %d, at most %d, an eighth of LogBytesMax", o.CheckpointBytes, o.LogBytesMax/8)
 	case o.AwayAfter < 0:
 		return fmt.Errorf("partition: AwayAfter is %v, at least 0", o.AwayAfter)
 	}

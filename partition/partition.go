@@ -40,7 +40,7 @@ const (
 // in the order of the log; one for each attachment (attachment.go) sends deliveries; the reclaimer (retain.go) makes room in the log.
 //
 // Locks: replica.mu guards the machine; attachments.mu the attachments; ready.mu and appended.mu those who wait. None is held while
-// another is taken, but for replica.mu inside none of them.
+// another is taken, but for replica.mu inside none of them. handing is held by whoever waits for room in a lane, attaching by one of those.
 type Partition struct {
 	options Options
 	replica *replica
@@ -51,6 +51,13 @@ type Partition struct {
 	publishing   *semaphore.Weighted
 	inFlight     chan struct{}
 	carrying     chan sealed
+	// flying is how many bytes are proposed and not yet applied.
+	flying atomic.Int64
+
+	// handing is held for reading by those who put commands into lanes, so that Close knows when the last has.
+	handing sync.RWMutex
+	// attaching has a value while somebody attaches, so that attachments come into being in the order of the log.
+	attaching chan struct{}
 
 	// schedule holds the latest news of the machine's clock and next deadline for the proposer.
 	schedule chan schedule
@@ -90,6 +97,7 @@ func Open(o Options) (*Partition, error) {
 		publishing:   semaphore.NewWeighted(publishingBytesMax),
 		inFlight:     make(chan struct{}, entriesInFlight),
 		carrying:     make(chan sealed, entriesInFlight),
+		attaching:    make(chan struct{}, 1),
 		schedule:     make(chan schedule, 1),
 		reclaims:     make(chan struct{}, 1),
 		leadersIn:    make(chan struct{}),
@@ -152,6 +160,9 @@ func (p *Partition) Close() error {
 	p.attachments.endAll(ErrUnavailable, true)
 	err := p.group.Close()
 	p.joined.Wait()
+	p.handing.Lock() // whoever comes later sees that it is closing
+	defer p.handing.Unlock()
+	p.refuseWaiting()
 	return err
 }
 

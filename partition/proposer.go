@@ -12,6 +12,7 @@ import (
 type sealed struct {
 	commands []*command // by section; nil for the clock's
 	future   *raftlog.Future
+	bytes    int64
 	// read is when the entry's clock section was read.
 	read time.Time
 }
@@ -57,7 +58,6 @@ func (p *Partition) propose(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			pr.refuseWaiting()
 			return
 		case l, open := <-p.group.Leadership():
 			switch {
@@ -110,20 +110,11 @@ func (pr *proposer) lead(ctx context.Context) {
 func (pr *proposer) begin() bool {
 	p := pr.p
 	pr.read = p.now()
-	pr.away = nil
 	var err error
 	p.replica.look(func(m *Machine) {
 		err = pr.routes.rebuild(m)
 		pr.schedule = scheduleOf(m, pr.read)
-		for _, st := range m.streamOrder {
-			for _, sub := range st.subscriptions {
-				for _, c := range sub.cursors {
-					for _, s := range c.sessions {
-						pr.away = append(pr.away, awaySession{s.id, s.connection, pr.read.Add(p.options.AwayAfter)})
-					}
-				}
-			}
-		}
+		pr.findAway(m, func(*session) bool { return true })
 	})
 	if err != nil {
 		p.options.Fatal(err)
@@ -132,13 +123,31 @@ func (pr *proposer) begin() bool {
 	return true
 }
 
+// findAway lists the sessions that are away, from now on.
+func (pr *proposer) findAway(m *Machine, away func(*session) bool) {
+	pr.away = nil
+	at := pr.p.now().Add(pr.p.options.AwayAfter)
+	for _, st := range m.streamOrder {
+		for _, sub := range st.subscriptions {
+			for _, c := range sub.cursors {
+				for _, s := range c.sessions {
+					if away(s) {
+						pr.away = append(pr.away, awaySession{s.id, s.connection, at})
+					}
+				}
+			}
+		}
+	}
+}
+
 func scheduleOf(m *Machine, read time.Time) schedule {
 	s := schedule{clock: m.clock, read: read}
 	s.next, s.due = m.NextDeadline()
 	return s
 }
 
-// resync waits until nothing is on its way and builds the routes anew. It is called with one place in flight taken, and keeps it.
+// resync waits until nothing is on its way and takes over anew what an entry that failed would have changed: the routes, and who is away.
+// It is called with one place in flight taken, and keeps it.
 func (pr *proposer) resync(ctx context.Context) bool {
 	p := pr.p
 	for range entriesInFlight - 1 {
@@ -149,7 +158,10 @@ func (pr *proposer) resync(ctx context.Context) bool {
 		}
 	}
 	var err error
-	p.replica.look(func(m *Machine) { err = pr.routes.rebuild(m) })
+	p.replica.look(func(m *Machine) {
+		err = pr.routes.rebuild(m)
+		pr.findAway(m, func(s *session) bool { return !s.live(m.term) })
+	})
 	for range entriesInFlight - 1 {
 		<-p.inFlight
 	}
@@ -212,24 +224,27 @@ func (pr *proposer) seal(first *command) {
 	p := pr.p
 	s := sealed{}
 	pr.buf = appendEntryHeader(pr.buf[:0])
-	// Nothing is proposed later than the reading says: acks that came before it are in this entry or were in one before.
+	// What the control lane holds comes along, however much is published. What comes after the reading doesn't: a lease that it
+	// begins or extends counts from the reading, and from a later time for its client, who would believe in it for too long (P4).
+	waiting := len(p.controls)
 	s.read = pr.readClock(&s)
 	pr.add(&s, first)
-	// What the control lane held when the clock was read comes along, however much is published.
-	pr.drain(&s, p.controls, controlBytes)
-	pr.drain(&s, p.publications, entryBytes)
+	pr.drain(&s, p.controls, waiting, controlBytes)
+	pr.drain(&s, p.publications, len(p.publications), entryBytes)
 	pr.addAway(&s)
 	entry := append(make([]byte, 0, len(pr.buf)), pr.buf...)
 	if cap(pr.buf) > 4*entryBytes {
 		pr.buf = nil // one large block mustn't keep its room for ever
 	}
+	s.bytes = int64(len(entry)) + raftlog.EntryOverhead
+	p.flying.Add(s.bytes)
 	s.future = p.group.Propose(entry)
 	p.carrying <- s // never full: there are as many places as there may be in flight
 }
 
-// drain adds what waits in a lane while the entry is below a size.
-func (pr *proposer) drain(s *sealed, lane <-chan *command, size int) {
-	for len(pr.buf) < size {
+// drain adds the first n of what waits in a lane while the entry is below a size.
+func (pr *proposer) drain(s *sealed, lane <-chan *command, n, size int) {
+	for ; n > 0 && len(pr.buf) < size; n-- {
 		select {
 		case c := <-lane:
 			pr.add(s, c)
@@ -262,7 +277,10 @@ func (pr *proposer) add(s *sealed, c *command) {
 	var sec section
 	var err error
 	if c.publication != nil {
-		sec, err = pr.routes.match(c.publication)
+		// Those that were let in while the log had room may be more than it has room for.
+		if err = pr.p.roomFor(len(pr.buf) + len(c.publication.Block)); err == nil {
+			sec, err = pr.routes.match(c.publication)
+		}
 	} else {
 		sec = c.section
 		err = pr.routes.follow(sec)
@@ -293,7 +311,7 @@ func (pr *proposer) addAway(s *sealed) {
 		pr.buf = appendSection(pr.buf, detachSection{Session: pr.away[n].session, Connection: pr.away[n].connection, Away: true})
 		s.commands = append(s.commands, nil)
 	}
-	pr.away = append(pr.away[:0:0], pr.away[n:]...)
+	pr.away = pr.away[n:] // append moves the rest to a new array at times
 }
 
 // refuseUntil refuses everything once the log has ended by itself, until the partition is closed.
@@ -305,19 +323,18 @@ func (pr *proposer) refuseUntil(ctx context.Context) {
 		case c := <-pr.p.publications:
 			c.done(Result{}, ErrUnavailable)
 		case <-ctx.Done():
-			pr.refuseWaiting()
 			return
 		}
 	}
 }
 
-// refuseWaiting answers everything that still waits when the replica ends.
-func (pr *proposer) refuseWaiting() {
+// refuseWaiting answers everything that still waits when the replica has ended.
+func (p *Partition) refuseWaiting() {
 	for {
 		select {
-		case c := <-pr.p.controls:
+		case c := <-p.controls:
 			c.done(Result{}, ErrUnavailable)
-		case c := <-pr.p.publications:
+		case c := <-p.publications:
 			c.done(Result{}, ErrUnavailable)
 		default:
 			return

@@ -108,7 +108,7 @@ func (w *walk) random(tb testing.TB) error {
 		case w.rng.IntN(20) == 0:
 			add(detachSection{Session: sessionNamed(name), Connection: ConnectionID(s.conn), Away: w.rng.IntN(2) == 0}, nil)
 		case w.rng.IntN(19) == 0:
-			add(creditSection{Session: sessionNamed(name), Events: w.rng.Uint32N(20), Bytes: 2_000}, nil)
+			add(creditSection{Session: sessionNamed(name), Connection: ConnectionID(s.conn), Events: w.rng.Uint32N(20), Bytes: 2_000}, nil)
 		case w.rng.IntN(25) == 0:
 			add(closeSection{Session: sessionNamed(name), Received: s.received, Unstarted: w.some(s)}, nil)
 			delete(w.sessions, name)

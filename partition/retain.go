@@ -3,6 +3,8 @@ package partition
 import (
 	"context"
 	"errors"
+
+	"github.com/freshet-mq/freshet/raftlog"
 )
 
 // retainFrom returns the oldest entry that holds events that aren't settled, or the next one.
@@ -27,7 +29,7 @@ func (p *Partition) retain() (from Index) {
 // roomInLog refuses publishing when the log is nearly full, and names who holds it.
 func (p *Partition) roomInLog() error {
 	u := p.group.Usage()
-	limit := u.BytesMax / 100 * publishAtPercent
+	limit := publishingLimit(u)
 	if u.Bytes < limit/4*3 {
 		return nil
 	}
@@ -39,7 +41,24 @@ func (p *Partition) roomInLog() error {
 	if u.Bytes < limit {
 		return nil
 	}
-	full := &LogFullError{Bytes: u.Bytes, Limit: limit}
+	return p.logFull(u)
+}
+
+// roomFor refuses so many bytes of an entry with a block that would take the log beyond what publishing may use, once everything that is on
+// its way is there: the rest stays for acks, without which nothing would ever leave the log.
+func (p *Partition) roomFor(bytes int) error {
+	u := p.group.Usage()
+	if u.Bytes+p.flying.Load()+int64(bytes) <= publishingLimit(u) {
+		return nil
+	}
+	return p.logFull(u)
+}
+
+func publishingLimit(u raftlog.Usage) int64 { return u.BytesMax / 100 * publishAtPercent }
+
+// logFull names who holds the log.
+func (p *Partition) logFull(u raftlog.Usage) error {
+	full := &LogFullError{Bytes: u.Bytes, Limit: publishingLimit(u)}
 	s := p.Status()
 	full.Held, full.Stream, full.Holder, full.Offset = s.Held, s.OldestStream, s.OldestHolder, s.OldestOffset
 	return full

@@ -100,7 +100,10 @@ func (s *story) line(line string) {
 	case "detach":
 		add(detachSection{Session: sessionNamed(rest[0]), Connection: ConnectionID(s.opt(opts, "conn", 1)), Away: opts["away"] == "yes"})
 	case "credit":
-		add(creditSection{Session: sessionNamed(rest[0]), Events: uint32(s.num(rest[1])), Bytes: s.opt(opts, "bytes", 1<<20)})
+		add(creditSection{
+			Session: sessionNamed(rest[0]), Connection: ConnectionID(s.opt(opts, "conn", 1)),
+			Events: uint32(s.num(rest[1])), Bytes: s.opt(opts, "bytes", 1<<20),
+		})
 	case "close":
 		add(closeSection{Session: sessionNamed(rest[0]), Received: s.opt(opts, "received", 0), Unstarted: s.leased(rest[1:])})
 	case "ack", "extend", "release", "reject":

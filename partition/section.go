@@ -93,6 +93,37 @@ func appendSection(b []byte, s section) []byte {
 	return b
 }
 
+// readable reports what couldn't be read back. An entry that has such a section would stop every replica, and again at each start.
+func readable(s section) (err error) {
+	body := s.appendBody(nil)
+	switch s.(type) {
+	case clockSection:
+		_, err = decodeClock(body)
+	case streamSection:
+		_, err = decodeStream(body)
+	case subscriptionSection:
+		_, err = decodeSubscription(body)
+	case attachSection:
+		_, err = decodeAttach(body)
+	case detachSection:
+		_, err = decodeDetach(body)
+	case creditSection:
+		_, err = decodeCredit(body)
+	case settleSection:
+		_, err = decodeSettle(body)
+	case closeSection:
+		_, err = decodeClose(body)
+	case takeSection:
+		_, err = decodeTake(body)
+	case returnSection:
+		_, err = decodeReturn(body)
+	}
+	if err != nil {
+		return fmt.Errorf("partition: a command is beyond its bounds: %w", err)
+	}
+	return nil
+}
+
 // rawSection is a section as it stands in an entry, its body not copied.
 type rawSection struct {
 	kind SectionType

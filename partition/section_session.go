@@ -64,17 +64,19 @@ func decodeDetach(body []byte) (s detachSection, err error) {
 	return s, d.done("detach")
 }
 
-// creditSection changes how much a session may hold.
+// creditSection changes how much a session may hold. Like news of an old connection's end, an old connection's credit is none of its successor's.
 type creditSection struct {
-	Session SessionID
-	Events  uint32
-	Bytes   uint64
+	Session    SessionID
+	Connection ConnectionID
+	Events     uint32
+	Bytes      uint64
 }
 
 func (creditSection) sectionType() SectionType { return sectionCredit }
 
 func (s creditSection) appendBody(b []byte) []byte {
 	b = append(b, s.Session[:]...)
+	b = binary.AppendUvarint(b, uint64(s.Connection))
 	b = binary.AppendUvarint(b, uint64(s.Events))
 	return binary.AppendUvarint(b, s.Bytes)
 }
@@ -82,6 +84,7 @@ func (s creditSection) appendBody(b []byte) []byte {
 func decodeCredit(body []byte) (s creditSection, err error) {
 	d := decoder{b: body}
 	s.Session = d.session()
+	s.Connection = ConnectionID(d.uvarint("connection"))
 	s.Events = uint32(d.bounded("credit events", CreditEventsMax))
 	s.Bytes = d.bounded("credit bytes", CreditBytesMax)
 	return s, d.done("credit")

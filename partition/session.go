@@ -80,9 +80,10 @@ func (m *Machine) attach(a attachSection) Result {
 		s.visibility = s.cursor.subscription.Visibility
 	}
 	s.received = max(s.received, a.Received)
-	// What was sent and never arrived is free at once, and wasn't an attempt.
+	// What was sent and never arrived is free at once, and wasn't an attempt. An attach that comes late, behind a later one or an ack, knows
+	// less of what arrived than the session: that is still being worked on (P4).
 	for _, l := range slices.Clone(s.leases) {
-		if l.delivery > a.Received {
+		if l.delivery > s.received {
 			m.end(l, comeback{kind: comebackUndelivered})
 		}
 	}
@@ -121,7 +122,7 @@ func (m *Machine) detach(d detachSection) Result {
 
 func (m *Machine) credit(c creditSection) Result {
 	s := m.sessions[c.Session]
-	if s == nil {
+	if s == nil || s.connection != c.Connection {
 		return Result{Refused: RefusedSession}
 	}
 	s.creditEvents, s.creditBytes = c.Events, c.Bytes

@@ -1,0 +1,30 @@
+package partition
+
+import (
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/freshet-mq/freshet/proto/block"
+)
+
+// However many publish at once, the part of the log that is for acks stays theirs.
+func TestPublishersLeaveRoomForAcks(t *testing.T) {
+	p := openWith(t, Options{LogBytesMax: 1 << 20})
+	var wg sync.WaitGroup
+	for range 60 {
+		wg.Go(func() {
+			_, err := p.Publish(t.Context(), Publication{Stream: 1, Block: testBlock(t, 1, 50_000, block.Producer{})})
+			if full := (*LogFullError)(nil); err != nil && !errors.As(err, &full) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if u := p.group.Usage(); u.Bytes > publishingLimit(u) || u.Bytes < u.BytesMax/2 {
+		t.Fatalf("the log holds %d bytes of %d, publishing may use %d", u.Bytes, u.BytesMax, publishingLimit(u))
+	}
+	if _, err := p.Take(t.Context(), TakeCommand{Cursor: CursorID{Subscription: 10}, Events: 1}); err != nil {
+		t.Fatal(err)
+	}
+}
