@@ -145,6 +145,9 @@ func (c *Client) runConsumer(ctx context.Context, full, member string, kind Kind
 		return err
 	}
 	name.member = member
+	if handler == nil {
+		return argumentError("handler", "there is no handler")
+	}
 	s := &consumer{
 		client: c, name: name, kind: kind, handler: handler,
 		options: consumeOptions{

@@ -250,6 +250,34 @@ func TestLostSettledIsAskedAgain(t *testing.T) {
 	})
 }
 
+// TestSupersededConnection: a connection that was thought dead attaches late and takes the session over. It is taken back, with its leases.
+func TestSupersededConnection(t *testing.T) {
+	withQueue(t, 10*time.Second, 1, func(t *testing.T, n *fakeNode, c *Client, q *fakeQueue) {
+		k := consume(t, c, func(ctx context.Context, d *Delivery) error {
+			select {
+			case <-time.After(15 * time.Second):
+				return nil
+			case <-ctx.Done():
+				t.Errorf("the handler's context ended: %v", context.Cause(ctx))
+				return ctx.Err()
+			}
+		})
+		<-time.After(5 * time.Second)
+		n.look(func() {
+			for _, s := range q.sessions {
+				s.stream = &fakeStream{changed: make(chan struct{}, 1)}
+			}
+		})
+		<-time.After(time.Minute)
+		k.end(t)
+		n.look(func() {
+			if len(q.acked) != 1 || len(q.tries) != 0 {
+				t.Errorf("acked %v, tries %v", q.acked, q.tries)
+			}
+		})
+	})
+}
+
 // TestForgottenSession: the node was away for so long that it forgot the session. Everything comes again, to a session that begins anew.
 func TestForgottenSession(t *testing.T) {
 	withQueue(t, time.Minute, 5, func(t *testing.T, n *fakeNode, c *Client, q *fakeQueue) {
@@ -425,6 +453,7 @@ func TestConsumeIsRefused(t *testing.T) {
 		n.addQueue("orders/news", freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_FANOUT, time.Minute, 5)
 		for name, err := range map[string]error{
 			"a fan-out as a queue": c.Queue("orders/news").Consume(t.Context(), nothing),
+			"no handler":           c.Queue("orders/billing").Consume(t.Context(), nil),
 			"no slash":             c.Queue("orders").Consume(t.Context(), nothing),
 			"no member":            c.Fanout("orders/news", "").Consume(t.Context(), nothing),
 			"window":               c.Queue("orders/billing").Consume(t.Context(), nothing, WithWindow(0, 1)),
@@ -455,7 +484,7 @@ func TestShutdownDrains(t *testing.T) {
 		if err := <-k.done; err != nil || n.acks(q) != 3 {
 			t.Errorf("%v, %d acked", err, n.acks(q))
 		}
-		if err := c.Queue("orders/billing").Consume(t.Context(), nil); !errors.Is(err, ErrClosed) {
+		if err := c.Queue("orders/billing").Consume(t.Context(), func(context.Context, *Delivery) error { return nil }); !errors.Is(err, ErrClosed) {
 			t.Errorf("after shutdown: %v", err)
 		}
 		if err := c.Shutdown(t.Context()); !errors.Is(err, ErrClosed) {

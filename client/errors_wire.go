@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -75,6 +76,9 @@ func errorOf(ctx context.Context, err error) error {
 	}
 	if errors.Is(err, io.EOF) { // a stream that the other side ended without a word
 		return &Error{Code: CodeOutcomeUnknown, Message: "the node ended the connection", Retryable: true, OutcomeUnknown: true}
+	}
+	if errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // there is no other way to tell Shutdown's end from the node's
+		return ErrClosed
 	}
 	return errorOfStatus(status.Convert(err))
 }

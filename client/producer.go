@@ -274,8 +274,12 @@ func (p *Producer) prepare(ctx context.Context, e *Event, w *pending) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("freshet: not sent: %w", err)
 	}
+	var now time.Time
+	if e.Data == nil {
+		now = time.Now() // an envelope's time
+	}
 	var err error
-	if w.record, err = e.record(time.Now()); err != nil {
+	if w.record, err = e.record(now); err != nil {
 		return err
 	}
 	w.size, err = checkRecord(&w.record)

@@ -34,13 +34,8 @@ func (s *consumer) serve() {
 		if s.context.Err() != nil {
 			return
 		}
-		if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeSessionLost {
-			if err := s.sessionLost(); err != nil {
-				s.fail(err)
-				return
-			}
-		} else if definite(err) {
-			s.fail(err)
+		if fatal := s.afterBreak(attached, err); fatal != nil {
+			s.fail(fatal)
 			return
 		}
 		s.client.options.logger.Debug("consuming again after a pause", "subscription", s.name.subscription, "error", err)
@@ -48,6 +43,20 @@ func (s *consumer) serve() {
 			return
 		}
 	}
+}
+
+// afterBreak decides what the end of a connection means. An error ends the consumer.
+func (s *consumer) afterBreak(attached bool, err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeSessionLost {
+		if attached {
+			return nil // another connection took the session, one of ours that was thought dead: it is ours to take back
+		}
+		return s.sessionLost()
+	}
+	if definite(err) {
+		return err
+	}
+	return nil
 }
 
 // connect attaches the session and receives until the connection is over. It reports whether the session was attached.

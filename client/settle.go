@@ -227,7 +227,9 @@ func (s *consumer) answered(r *freshetv1.Settled) error {
 		e.finish(nil)
 	}
 	s.checkMilestones()
-	s.pokeKeep()
+	if f.extendsAll || len(f.extensions) > 0 {
+		s.pokeKeep() // deadlines moved; that others vanished it need not know
+	}
 	s.pokeTalk()
 	return nil
 }
