@@ -145,7 +145,7 @@ func benchEvent(i int) Event {
 
 // BenchmarkPublish is what an event of 256 bytes costs the client, gRPC and a node that does nothing, all on one machine.
 func BenchmarkPublish(b *testing.B) {
-	for name, make := range map[string]func(i int) Event{
+	for name, event := range map[string]func(i int) Event{
 		"raw": benchEvent,
 		"bytes": func(i int) Event {
 			e := benchEvent(i)
@@ -160,7 +160,7 @@ func BenchmarkPublish(b *testing.B) {
 			b.Run(name+"/"+compression.String(), func(b *testing.B) {
 				events := []Event{}
 				for i := range 1000 {
-					events = append(events, make(i))
+					events = append(events, event(i))
 				}
 				c := benchClient(b)
 				p, err := c.Producer("orders", WithCompression(compression))

@@ -1,7 +1,7 @@
 package client
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -119,7 +119,7 @@ func (n *fakeNode) append(request *freshetv1.PublishRequest, topic *fakeTopic, b
 	}
 	close(topic.appended)
 	topic.appended = make(chan struct{})
-	for name, q := range n.mu.queues {
+	for _, q := range n.mu.queues {
 		if q.topic != topic {
 			continue
 		}
@@ -130,14 +130,8 @@ func (n *fakeNode) append(request *freshetv1.PublishRequest, topic *fakeTopic, b
 		if request.GetReportMatches() {
 			answer.Matched = append(answer.Matched, &freshetv1.Match{Subscription: q.name, Events: all})
 		}
-		_ = name
 	}
-	slices.SortFunc(answer.GetMatched(), func(a, b *freshetv1.Match) int {
-		if a.GetSubscription() < b.GetSubscription() {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(answer.GetMatched(), func(a, b *freshetv1.Match) int { return cmp.Compare(a.GetSubscription(), b.GetSubscription()) })
 }
 
 // raise carries out a ghost, if there are so many, and drops its answer.
@@ -158,10 +152,4 @@ func (n *fakeNode) forgetProducers() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	clear(n.mu.producers)
-}
-
-func (n *fakeNode) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return fmt.Sprintf("%d topics, %d producers, %d ghosts", len(n.mu.topics), len(n.mu.producers), len(n.mu.ghosts))
 }
