@@ -3,6 +3,8 @@ package partition
 import (
 	"cmp"
 	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
 )
 
 // assign gives ready events to the sessions that have room, on every cursor that this entry changed, in the cursors' own order (P9).
@@ -29,7 +31,7 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	open := make([]*granting, 0, len(c.sessions))
 	for i := range c.sessions {
 		s := c.sessions[(c.turn+i)%len(c.sessions)]
-		if s.live(m.term) && s.room(0) {
+		if s.live(m.term) && s.heldEvents < s.creditEvents {
 			open = append(open, &granting{session: s})
 		}
 	}
@@ -41,22 +43,24 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	if ready := c.ready.GetCardinality(); ready < uint64(turn*len(open)) {
 		turn = max(1, int(ready)/len(open))
 	}
-	size := c.subscription.stream.sizer()
-	it := c.ready.Iterator()
-	var taken []Run
-	for at := 0; it.HasNext() && len(open) > 0 && c.leased < m.leasedMax; {
+	rows := rowReader{it: c.ready.ManyIterator()}
+	m.taken = m.taken[:0]
+	for at := 0; len(open) > 0 && c.leased < m.leasedMax; {
+		row := rows.peek()
+		if row.Count == 0 {
+			break
+		}
 		g := open[at%len(open)]
-		offset := Offset(it.PeekNext())
-		bytes := size(offset)
-		if !g.session.room(bytes) {
+		row.Count = min(row.Count, uint32(turn-g.inTurn), uint32(min(m.leasedMax-c.leased, LeasedMax)))
+		given := m.give(g, c, row, fx)
+		if given == 0 {
 			open = slices.Delete(open, at%len(open), at%len(open)+1)
 			m.finish(g, fx)
 			continue
 		}
-		it.Next()
-		m.give(g, c, offset, bytes, fx)
-		taken = appendOffset(taken, offset)
-		if g.inTurn++; g.inTurn >= turn {
+		rows.skip(given)
+		m.taken = joinRun(m.taken, Run{row.First, given})
+		if g.inTurn += int(given); g.inTurn >= turn {
 			g.inTurn = 0
 			at++
 		}
@@ -64,40 +68,112 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	for _, g := range open {
 		m.finish(g, fx)
 	}
+	c.hold(m.taken)
+}
+
+// hold moves events from ready to held.
+func (c *cursor) hold(taken []Run) {
 	for _, r := range taken {
 		c.ready.RemoveRange(uint64(r.First), uint64(r.end()))
 		c.held.AddRange(uint64(r.First), uint64(r.end()))
 	}
 }
 
+// rowReader reads a bitmap as runs, many offsets at a time. The bitmap mustn't change meanwhile.
+type rowReader struct {
+	it   roaring64.ManyIntIterable64
+	buf  [256]uint64
+	rest []uint64
+	row  Run
+}
+
+// peek returns the next run, or a part of it; of no events at the end.
+func (r *rowReader) peek() Run {
+	if r.row.Count > 0 {
+		return r.row
+	}
+	if len(r.rest) == 0 {
+		r.rest = r.buf[:r.it.NextMany(r.buf[:])]
+		if len(r.rest) == 0 {
+			return Run{}
+		}
+	}
+	n := 1
+	for n < len(r.rest) && r.rest[n] == r.rest[0]+uint64(n) {
+		n++
+	}
+	r.row = Run{Offset(r.rest[0]), uint32(n)}
+	r.rest = r.rest[n:]
+	return r.row
+}
+
+// skip takes events off the run that peek returned.
+func (r *rowReader) skip(n uint32) {
+	r.row.First += Offset(n)
+	r.row.Count -= n
+}
+
 // granting is a session that is being given events.
 type granting struct {
 	session *session
 	lease   *lease
-	events  int
+	events  uint32
 	bytes   uint64
 	inTurn  int
 }
 
-// give puts one event into the session's delivery, and begins another delivery when that one is full.
-func (m *Machine) give(g *granting, c *cursor, at Offset, bytes uint64, fx *Effects) {
-	if g.lease != nil && (g.events >= deliveryEventsMax || g.bytes+bytes > deliveryBytesMax) {
-		m.finish(g, fx)
+// give puts a run's first events into the session's delivery, as many as it has room for, and says how many that were. It begins another
+// delivery when the one at hand is full.
+func (m *Machine) give(g *granting, c *cursor, row Run, fx *Effects) uint32 {
+	s, st := g.session, c.subscription.stream
+	if s.heldEvents >= s.creditEvents {
+		return 0
 	}
-	s := g.session
+	row.Count = min(row.Count, s.creditEvents-s.heldEvents)
+	events, bytes := st.fit(row, room(s.creditBytes, s.heldBytes))
+	if events == 0 {
+		if s.heldEvents > 0 {
+			return 0
+		}
+		row.Count = 1 // one event is given whatever its size to a session that holds none
+		events, bytes = 1, st.bytesOf(row)
+	}
+	row.Count = events
+	if g.lease != nil && (g.events+events > deliveryEventsMax || g.bytes+bytes > deliveryBytesMax) {
+		part := Run{row.First, min(events, deliveryEventsMax-g.events)}
+		if events, bytes = st.fit(part, room(deliveryBytesMax, g.bytes)); events == 0 {
+			m.finish(g, fx)
+			return m.give(g, c, row, fx)
+		}
+		row.Count = events
+	}
 	if g.lease == nil {
 		s.lastDelivery++
 		g.lease = m.grant(c, s, s.visibility)
 		g.lease.delivery = s.lastDelivery
 		s.insert(g.lease)
 		g.events, g.bytes = 0, 0
+		if bytes > deliveryBytesMax && events > 1 {
+			if events, bytes = st.fit(row, deliveryBytesMax); events == 0 {
+				events, bytes = 1, st.bytesOf(Run{row.First, 1})
+			}
+			row.Count = events
+		}
 	}
-	g.lease.hold(at)
-	g.events++
+	g.lease.hold(row)
+	g.events += events
 	g.bytes += bytes
-	s.heldEvents++
+	s.heldEvents += events
 	s.heldBytes += bytes
-	c.leased++
+	c.leased += uint64(events)
+	return events
+}
+
+func room(limit, used uint64) uint64 {
+	if used >= limit {
+		return 0
+	}
+	return limit - used
 }
 
 // finish makes the delivery of a session an effect.
@@ -125,35 +201,37 @@ func (m *Machine) take(t takeSection) Result {
 		visibility = c.subscription.Visibility
 	}
 	res := Result{Taken: Grant{Stream: c.subscription.stream.id, Epoch: m.applied, Visibility: visibility}}
-	size := c.subscription.stream.sizer()
+	rows := rowReader{it: c.ready.ManyIterator()}
 	var taken []Run
-	left := int64(t.Bytes)
-	it := c.ready.Iterator()
-	for n := uint32(0); it.HasNext() && n < t.Events && c.leased < m.leasedMax; n++ {
-		at := Offset(it.PeekNext())
-		if left -= int64(size(at)); left < 0 && n > 0 {
+	left := t.Bytes
+	for n := uint32(0); n < t.Events && c.leased < m.leasedMax; n++ {
+		row := rows.peek()
+		if row.Count == 0 {
 			break
 		}
-		it.Next()
+		row.Count = 1
+		bytes := c.subscription.stream.bytesOf(row)
+		if bytes > left && n > 0 {
+			break
+		}
+		left = room(left, bytes)
+		rows.skip(1)
 		l := m.grant(c, nil, visibility)
-		l.hold(at)
-		c.taken[at] = l
+		l.hold(row)
+		c.taken[row.First] = l
 		c.leased++
 		res.Taken.Runs = append(res.Taken.Runs, l.runs[0])
-		taken = appendOffset(taken, at)
+		taken = joinRun(taken, row)
 	}
-	for _, r := range taken {
-		c.ready.RemoveRange(uint64(r.First), uint64(r.end()))
-		c.held.AddRange(uint64(r.First), uint64(r.end()))
-	}
+	c.hold(taken)
 	return res
 }
 
-// appendOffset adds an offset to ascending runs.
-func appendOffset(runs []Run, at Offset) []Run {
-	if n := len(runs); n > 0 && runs[n-1].end() == at {
-		runs[n-1].Count++
+// joinRun adds a run behind ascending runs.
+func joinRun(runs []Run, r Run) []Run {
+	if n := len(runs); n > 0 && runs[n-1].end() == r.First {
+		runs[n-1].Count += r.Count
 		return runs
 	}
-	return append(runs, Run{at, 1})
+	return append(runs, r)
 }

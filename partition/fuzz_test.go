@@ -138,4 +138,9 @@ func FuzzMatchIndex(f *testing.F) {
 	})
 }
 
-func has(m matched, i int) bool { return m.Words == nil || m.Words[i/64]>>(i%64)&1 == 1 }
+func has(m matched, i int) bool {
+	if m.Words == nil {
+		return true
+	}
+	return m.Words[i/64]>>(i%64)&1 == 1
+}

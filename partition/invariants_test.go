@@ -18,7 +18,7 @@ func checkInvariants(m *Machine) error {
 			set = roaring64.New()
 			leasedBy[l.cursor] = set
 		}
-		size := l.cursor.subscription.stream.sizer()
+		st := l.cursor.subscription.stream
 		for _, r := range l.runs {
 			for at := r.First; at < r.end(); at++ {
 				if set.Contains(uint64(at)) {
@@ -27,7 +27,7 @@ func checkInvariants(m *Machine) error {
 				set.Add(uint64(at))
 				if l.session != nil {
 					events[l.session]++
-					bytes[l.session] += size(at)
+					bytes[l.session] += st.bytesOf(Run{at, 1})
 				}
 			}
 			if r.Attempt == 0 || r.Attempt > l.cursor.subscription.AttemptsMax {

@@ -70,21 +70,27 @@ func (m *Machine) grant(c *cursor, s *session, visibility Tick) *lease {
 	return l
 }
 
-// hold puts a ready event under the lease.
-func (l *lease) hold(at Offset) {
-	c := l.cursor
-	attempt := uint16(1)
-	if len(c.tries) > 0 {
-		attempt += c.tries[at].attempts
-	}
-	if n := len(l.runs); n > 0 && l.runs[n-1].end() == at && l.runs[n-1].Attempt == attempt {
-		l.runs[n-1].Count++
+// hold puts ready events under the lease.
+func (l *lease) hold(row Run) {
+	tries := l.cursor.tries
+	if len(tries) == 0 {
+		l.join(row, 1)
 		return
 	}
-	l.runs = append(l.runs, EventRun{Run{at, 1}, attempt})
+	for at := row.First; at < row.end(); at++ {
+		l.join(Run{at, 1}, tries[at].attempts+1)
+	}
 }
 
-// drop ends a lease that holds nothing more.
+func (l *lease) join(row Run, attempt uint16) {
+	if n := len(l.runs); n > 0 && l.runs[n-1].end() == row.First && l.runs[n-1].Attempt == attempt {
+		l.runs[n-1].Count += row.Count
+		return
+	}
+	l.runs = append(l.runs, EventRun{row, attempt})
+}
+
+// dropIfEmpty ends a lease that holds nothing more.
 func (m *Machine) dropIfEmpty(l *lease) {
 	if len(l.runs) > 0 {
 		return
@@ -100,10 +106,7 @@ func (m *Machine) free(l *lease, r Run) {
 	c := l.cursor
 	c.leased -= uint64(r.Count)
 	if s := l.session; s != nil {
-		size := c.subscription.stream.sizer()
-		for at := r.First; at < r.end(); at++ {
-			s.heldBytes -= size(at)
-		}
+		s.heldBytes -= c.subscription.stream.bytesOf(r)
 		s.heldEvents -= r.Count
 	} else if len(c.taken) > 0 {
 		for at := r.First; at < r.end(); at++ {

@@ -34,8 +34,9 @@ type Machine struct {
 	// expired counts events whose lease ran out, for metrics.
 	expired uint64
 
-	// dirty cursors of the entry that is being applied.
+	// dirty cursors of the entry that is being applied, and what was just taken from one: used again for each.
 	dirty []*cursor
+	taken []Run
 }
 
 // NewMachine returns a partition in which nothing has happened.

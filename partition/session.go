@@ -40,14 +40,6 @@ type session struct {
 
 func (s *session) live(term Term) bool { return s.attached && s.term == term }
 
-// room tells whether the session may get an event of that size. One event is given whatever its size to a session that holds none.
-func (s *session) room(size uint64) bool {
-	if s.heldEvents >= s.creditEvents {
-		return false
-	}
-	return s.heldEvents == 0 || s.heldBytes+size <= s.creditBytes
-}
-
 // insert puts a lease into its place.
 func (s *session) insert(l *lease) {
 	at, _ := slices.BinarySearchFunc(s.leases, l, func(a, b *lease) int {

@@ -303,7 +303,6 @@ func (m *Machine) restoreLease(d *decoder) {
 // account puts a restored lease on the books of its cursor and session.
 func (m *Machine) account(d *decoder, l *lease) {
 	c, st := l.cursor, l.cursor.subscription.stream
-	size := st.sizer()
 	for _, r := range l.runs {
 		if r.Count == 0 || r.end() > st.next || r.First < st.held() {
 			d.fail("a lease of events that aren't there")
@@ -314,9 +313,7 @@ func (m *Machine) account(d *decoder, l *lease) {
 			continue
 		}
 		l.session.heldEvents += r.Count
-		for at := r.First; at < r.end(); at++ {
-			l.session.heldBytes += size(at)
-		}
+		l.session.heldBytes += st.bytesOf(r.Run)
 	}
 	if s := l.session; s != nil {
 		s.insert(l)
@@ -353,8 +350,10 @@ func (ps *producers) restore(d *decoder) {
 // own form depends on how it came about, this one only on what is in it (P9).
 func appendSet(b []byte, set *roaring64.Bitmap) []byte {
 	var runs []Run
-	for it := set.Iterator(); it.HasNext(); {
-		runs = appendOffset(runs, Offset(it.Next()))
+	rows := rowReader{it: set.ManyIterator()}
+	for row := rows.peek(); row.Count > 0; row = rows.peek() {
+		runs = joinRun(runs, row)
+		rows.skip(row.Count)
 	}
 	b = binary.AppendUvarint(b, uint64(len(runs)))
 	last := Offset(0)

@@ -34,12 +34,24 @@ type blockRef struct {
 
 func (b *blockRef) end() Offset { return b.first + Offset(b.count) }
 
-// sizeOf returns an upper bound of an event's bytes.
-func (b *blockRef) sizeOf(at Offset) uint64 {
+// fit returns how many events from an offset on have at most so many bytes together, at most n of them, and how many bytes they have.
+func (b *blockRef) fit(from Offset, n uint32, limit uint64) (events uint32, bytes uint64) {
 	if len(b.sizes) == 1 {
-		return b.sizes[0].bytes()
+		size := b.sizes[0].bytes()
+		if size > 0 && uint64(n) > limit/size {
+			n = uint32(limit / size)
+		}
+		return n, uint64(n) * size
 	}
-	return b.sizes[at-b.first].bytes()
+	for _, class := range b.sizes[from-b.first:][:n] {
+		size := class.bytes()
+		if bytes+size > limit {
+			break
+		}
+		bytes += size
+		events++
+	}
+	return events, bytes
 }
 
 // sizeClass is an event's size rounded up in one byte: three bits of mantissa and five of exponent, so the bound is at most an
@@ -66,10 +78,13 @@ func (c sizeClass) bytes() uint64 {
 func sizesOf(b *block.Block) []sizeClass {
 	n := b.Len()
 	sizes := make([]sizeClass, n)
-	uniform := true
+	uniform, last, class := true, -1, sizeClass(0)
 	for i := range n {
-		sizes[i] = classOf(b.EventSize(i))
-		uniform = uniform && sizes[i] == sizes[0]
+		if size := b.EventSize(i); size != last { // events of one kind are often of one size
+			last, class = size, classOf(size)
+		}
+		sizes[i] = class
+		uniform = uniform && class == sizes[0]
 	}
 	if uniform {
 		return append([]sizeClass(nil), sizes[0])
@@ -90,15 +105,26 @@ func (s *stream) blockAt(at Offset) int {
 	return sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].end() > at })
 }
 
-// sizer returns events' sizes for ascending offsets, without searching for each.
-func (s *stream) sizer() func(Offset) uint64 {
-	i := -1
-	return func(at Offset) uint64 {
-		if i < 0 || at >= s.blocks[i].end() || at < s.blocks[i].first {
-			i = s.blockAt(at)
+// fit returns how many of a run's first events have at most so many bytes together, and how many bytes those are. Sizes are upper bounds.
+func (s *stream) fit(r Run, limit uint64) (events uint32, bytes uint64) {
+	for i := s.blockAt(r.First); r.Count > 0; i++ {
+		b := &s.blocks[i]
+		n := min(r.Count, uint32(b.end()-r.First))
+		fits, size := b.fit(r.First, n, limit-bytes)
+		events, bytes = events+fits, bytes+size
+		if fits < n {
+			break
 		}
-		return s.blocks[i].sizeOf(at)
+		r.First += Offset(n)
+		r.Count -= n
 	}
+	return events, bytes
+}
+
+// bytesOf returns an upper bound of the bytes of a run's events.
+func (s *stream) bytesOf(r Run) uint64 {
+	_, bytes := s.fit(r, 1<<63)
+	return bytes
 }
 
 // oldest returns the lowest offset that some cursor still holds, and which cursor that is.
