@@ -37,7 +37,8 @@ func (c *candidates) impossible(f *field) bool { return len(c.matching) == 0 && 
 
 // search is one branch put to one event.
 type search struct {
-	event  *ParsedEvent
+	event  *ParsedEvent // of which it sees the elements and arrays
+	values int          // how many the event has
 	fields branch
 	found  []*candidates // of each of fields
 
@@ -68,14 +69,36 @@ type situation struct {
 // noElement says that a field is satisfied by an absence.
 const noElement = -1
 
+// failedKept is up to how many failed situations the memory for them is kept for the next search.
+const failedKept = 1 << 10
+
+// reset makes the search one of another branch in another event, in the same memory.
+func (s *search) reset(event *ParsedEvent, values int, fields branch, found []*candidates) {
+	s.event, s.values, s.fields, s.found = event, values, fields, found
+	s.trail, s.deepest = s.trail[:0], s.deepest[:0]
+	s.reached, s.gaveUp = 0, false
+	if len(s.failed) > failedKept {
+		s.failed = nil
+	} else {
+		clear(s.failed)
+	}
+}
+
+// cleared returns a list of n zeros, in the same memory if that is large enough.
+func cleared[T any](list []T, n int) []T {
+	list = slices.Grow(list[:0], n)[:n]
+	clear(list)
+	return list
+}
+
 // together reports whether all fields can be satisfied at once.
 func (s *search) together() bool {
-	s.chosen = make([]int32, len(s.fields))
-	s.steps = searchStepsFixed + searchStepsPerValue*len(s.event.leaves)
+	s.chosen = cleared(s.chosen, len(s.fields))
+	s.steps = searchStepsFixed + searchStepsPerValue*s.values
 	if s.inArrays() {
-		s.bound = make([]int32, len(s.event.arrays))
-		s.until = make([]int32, len(s.event.arrays))
-		s.mark = make([]bool, len(s.event.elements))
+		s.bound = cleared(s.bound, len(s.event.arrays))
+		s.until = cleared(s.until, len(s.event.arrays))
+		s.mark = cleared(s.mark, len(s.event.elements))
 		s.findUntil()
 	}
 	ok := s.from(0)

@@ -31,9 +31,9 @@
 //	program.MatchBlock(events, &m)
 //	for _, match := range m.Rules() { ... match.Rule, match.Words ... }
 //
-// Set and Program are interfaces. Today there is one engine behind them, Plain, which asks each pattern in turn. It is made to
-// be obviously right rather than fast, and stays as the twin of what will be faster. Package matchertest is the conformance
-// suite that every engine passes; package corpus reads collections of cases with known answers.
+// Set and Program are interfaces with two engines behind them. Plain asks each pattern in turn: it is made to be obviously right
+// rather than fast, and is the twin of the other. Compiled looks up which patterns an event may match (DESIGN.md). Package
+// matchertest is the conformance suite that every engine passes; package corpus reads collections of cases with known answers.
 //
 // # Invariants
 //
@@ -56,5 +56,7 @@
 // pattern.go, for what a pattern is once parsed: branches of fields with alternatives. Then along a pattern's way: tokens.go,
 // syntax.go (the text as JSON), compile.go and compile_*.go (the grammar), alternative.go, wildcard.go, fold.go, number.go and
 // address.go (what each alternative matches). Along an event's way: event.go, event_json.go, match.go, array.go (fields that have
-// to match in the same array elements), set.go, matches.go. For people: error.go, place.go, explain.go, lint.go.
+// to match in the same array elements), set.go, matches.go. The compiled engine, in the order in which an event meets it: scan.go,
+// trie.go, program.go (what a value leads to), verify.go; in the order in which a rule does: compiled.go, check.go, value_key.go,
+// filing.go, postings.go. For people: error.go, place.go, explain.go, lint.go.
 package matcher

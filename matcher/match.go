@@ -58,7 +58,7 @@ func (j *judgement) branch(b branch) (bool, *search) {
 			return false, nil
 		}
 	}
-	s := &search{event: j.event, fields: b, found: make([]*candidates, len(b))}
+	s := &search{event: j.event, values: len(j.event.leaves), fields: b, found: make([]*candidates, len(b))}
 	for i, f := range b {
 		s.found[i] = j.candidates(f)
 	}

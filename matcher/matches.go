@@ -25,9 +25,15 @@ func (m Match) Has(i int) bool { return m.All() || m.Words[i/64]>>(i%64)&1 == 1 
 type Matches struct {
 	rules  []Match
 	events int
-	// arena holds the bitmaps, slot by slot; slots says which slot a rule of the program got, 0 for none.
+	words  int // of a bitmap over the block
+	// noted are the rules that matched, in the order in which they were found, and arena their bitmaps in the same order. slots
+	// says where a rule is among them.
+	noted []noted
 	arena []uint64
 	slots []int32
+	// keys and spare are for sorting alone.
+	keys, spare []uint64
+	compiled    *matching // what the compiled engine works with
 }
 
 // Events is how many events the block had.
@@ -66,43 +72,109 @@ func (m *Matches) Count(match Match) int {
 	return n
 }
 
-// reset makes m ready for a block of so many events, and a program of so many rules.
+// noted is a rule that matched some event of the block. Its bitmap stands in the arena at its own place.
+type noted struct {
+	rule int // its number in the program
+	id   uint32
+}
+
+// reset makes m ready for a block of so many events, and a program that numbers its rules below a bound.
 func (m *Matches) reset(events, rules int) {
 	m.events = events
+	m.words = (events + 63) / 64
 	m.rules = m.rules[:0]
 	m.arena = m.arena[:0]
-	m.slots = slices.Grow(m.slots[:0], rules)[:rules]
-	clear(m.slots)
+	m.noted = m.noted[:0]
+	m.slots = grown(m.slots, rules)
 }
 
-// words is how many words a bitmap over the block has.
-func (m *Matches) words() int { return (m.events + 63) / 64 }
+// slot returns the place of a rule among those noted, and whether it is there. What slots says may be from an earlier block; it
+// counts only if the rule is at that place now, so that nothing has to be cleared.
+func (m *Matches) slot(rule int) (int, bool) {
+	at := int(m.slots[rule])
+	return at, at < len(m.noted) && m.noted[at].rule == rule
+}
 
-// set notes that an event matched a rule, by the rule's position in the program.
-func (m *Matches) set(rule, event int) {
-	n := m.words()
-	if m.slots[rule] == 0 {
+// has reports whether an event was noted to match a rule.
+func (m *Matches) has(rule, event int) bool {
+	at, ok := m.slot(rule)
+	return ok && m.arena[at*m.words+event/64]>>(event%64)&1 != 0
+}
+
+// set notes that an event matched a rule, by the rule's number in the program.
+func (m *Matches) set(rule int, id uint32, event int) {
+	at, ok := m.slot(rule)
+	if !ok {
+		at = len(m.noted)
+		m.slots[rule] = int32(at)
+		m.noted = append(m.noted, noted{rule: rule, id: id})
 		start := len(m.arena)
-		m.arena = slices.Grow(m.arena, n)[:start+n]
+		m.arena = slices.Grow(m.arena, m.words)[:start+m.words]
 		clear(m.arena[start:])
-		m.slots[rule] = int32(len(m.arena) / n)
 	}
-	m.arena[(int(m.slots[rule])-1)*n+event/64] |= 1 << (event % 64)
+	m.arena[at*m.words+event/64] |= 1 << (event % 64)
 }
 
-// add lists a rule whose events have been noted, or one that matches everything. To be called by ascending id.
-func (m *Matches) add(id uint32, rule int, everything bool) {
-	switch {
-	case m.events == 0:
-	case everything:
-		m.rules = append(m.rules, Match{Rule: id})
-	case m.slots[rule] != 0:
-		n := m.words()
-		start := (int(m.slots[rule]) - 1) * n
-		match := Match{Rule: id, Words: m.arena[start : start+n : start+n]}
+// finish lists what was noted, and the rules that match everything, which are given by ascending id.
+func (m *Matches) finish(everything []uint32) {
+	if m.events == 0 {
+		return
+	}
+	m.order()
+	for _, key := range m.keys {
+		id, at := uint32(key>>32), int(uint32(key))
+		for len(everything) > 0 && everything[0] < id {
+			m.rules = append(m.rules, Match{Rule: everything[0]})
+			everything = everything[1:]
+		}
+		start := at * m.words
+		match := Match{Rule: id, Words: m.arena[start : start+m.words : start+m.words]}
 		if m.Count(match) == m.events {
 			match.Words = nil
 		}
 		m.rules = append(m.rules, match)
+	}
+	for _, id := range everything {
+		m.rules = append(m.rules, Match{Rule: id})
+	}
+}
+
+// radixMin is from how many rules on sorting by the bytes of their ids is faster than comparing them.
+const radixMin = 64
+
+// order fills keys with what was noted, by ascending id: the id, and the place below it.
+func (m *Matches) order() {
+	m.keys = m.keys[:0]
+	differ := uint32(0)
+	for at, n := range m.noted {
+		m.keys = append(m.keys, uint64(n.id)<<32|uint64(at))
+		differ |= n.id ^ m.noted[0].id
+	}
+	if len(m.keys) < radixMin {
+		slices.Sort(m.keys)
+		return
+	}
+	m.spare = slices.Grow(m.spare[:0], len(m.keys))[:len(m.keys)]
+	for shift := 0; shift < 32; shift += 8 {
+		if differ>>shift&0xFF != 0 {
+			radixPass(m.spare, m.keys, 32+shift)
+			m.keys, m.spare = m.spare, m.keys
+		}
+	}
+}
+
+// radixPass sorts keys by one byte, and leaves those that agree in it in their order.
+func radixPass(to, keys []uint64, shift int) {
+	var starts [257]int
+	for _, key := range keys {
+		starts[key>>shift&0xFF+1]++
+	}
+	for i := 1; i < len(starts); i++ {
+		starts[i] += starts[i-1]
+	}
+	for _, key := range keys {
+		digit := key >> shift & 0xFF
+		to[starts[digit]] = key
+		starts[digit]++
 	}
 }

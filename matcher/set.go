@@ -42,7 +42,7 @@ type Engine struct {
 var Plain = Engine{Name: "plain", NewSet: func() Set { return &plainSet{} }}
 
 // Engines lists the implementations that exist, the preferred one first.
-func Engines() []Engine { return []Engine{Plain} }
+func Engines() []Engine { return []Engine{Plain, Compiled} }
 
 // NewSet makes an empty set of the preferred engine.
 func NewSet() Set { return Engines()[0].NewSet() }
@@ -91,6 +91,11 @@ func (s *plainSet) Snapshot() Program {
 			p.rules = append(p.rules, rule{id: id, pattern: pattern})
 		}
 		slices.SortFunc(p.rules, func(a, b rule) int { return cmp.Compare(a.id, b.id) })
+		for _, r := range p.rules {
+			if r.pattern == nil {
+				p.everything = append(p.everything, r.id)
+			}
+		}
 		s.mu.latest = p
 	}
 	return s.mu.latest
@@ -104,26 +109,21 @@ type rule struct {
 type plainProgram struct {
 	version uint64
 	rules   []rule // by ascending id
+	// everything are the ids of those without a pattern.
+	everything []uint32
 }
 
 func (p *plainProgram) Version() uint64 { return p.version }
 
 func (p *plainProgram) MatchBlock(events []Event, m *Matches) {
 	m.reset(len(events), len(p.rules))
-	if p.selective() {
+	if len(p.rules) > len(p.everything) {
 		var j judgement
 		for i, event := range events {
 			p.matchEvent(i, ParseEvent(event), &j, m)
 		}
 	}
-	for i, r := range p.rules {
-		m.add(r.id, i, r.pattern == nil)
-	}
-}
-
-// selective reports whether any rule looks at events at all.
-func (p *plainProgram) selective() bool {
-	return slices.ContainsFunc(p.rules, func(r rule) bool { return r.pattern != nil })
+	m.finish(p.everything)
 }
 
 func (p *plainProgram) matchEvent(number int, event *ParsedEvent, j *judgement, m *Matches) {
@@ -135,7 +135,7 @@ func (p *plainProgram) matchEvent(number int, event *ParsedEvent, j *judgement, 
 			continue
 		}
 		if j.reset(r.pattern, event); j.matches() {
-			m.set(i, number)
+			m.set(i, r.id, number)
 		}
 	}
 }

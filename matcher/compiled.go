@@ -1,0 +1,137 @@
+package matcher
+
+import (
+	"slices"
+	"sync"
+)
+
+// Compiled looks rules up by what an event holds, and so costs what matches rather than how many rules there are. DESIGN.md says
+// how.
+var Compiled = Engine{Name: "compiled", NewSet: func() Set { return newCompiledSet() }}
+
+// compiledSet builds programs. What it shares with those that it has handed out, it copies before it changes it.
+type compiledSet struct {
+	mu struct {
+		sync.Mutex
+		version uint64
+		latest  *compiledProgram // of the present version, or nil
+		now     edition          // of what is built since the last snapshot
+
+		trie       trieWriter
+		postings   postingsWriter
+		users      map[uint64]uint32 // filings of each way and rung at each node
+		checks     checks
+		branches   paged[*ruleBranch]
+		numbers    numbers           // of branches
+		rules      map[uint32]uint32 // by id: 1 + the number of the first branch; 0 for a rule without a pattern
+		everything []uint32          // ids of rules without a pattern, ascending; copied when it changes
+
+		filings, best []filing // for file and unfile alone
+	}
+}
+
+// ruleBranch is a branch of a rule.
+type ruleBranch struct {
+	id     uint32
+	first  uint32 // number of the rule's first branch, which stands for the rule
+	next   uint32 // 1 + the number of the rule's next branch; 0 for none
+	filed  int32  // the check that it is filed under; filedNowhere
+	checks []*check
+}
+
+// filedNowhere is for branches that a value can't lead to, because all their fields accept absence. All events are put to them.
+const filedNowhere = -1
+
+func newCompiledSet() *compiledSet {
+	s := &compiledSet{}
+	s.mu.now = 1
+	s.mu.trie.users = make(map[uint32]uint32)
+	s.mu.trie.nodes.edit(s.mu.trie.free.take(), s.mu.now) // the top
+	s.mu.users = make(map[uint64]uint32)
+	s.mu.checks.byHash = make(map[uint64]*check)
+	s.mu.rules = make(map[uint32]uint32)
+	return s
+}
+
+func (s *compiledSet) Add(id uint32, p *Pattern) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.removeLocked(id)
+	s.mu.version++
+	s.mu.latest = nil
+	if p == nil {
+		s.mu.rules[id] = 0
+		at, _ := slices.BinarySearch(s.mu.everything, id)
+		s.mu.everything = slices.Concat(s.mu.everything[:at], []uint32{id}, s.mu.everything[at:])
+		return nil
+	}
+	first, next := uint32(0), uint32(0)
+	// From the last branch to the first, so that each knows the number of the next.
+	for i, b := range slices.Backward(p.branches) {
+		number := s.mu.numbers.take()
+		made := &ruleBranch{id: id, next: next, checks: make([]*check, len(b))}
+		for j, f := range b {
+			made.checks[j] = s.mu.checks.use(f, &s.mu.trie, s.mu.now)
+		}
+		*s.mu.branches.edit(number, s.mu.now) = made
+		s.fileLocked(number, made)
+		next = number + 1
+		if i == 0 {
+			first = number
+		}
+	}
+	for at := first + 1; at != 0; {
+		b := *s.mu.branches.at(at - 1)
+		b.first, at = first, b.next
+	}
+	s.mu.rules[id] = first + 1
+	return nil
+}
+
+func (s *compiledSet) Remove(id uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.removeLocked(id) {
+		s.mu.version++
+		s.mu.latest = nil
+	}
+}
+
+// removeLocked takes a rule out, and reports whether it was there.
+func (s *compiledSet) removeLocked(id uint32) bool {
+	at, ok := s.mu.rules[id]
+	if !ok {
+		return false
+	}
+	delete(s.mu.rules, id)
+	if at == 0 {
+		i, _ := slices.BinarySearch(s.mu.everything, id)
+		s.mu.everything = slices.Concat(s.mu.everything[:i], s.mu.everything[i+1:])
+	}
+	for at != 0 {
+		number := at - 1
+		b := *s.mu.branches.at(number)
+		s.unfileLocked(number, b)
+		for _, c := range b.checks {
+			s.mu.checks.drop(c, &s.mu.trie, s.mu.now)
+		}
+		*s.mu.branches.edit(number, s.mu.now) = nil
+		s.mu.numbers.giveBack(number)
+		at = b.next
+	}
+	return true
+}
+
+func (s *compiledSet) Snapshot() Program {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.latest == nil {
+		s.mu.latest = &compiledProgram{
+			version: s.mu.version, trie: s.mu.trie.trie, postings: s.mu.postings.postings, branches: s.mu.branches,
+			everything: s.mu.everything, rules: len(s.mu.rules),
+			branchRoom: int(s.mu.numbers.next), checkRoom: int(s.mu.checks.numbers.next),
+		}
+		s.mu.now++
+	}
+	return s.mu.latest
+}

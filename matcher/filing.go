@@ -1,0 +1,98 @@
+package matcher
+
+// Each branch is filed once, under the field that is cheapest to look up: that whose values are the most discerning, and shared
+// with the fewest branches. Sets grow rule by rule, so the choice is a greedy one; where thousands of rules have one value in common,
+// those that come later go under something else.
+
+// fileLocked chooses the check to file a branch under, and files it.
+func (s *compiledSet) fileLocked(number uint32, b *ruleBranch) {
+	b.filed = filedNowhere
+	cheapest := 0
+	for i, c := range b.checks {
+		if c.absence {
+			continue // it may match without any value to find it by
+		}
+		var cost int
+		s.mu.filings, cost = c.filings(s.mu.filings[:0])
+		for _, f := range s.mu.filings {
+			cost += s.mu.postings.load(f.at(c.node))
+		}
+		if b.filed == filedNowhere || cost <= cheapest {
+			b.filed, cheapest = int32(i), cost
+			s.mu.best, s.mu.filings = s.mu.filings, s.mu.best
+		}
+	}
+	if b.filed == filedNowhere {
+		s.mu.postings.add(nowhere, number, s.mu.now)
+		return
+	}
+	node := b.checks[b.filed].node
+	for _, f := range s.mu.best {
+		s.mu.postings.add(f.at(node), number, s.mu.now)
+		if key := f.userKey(node); s.mu.users[key] > 0 {
+			s.mu.users[key]++
+		} else {
+			s.mu.users[key] = 1
+			s.mu.trie.nodes.edit(node, s.mu.now).values.set(f)
+		}
+	}
+}
+
+// unfileLocked undoes fileLocked.
+func (s *compiledSet) unfileLocked(number uint32, b *ruleBranch) {
+	if b.filed == filedNowhere {
+		s.mu.postings.remove(nowhere, number, s.mu.now)
+		return
+	}
+	c := b.checks[b.filed]
+	s.mu.filings, _ = c.filings(s.mu.filings[:0])
+	for _, f := range s.mu.filings {
+		s.mu.postings.remove(f.at(c.node), number, s.mu.now)
+		key := f.userKey(c.node)
+		if s.mu.users[key]--; s.mu.users[key] == 0 {
+			delete(s.mu.users, key)
+			s.unsetLocked(c.node, f)
+		}
+	}
+}
+
+// nowhere is where the index keeps branches that are filed under no value.
+var nowhere = valueHash(0, byNothing, 0, 0)
+
+// at is where in the index a filing at a node is.
+func (f filing) at(node uint32) uint32 { return valueHash(node, f.way, f.rung, f.hash) }
+
+func (f filing) userKey(node uint32) uint64 {
+	return uint64(node)<<16 | uint64(f.way)<<8 | uint64(f.rung)
+}
+
+// set notes that something is filed this way.
+func (k *valueKinds) set(f filing) {
+	k.ways |= 1 << f.way
+	switch f.way {
+	case byPrefix, bySuffix, byPrefixFold, bySuffixFold:
+		k.rungs[rungSet(f.way)] |= 1 << f.rung
+	case byAddress:
+		k.bits[f.rung/64] |= 1 << (f.rung % 64)
+	default:
+	}
+}
+
+// unsetLocked notes that nothing is filed this way at a node any more.
+func (s *compiledSet) unsetLocked(node uint32, f filing) {
+	k := &s.mu.trie.nodes.edit(node, s.mu.now).values
+	more := false
+	switch f.way {
+	case byPrefix, bySuffix, byPrefixFold, bySuffixFold:
+		rungs := &k.rungs[rungSet(f.way)]
+		*rungs &^= 1 << f.rung
+		more = *rungs != 0
+	case byAddress:
+		k.bits[f.rung/64] &^= 1 << (f.rung % 64)
+		more = k.bits != [3]uint64{}
+	default:
+	}
+	if !more {
+		k.ways &^= 1 << f.way
+	}
+}

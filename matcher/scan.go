@@ -1,0 +1,261 @@
+package matcher
+
+import (
+	"encoding/binary"
+	"slices"
+	"unsafe"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// scanner reads one event after another, in one pass each. It judges the whole text as strictly as CheckJSON, and keeps the values
+// at nodes of the trie, and the arrays and elements around those; the rest is passed over. It builds no tree, and allocates only
+// to grow.
+//
+// The text is copied first, which costs little and gives it scanPadding, and strings with escapes are unescaped in the copy. What the
+// scanner found refers to the copy and is valid until the next text.
+type scanner struct {
+	text   []byte
+	frames []frame
+	// found are the values at nodes, in the order of the text.
+	found []foundValue
+	// values is how many values the event has, wherever they are.
+	values   int
+	elements []element // as in ParsedEvent, numbered among those at nodes
+	arrays   []array
+	// heads has for each node 1 + the number of the last value found there; 0 for none. touched are the nodes that have one.
+	heads   []int32
+	touched []uint32
+}
+
+// foundValue is a leaf at a node.
+type foundValue struct {
+	value   value
+	node    uint32
+	before  int32 // as heads: the value found before at this node
+	element int32 // the innermost element around it; 0 for none
+	counted bool  // whether value.number is filled in
+}
+
+// frame is an object or an array around the place where the scanner is.
+type frame struct {
+	node    int32 // noNode inside of what no rule uses
+	element int32 // the innermost element around what is in it
+	self    int32 // the element that it is itself; 0 for none
+	array   int32 // the array that it is; noArray for an object, and inside of what no rule uses
+	end     byte  // what closes it
+}
+
+const noArray = -1
+
+// reset forgets the last event.
+func (s *scanner) reset(t *trie) {
+	for _, at := range s.touched {
+		s.heads[at] = 0
+	}
+	s.touched = s.touched[:0]
+	if room := t.nodes.room(); len(s.heads) < room {
+		s.heads = append(s.heads, make([]int32, room-len(s.heads))...)
+	}
+	s.found = s.found[:0]
+	s.values = 0
+	s.elements = append(s.elements[:0], element{})
+	s.arrays = s.arrays[:0]
+	s.frames = s.frames[:0]
+}
+
+// scan reads an event's JSON. It returns whether that is an event.
+func (s *scanner) scan(t *trie, text []byte) bool {
+	s.reset(t)
+	s.text = append(s.text[:0], text...)
+	s.text = append(s.text, make([]byte, scanPadding)...)
+	b := s.text
+	i := skipSpace(b, 0)
+	if b[i] != '{' {
+		return false
+	}
+	f := frame{node: 0, array: noArray, end: '}'}
+	for i = skipSpace(b, i+1); ; {
+		// b[i] is where a member or an element begins, or where an empty object or array ends.
+		if b[i] != f.end {
+			at := f.node
+			if f.end == '}' {
+				if at, i = s.name(t, at, i); i < 0 {
+					return false
+				}
+			}
+			switch c := b[i]; c {
+			case '{', '[':
+				s.frames = append(s.frames, f)
+				if len(s.frames) >= NestingMax {
+					return false
+				}
+				f = s.open(t, f, at, c)
+				i = skipSpace(b, i+1)
+				continue
+			default:
+				if i = s.scalar(t, &f, at, i); i < 0 {
+					return false
+				}
+			}
+			i = skipSpace(b, i)
+		}
+		for b[i] == f.end {
+			s.shut(f)
+			i = skipSpace(b, i+1)
+			last := len(s.frames) - 1
+			if last < 0 {
+				return i == len(text)
+			}
+			f, s.frames = s.frames[last], s.frames[:last]
+		}
+		if b[i] != ',' {
+			return false
+		}
+		if i = skipSpace(b, i+1); b[i] == f.end {
+			return false
+		}
+	}
+}
+
+// name reads a member's name and the colon. It returns the node that the name leads to, and where the value begins; below 0 if it is
+// not valid.
+func (s *scanner) name(t *trie, from int32, i int) (at int32, next int) {
+	b := s.text
+	if b[i] != '"' {
+		return noNode, -1
+	}
+	start := i + 1
+	end, escaped := skipString(b, start)
+	if end < 0 {
+		return noNode, -1
+	}
+	if i = end + 1; b[i] != ':' {
+		if i = skipSpace(b, i); b[i] != ':' {
+			return noNode, -1
+		}
+	}
+	if i++; b[i] <= ' ' {
+		i = skipSpace(b, i)
+	}
+	if from == noNode {
+		return noNode, i
+	}
+	if escaped {
+		end = unescape(b, start, end)
+	}
+	name := s.string(start, end)
+	if at = t.step(from, name); at == noNode && hasDot(b, start, end) {
+		at = t.walk(from, name)
+	}
+	return at, i
+}
+
+// hasDot reports whether there is a dot in a text.
+func hasDot(b []byte, start, end int) bool {
+	for ; start+8 <= end; start += 8 {
+		if marks := binary.LittleEndian.Uint64(b[start:]) ^ eachDot; (marks-eachLow)&^marks&eachHigh != 0 {
+			return true
+		}
+	}
+	marks := binary.LittleEndian.Uint64(b[start:]) ^ eachDot
+	return (marks-eachLow)&^marks&eachHigh<<(64-8*(end-start)) != 0
+}
+
+// open begins an object or an array at a node.
+func (s *scanner) open(t *trie, around frame, at int32, kind byte) frame {
+	f := frame{node: at, element: around.element, array: noArray, end: kind + 2}
+	if at == noNode {
+		return f
+	}
+	if around.array != noArray {
+		f.self = int32(len(s.elements))
+		f.element = f.self
+		s.elements = append(s.elements, element{around: around.element, array: around.array})
+	}
+	if kind == '[' {
+		f.array = int32(len(s.arrays))
+		s.arrays = append(s.arrays, array{name: at, first: int32(len(s.elements))})
+	} else if t.nodes.at(uint32(at)).steps == 0 {
+		f.node = noNode // no rule looks into it
+	}
+	return f
+}
+
+// shut ends an object or an array.
+func (s *scanner) shut(f frame) {
+	last := int32(len(s.elements)) - 1
+	if f.array != noArray {
+		s.arrays[f.array].last = last
+	}
+	if f.self != 0 {
+		s.elements[f.self].last = last
+	}
+}
+
+// scalar reads a string, a number or a literal, and keeps it if some rule wants it. It returns the place behind it; below 0 if it
+// is not valid.
+func (s *scanner) scalar(t *trie, f *frame, at int32, i int) int {
+	b := s.text
+	s.values++
+	start := i
+	var end, next int
+	var k kind
+	switch c := b[i]; {
+	case c == '"':
+		var escaped bool
+		start++
+		if end, escaped = skipString(b, start); end < 0 {
+			return -1
+		}
+		next = end + 1
+		if at == noNode {
+			return next
+		}
+		if escaped {
+			end = unescape(b, start, end)
+		}
+		k = kindString
+	case c == '-' || '0' <= c && c <= '9':
+		next = skipNumber(b, i)
+		end, k = next, kindNumber
+	default:
+		next = skipLiteral(b, i)
+		end, k = next, kindOf(jsontext.Kind(c))
+	}
+	if next >= 0 && at != noNode && t.nodes.at(uint32(at)).wanted {
+		s.keep(uint32(at), f.element, k, s.string(start, end))
+	}
+	return next
+}
+
+// keep notes a value at a node.
+func (s *scanner) keep(at uint32, element int32, k kind, text string) {
+	before := s.heads[at]
+	if before == 0 {
+		s.touched = append(s.touched, at)
+	}
+	n := len(s.found)
+	s.found = slices.Grow(s.found, 1)[:n+1]
+	s.found[n] = foundValue{value: value{text: text, kind: k}, node: at, before: before, element: element}
+	s.heads[at] = int32(n) + 1
+}
+
+// string is a part of the copy as a string, without copying it again. Nothing keeps it beyond the next text, which overwrites it.
+func (s *scanner) string(start, end int) string {
+	return unsafe.String(unsafe.SliceData(s.text[start:]), end-start) //nolint:gosec // see above: it lives as long as the text does
+}
+
+// attributes reads an event that is not JSON.
+func (s *scanner) attributes(t *trie, list []Attribute) {
+	s.reset(t)
+	s.values = len(list)
+	s.text = s.text[:0]
+	for _, a := range list {
+		if at := t.walk(0, a.Name); at != noNode && t.nodes.at(uint32(at)).wanted {
+			start := len(s.text)
+			s.text = append(s.text, a.Value...)
+			s.keep(uint32(at), 0, kindString, s.string(start, len(s.text)))
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package matcher
+
+// candidates puts to the test what is filed under a hash.
+func (w *matching) candidates(hash uint32) {
+	for _, number := range w.program.postings.at(hash, &w.one) {
+		if w.seen[number] == w.round {
+			continue
+		}
+		w.seen[number] = w.round
+		b := *w.program.branches.at(number)
+		if w.matches.has(int(b.first), w.number) {
+			continue // by another branch
+		}
+		if w.verify(b) {
+			w.matches.set(int(b.first), b.id, w.number)
+		}
+	}
+}
+
+// answer is what is known of a check in a round.
+type answer struct {
+	round   uint32
+	matched bool  // whether any value does
+	inside  bool  // whether any value lies in arrays
+	listed  int32 // 1 + the place of its candidates in joint.found; 0 for none
+}
+
+// verify reports whether an event matches a branch.
+//
+// Where less than two fields have values in arrays, each field can be judged by itself: the search of array.go would only bind what
+// no other field sees. A field that accepts absence is then satisfied by a value that matches, or by none at all.
+func (w *matching) verify(b *ruleBranch) bool {
+	inArrays, alone := 0, true
+	for _, c := range b.checks {
+		head := w.scanner.heads[c.node]
+		if head == 0 {
+			if !c.absence {
+				return false
+			}
+			continue
+		}
+		inside, matched := w.ask(c, head)
+		if inside {
+			inArrays++
+		}
+		if !matched {
+			if !c.absence || !inside {
+				return false
+			}
+			alone = false // it may be absent where the fields before it are
+		}
+	}
+	if inArrays < 2 {
+		return alone
+	}
+	return w.together(b)
+}
+
+// ask reports whether any value at a check's node matches, and whether any lies in arrays.
+func (w *matching) ask(c *check, head int32) (inside, matched bool) {
+	found := w.scanner.found
+	v := &found[head-1]
+	if v.before == 0 { // as nearly always
+		return v.element != 0, c.fits(v)
+	}
+	a := &w.answers[c.number]
+	if a.round != w.round {
+		*a = answer{round: w.round}
+		for at := head; at != 0 && !(a.matched && a.inside); at = found[at-1].before {
+			a.matched = a.matched || c.fits(&found[at-1])
+			a.inside = a.inside || found[at-1].element != 0
+		}
+	}
+	return a.inside, a.matched
+}
+
+// fits reports whether a value is what a check wants.
+func (c *check) fits(v *foundValue) bool {
+	if v.value.kind == kindNumber {
+		v.number()
+	}
+	return c.matches(&v.value)
+}
+
+// joint is what the search for values in the same array elements needs, kept for the next.
+type joint struct {
+	search search
+	fields branch
+	event  ParsedEvent
+	found  []candidates // of checks that were asked for them in this round
+	used   int          // how many of found
+	these  []*candidates
+}
+
+// together reports whether the fields of a branch match in the same array elements.
+func (w *matching) together(b *ruleBranch) bool {
+	j := &w.joint
+	for _, c := range b.checks {
+		w.list(c)
+	}
+	j.fields, j.these = j.fields[:0], j.these[:0]
+	for _, c := range b.checks {
+		j.fields = append(j.fields, &c.field)
+		j.these = append(j.these, &j.found[w.answers[c.number].listed-1])
+	}
+	j.event.elements, j.event.arrays = w.scanner.elements, w.scanner.arrays
+	j.search.reset(&j.event, w.scanner.values, j.fields, j.these)
+	return j.search.together()
+}
+
+// list finds the elements where a check has what it wants, once a round.
+func (w *matching) list(c *check) {
+	a := &w.answers[c.number]
+	if a.round != w.round {
+		*a = answer{round: w.round}
+	} else if a.listed != 0 {
+		return
+	}
+	a.matched, a.inside = false, false
+	j := &w.joint
+	if j.used == len(j.found) {
+		j.found = append(j.found, candidates{})
+	}
+	at := &j.found[j.used]
+	j.used++
+	a.listed = int32(j.used)
+	at.matching, at.present = at.matching[:0], at.present[:0]
+	for n := w.scanner.heads[c.node]; n != 0; n = w.scanner.found[n-1].before {
+		v := &w.scanner.found[n-1]
+		a.inside = a.inside || v.element != 0
+		if c.absence {
+			at.present = append(at.present, v.element)
+		}
+		if c.fits(v) {
+			at.matching = append(at.matching, v.element)
+		}
+	}
+	at.present, at.matching = distinct(at.present), distinct(at.matching)
+	a.matched = len(at.matching) > 0
+}
