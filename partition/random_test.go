@@ -4,83 +4,131 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
-	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/freshet-mq/freshet/proto/block"
 )
 
-var seedFlag = flag.Uint64("seed", 0, "run TestRandom with this seed alone")
+var (
+	seedFlag  = flag.Uint64("seed", 0, "run TestRandom with this seed alone")
+	seedsFlag = flag.Uint64("seeds", 24, "how many seeds TestRandom runs with")
+)
 
 // TestRandom lets random consumers, producers and leaders loose on two machines, one of which is restored from its snapshot now and then. After
-// every entry both must have said the same (P9), the books must add up, and what a simple ledger knows of each event must hold. A
-// failure prints the seed; go test -run TestRandom -seed N replays it.
+// every entry both must have said the same (P9), the books must add up, nothing may wait that a session has room for, and what a simple
+// ledger of each cursor (ledger_test.go) knows of each event must hold. A failure prints the seed; go test -run TestRandom -seed N replays it.
 func TestRandom(t *testing.T) {
-	seeds := 24
-	if testing.Short() {
-		seeds = 6
-	}
 	if *seedFlag != 0 {
 		runRandom(t, *seedFlag, 2_000)
 		return
 	}
-	for seed := range uint64(seeds) {
-		runRandom(t, seed+1, 400)
+	seeds := *seedsFlag
+	if testing.Short() {
+		seeds = min(seeds, 6)
+	}
+	for seed := range seeds {
+		runRandom(t, seed+1, 300)
 	}
 }
 
-// ledger is the obvious truth about the events of one queue.
-type ledger struct {
-	stored Offset
-	acked  map[Offset]bool
-	dead   map[Offset]bool
-	// attempt is the highest that an event was granted with.
-	attempt map[Offset]uint16
-}
+const walkAttemptsMax = 4
 
 type walk struct {
-	rng      *rand.Rand
-	m, twin  *Machine
-	index    Index
-	term     Term
-	version  uint64
-	ledger   ledger
-	sessions map[string]*walker
-	seq      uint64
+	rng       *rand.Rand
+	m, twin   *Machine
+	index     Index
+	term      Term
+	leasedMax uint64
+	streams   []*walkStream
+	ledgers   []*ledger
+	consumers []*walker
+	receipts  []Receipt
+	// touched consumers have said something in this entry: they wait for its answer.
+	touched map[*walker]bool
+	secs    []section
+	after   []func(Result) error
+}
+
+// walkStream is a stream as its producers see it.
+type walkStream struct {
+	id        StreamID
+	version   uint64
+	next      Offset
+	sequences [2]uint64
+	epochs    [2]uint32
+	// stored is where numbered blocks went, latest the epoch of each producer that was stored last.
+	stored map[block.Producer]Offset
+	latest [2]uint32
 }
 
 // walker is a consumer, and what it believes to hold, by delivery.
 type walker struct {
-	name     string
-	conn     uint64
-	received uint64
-	settles  uint64
-	held     map[uint64][]Run
-	order    []uint64
+	name   string
+	ledger *ledger
+	conn   ConnectionID
+	// incarnation is another one when the session was forgotten.
+	incarnation int
+	visibility  Tick
+	received    uint64
+	// told is the highest received number that the partition knows.
+	told    uint64
+	settles uint64
+	held    map[uint64][]Run
+	order   []uint64
 }
 
 func runRandom(t *testing.T, seed uint64, entries int) {
 	t.Helper()
-	w := &walk{
-		rng: rand.New(rand.NewPCG(seed, seed)), m: NewMachine(), twin: NewMachine(), term: 1,
-		ledger:   ledger{acked: map[Offset]bool{}, dead: map[Offset]bool{}, attempt: map[Offset]uint16{}},
-		sessions: map[string]*walker{},
+	w := &walk{rng: rand.New(rand.NewPCG(seed, seed)), m: NewMachine(), twin: NewMachine(), term: 1, touched: map[*walker]bool{}}
+	w.leasedMax = LeasedMax
+	if w.rng.IntN(2) == 0 {
+		w.leasedMax = 5 + w.rng.Uint64N(40)
 	}
+	w.m.leasedMax, w.twin.leasedMax = w.leasedMax, w.leasedMax
 	fail := func(err error) {
 		if err != nil {
 			t.Fatalf("seed %d, entry %d: %v", seed, w.index, err)
 		}
 	}
-	fail(w.entry(0, []section{
-		streamSection{Stream: 1},
-		subscriptionSection{SubscriptionConfig{ID: 10, Stream: 1, Kind: KindQueue, Visibility: 5_000, AttemptsMax: 4}},
-	}, nil))
-	w.version = 1
+	w.populate()
+	fail(w.apply(0))
 	for range entries {
 		fail(w.random(t))
 	}
-	fail(w.drain(t))
+	fail(w.drain())
+}
+
+// populate makes two streams with queues, one of them selective, and a fan-out, a member of which comes later.
+func (w *walk) populate() {
+	for id := StreamID(1); id <= 2; id++ {
+		w.add(streamSection{Stream: id}, nil)
+		w.streams = append(w.streams, &walkStream{id: id, epochs: [2]uint32{1, 1}, stored: map[block.Producer]Offset{}})
+	}
+	subscribe := func(st *walkStream, c SubscriptionConfig, members ...string) {
+		c.Stream, c.Visibility, c.AttemptsMax = st.id, 5_000, walkAttemptsMax
+		w.add(subscriptionSection{c}, nil)
+		st.version++
+		for _, member := range members {
+			l := newLedger(CursorID{c.ID, member}, st, c.Pattern != "")
+			l.there = member == "" || slices.Contains(c.Members, member)
+			w.ledgers = append(w.ledgers, l)
+			for i := range 3 {
+				w.consumers = append(w.consumers, &walker{name: fmt.Sprintf("%d%s-%d", c.ID, member, i), ledger: l})
+			}
+		}
+	}
+	subscribe(w.streams[0], SubscriptionConfig{ID: 10, Kind: KindQueue}, "")
+	subscribe(w.streams[0], SubscriptionConfig{ID: 11, Kind: KindQueue, Pattern: `{"a":[1]}`}, "")
+	subscribe(w.streams[0], SubscriptionConfig{ID: 12, Kind: KindFanout, Members: []string{"x", "y"}}, "x", "y", "late")
+	subscribe(w.streams[1], SubscriptionConfig{ID: 20, Kind: KindQueue}, "")
+}
+
+// add puts a section into the entry, and says what to make of its result.
+func (w *walk) add(s section, then func(Result) error) {
+	w.secs = append(w.secs, s)
+	w.after = append(w.after, then)
 }
 
 // random makes one entry of a few random commands.
@@ -88,73 +136,90 @@ func (w *walk) random(tb testing.TB) error {
 	if w.rng.IntN(40) == 0 {
 		w.term++
 	}
-	var secs []section
-	var after []func(Result)
-	add := func(s section, then func(Result)) {
-		secs = append(secs, s)
-		after = append(after, then)
-	}
-	touched := map[string]bool{} // a consumer says one thing an entry, since it waits for the answer
-	for range w.rng.IntN(4) {
-		name := fmt.Sprintf("s%d", w.rng.IntN(4))
-		if touched[name] {
+	for range w.rng.IntN(8) {
+		s := w.consumers[w.rng.IntN(len(w.consumers))]
+		if w.touched[s] {
 			continue
 		}
-		touched[name] = true
-		s := w.sessions[name]
+		w.touched[s] = true
 		switch {
-		case s == nil || w.rng.IntN(15) == 0:
-			w.attach(name, add)
+		case s.conn == 0 || w.rng.IntN(15) == 0:
+			w.attach(s)
 		case w.rng.IntN(20) == 0:
-			add(detachSection{Session: sessionNamed(name), Connection: ConnectionID(s.conn), Away: w.rng.IntN(2) == 0}, nil)
+			w.add(detachSection{Session: sessionNamed(s.name), Connection: s.conn, Away: w.rng.IntN(2) == 0}, nil)
 		case w.rng.IntN(19) == 0:
-			add(creditSection{Session: sessionNamed(name), Connection: ConnectionID(s.conn), Events: w.rng.Uint32N(20), Bytes: 2_000}, nil)
+			// Perhaps from a connection that is over.
+			conn := s.conn - ConnectionID(w.rng.IntN(4)/3)
+			w.add(creditSection{Session: sessionNamed(s.name), Connection: conn, Events: w.rng.Uint32N(20), Bytes: 2_000}, nil)
 		case w.rng.IntN(25) == 0:
-			add(closeSection{Session: sessionNamed(name), Received: s.received, Unstarted: w.some(s)}, nil)
-			delete(w.sessions, name)
+			w.close(s)
 		default:
-			w.settle(s, add)
+			w.settle(s)
 		}
 	}
 	if w.rng.IntN(3) == 0 {
-		w.publish(tb, add)
+		w.publish(tb)
 	}
-	if w.rng.IntN(8) == 0 {
-		add(takeSection{Cursor: CursorID{Subscription: 10}, Events: 1 + w.rng.Uint32N(3), Bytes: 1 << 20}, w.taken)
+	if w.rng.IntN(6) == 0 {
+		w.take()
+	}
+	if w.rng.IntN(6) == 0 {
+		w.giveBack()
 	}
 	delta := Tick(w.rng.IntN(400))
 	if w.rng.IntN(20) == 0 {
 		delta = 6_000
 	}
-	return w.entry(delta, secs, after)
+	return w.apply(delta)
 }
 
-func (w *walk) attach(name string, add func(section, func(Result))) {
-	s := w.sessions[name]
-	if s == nil {
-		s = &walker{name: name, held: map[uint64][]Run{}}
-		w.sessions[name] = s
-	}
-	s.conn = uint64(w.rng.Uint32())
+func (w *walk) attach(s *walker) {
+	s.conn++
+	s.visibility = Tick(w.rng.IntN(3)) * 1_500
 	received := s.received
-	if len(s.order) > 0 && w.rng.IntN(3) == 0 { // the last delivery was lost on the way
-		last := s.order[len(s.order)-1]
-		s.order = s.order[:len(s.order)-1]
-		delete(s.held, last)
-		received = last - 1
-		s.received = received
+	if n := len(s.order); n > 0 && w.rng.IntN(3) == 0 && s.order[n-1] > s.told { // the last delivery was lost on the way
+		delete(s.held, s.order[n-1])
+		received = s.order[n-1] - 1
+		s.order, s.received = s.order[:n-1], received
 	}
-	add(attachSection{
-		Session: sessionNamed(name), Connection: ConnectionID(s.conn), Cursor: CursorID{Subscription: 10},
-		Received: received, CreditEvents: w.rng.Uint32N(30), CreditBytes: 3_000,
-	}, func(r Result) {
-		if !r.Resumed {
-			s.held, s.order, s.settles = map[uint64][]Run{}, nil, 0
-		}
-	})
+	stale := received - min(received, w.rng.Uint64N(10)/8) // or this attach was on its way for long
+	a := attachSection{
+		Session: sessionNamed(s.name), Connection: s.conn, Cursor: s.ledger.id, Received: stale,
+		CreditEvents: w.rng.Uint32N(30), CreditBytes: 3_000, VisibilityOwn: s.visibility,
+	}
+	w.add(a, func(r Result) error { return w.attached(s, a, r) })
 }
 
-// some picks deliveries that the consumer believes to hold.
+func (w *walk) attached(s *walker, a attachSection, r Result) error {
+	if r.Refused != Done {
+		return fmt.Errorf("attaching %s: %v", s.name, r.Refused)
+	}
+	s.ledger.there = true
+	if !r.Resumed {
+		s.incarnation++
+		s.held, s.order, s.settles, s.received, s.told = map[uint64][]Run{}, nil, 0, 0, 0
+		return nil
+	}
+	s.told = max(s.told, a.Received)
+	s.ledger.free(s, func(h hold) bool { return h.delivery > s.told })
+	s.order = slices.DeleteFunc(s.order, func(d uint64) bool { return d > s.told })
+	s.received = s.told
+	return nil
+}
+
+func (w *walk) close(s *walker) {
+	c := closeSection{Session: sessionNamed(s.name), Received: s.received, Unstarted: w.some(s)}
+	w.add(c, func(r Result) error {
+		if r.Refused == Done {
+			s.ledger.free(s, func(hold) bool { return true })
+		}
+		return nil
+	})
+	s.conn++ // it attaches anew, to a session that nobody knows
+	s.order, s.received = nil, 0
+}
+
+// some picks deliveries that the consumer believes to hold, and now and then one that it can't.
 func (w *walk) some(s *walker) (list []Leased) {
 	for _, d := range s.order {
 		if w.rng.IntN(2) == 0 {
@@ -167,101 +232,152 @@ func (w *walk) some(s *walker) (list []Leased) {
 			list = append(list, l)
 		}
 	}
+	named := func(l Leased) bool { return slices.Contains(s.order, l.Delivery) }
+	if other := (Leased{Delivery: 1 + w.rng.Uint64N(10), Runs: []Run{{Offset(w.rng.IntN(50)), 3}}}); !named(other) && w.rng.IntN(10) == 0 {
+		list = append(list, other)
+	}
 	return list
 }
 
-func (w *walk) settle(s *walker, add func(section, func(Result))) {
+func (w *walk) settle(s *walker) {
 	s.settles++
 	dec := Decision{Verb: Verb(1 + w.rng.IntN(4)), Leased: w.some(s)}
-	if w.rng.IntN(3) > 0 {
+	if w.rng.IntN(2) > 0 {
 		dec.Verb = VerbAck
 	}
-	if dec.Verb == VerbRelease {
+	switch dec.Verb {
+	case VerbRelease:
 		dec.After, dec.Unstarted = Tick(w.rng.IntN(3)*700), w.rng.IntN(3) == 0
+	case VerbExtend:
+		dec.After = Tick(w.rng.IntN(3) * 4_000)
+	case VerbAck, VerbReject:
 	}
-	before := w.held(sessionNamed(s.name))
-	add(settleSection{Session: sessionNamed(s.name), Sequence: s.settles, Received: s.received, Decisions: []Decision{dec}},
-		func(r Result) {
-			if r.Refused != Done || dec.Verb != VerbAck {
-				return
-			}
-			type part struct {
-				delivery uint64
-				at       Offset
-			}
-			lost := map[part]bool{}
-			for _, l := range r.Lost {
-				for at := range offsets(l, nil) {
-					lost[part{l.Delivery, at}] = true
-				}
-			}
-			for _, l := range dec.Leased {
-				for at := range offsets(l, before) {
-					if !lost[part{l.Delivery, at}] {
-						w.ledger.acked[at] = true
-					}
-				}
-			}
-		})
-}
-
-// held is what the machine says that a session holds, by delivery.
-func (w *walk) held(id SessionID) map[uint64][]Run {
-	held := map[uint64][]Run{}
-	if s := w.m.sessions[id]; s != nil {
-		for _, l := range s.held() {
-			held[l.Delivery] = l.Runs
+	before := map[uint64][]Run{}
+	if known := w.m.sessions[sessionNamed(s.name)]; known != nil {
+		for _, l := range known.held() {
+			before[l.Delivery] = l.Runs
 		}
 	}
-	return held
-}
-
-// offsets yields what a Leased names: its runs, or all that is held of the delivery.
-func offsets(l Leased, held map[uint64][]Run) func(func(Offset) bool) {
-	runs := l.Runs
-	if len(runs) == 0 {
-		runs = held[l.Delivery]
-	}
-	return func(yield func(Offset) bool) {
-		for _, r := range runs {
-			for at := r.First; at < r.end(); at++ {
-				if !yield(at) {
-					return
-				}
-			}
+	received := s.received
+	sec := settleSection{Session: sessionNamed(s.name), Sequence: s.settles, Received: received, Decisions: []Decision{dec}}
+	w.add(sec, func(r Result) error {
+		if r.Refused != Done {
+			return nil
 		}
-	}
-}
-
-func (w *walk) publish(tb testing.TB, add func(section, func(Result))) {
-	producer := block.Producer{ID: block.ProducerID{1}, Epoch: 1}
-	repeat := w.seq > 0 && w.rng.IntN(4) == 0
-	if !repeat {
-		w.seq++
-	}
-	producer.Sequence = w.seq
-	n := 1 + w.rng.IntN(6)
-	add(blockSection{Stream: 1, SetVersion: w.version, Matches: []byte{0}, Block: testBlock(tb, n, 1+w.rng.IntN(300), producer)}, func(r Result) {
-		if r.Refused == Done && !r.Duplicate {
-			w.ledger.stored += Offset(r.Count)
-		}
+		s.told = max(s.told, received)
+		return s.ledger.settled(w.m.clock, s, dec, before, r.Lost)
 	})
 }
 
-func (w *walk) taken(r Result) {
-	for _, run := range r.Taken.Runs {
-		w.granted(run)
+func (w *walk) publish(tb testing.TB) {
+	st := w.streams[w.rng.IntN(len(w.streams))]
+	who := w.rng.IntN(2)
+	switch w.rng.IntN(12) {
+	case 0, 1, 2: // again
+		st.sequences[who] = max(st.sequences[who], 1)
+	case 3: // the next epoch
+		st.epochs[who]++
+		st.sequences[who] = 1
+	default:
+		st.sequences[who]++
 	}
+	producer := block.Producer{ID: block.ProducerID{byte(1 + who)}, Epoch: st.epochs[who], Sequence: st.sequences[who]}
+	if producer.Epoch > 1 && w.rng.IntN(10) == 0 { // one that was fenced
+		producer.Epoch--
+		producer.Sequence = 1 + w.rng.Uint64N(8)
+	}
+	n := 1 + w.rng.IntN(90)
+	if w.rng.IntN(4) > 0 {
+		n = 1 + n%8
+	}
+	words := make([]uint64, (n+63)/64)
+	for i := range n {
+		words[i/64] |= uint64(w.rng.IntN(2)) << (i % 64)
+	}
+	selected := matched{Subscription: 11, Words: words}
+	sec := blockSection{Stream: st.id, SetVersion: st.version, Block: testBlock(tb, n, 1+w.rng.IntN(300), producer)}
+	sec.Matches = appendMatchIndex(nil, n, []matched{selected})
+	stale := w.rng.IntN(15) == 0
+	if stale {
+		sec.SetVersion--
+		if st.sequences[who]--; st.sequences[who] == 0 && st.epochs[who] > 1 {
+			st.epochs[who]--
+			st.sequences[who] = 1 // a duplicate, or forgotten
+		}
+	}
+	w.add(sec, func(r Result) error {
+		switch {
+		case stale:
+			if r.Refused != RefusedSetVersion {
+				return fmt.Errorf("P3: a block that was matched against another set is answered %v", r.Refused)
+			}
+			return nil
+		case r.Refused != Done:
+			return nil
+		}
+		before, again := st.stored[producer]
+		switch {
+		case r.Duplicate && again && before == r.First:
+			return nil
+		case r.Duplicate || again:
+			return fmt.Errorf("block %+v, stored %v at %d, is answered %+v", producer, again, before, r)
+		case producer.Epoch < st.latest[who]:
+			return fmt.Errorf("block %+v is stored after epoch %d", producer, st.latest[who])
+		case r.First != st.next || r.Count != uint32(n):
+			return fmt.Errorf("P1: %d events at %d, after %d", r.Count, r.First, st.next)
+		}
+		st.stored[producer], st.latest[who] = r.First, producer.Epoch
+		st.next += Offset(n)
+		for _, l := range w.ledgers {
+			l.stored(st, r.First, n, selected)
+		}
+		return nil
+	})
 }
 
-func (w *walk) granted(r EventRun) {
-	for at := r.First; at < r.end(); at++ {
-		w.ledger.attempt[at] = max(w.ledger.attempt[at], r.Attempt)
-	}
+func (w *walk) take() {
+	l := w.ledgers[w.rng.IntN(len(w.ledgers))]
+	sec := takeSection{Cursor: l.id, Events: 1 + w.rng.Uint32N(3), Bytes: 400, Visibility: Tick(w.rng.IntN(2)) * 2_000}
+	w.add(sec, func(r Result) error {
+		l.there = true
+		for _, run := range r.Taken.Runs {
+			for at := run.First; at < run.end(); at++ {
+				w.receipts = append(w.receipts, Receipt{l.id, at, r.Taken.Epoch})
+			}
+			if err := l.granted(w.m.clock, run, hold{epoch: r.Taken.Epoch, until: w.m.clock + r.Taken.Visibility}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-// entry applies an entry to both machines and checks everything.
-func (w *walk) entry(delta Tick, secs []section, after []func(Result)) error {
+// giveBack settles a few receipts, old ones among them.
+func (w *walk) giveBack() {
+	sec := returnSection{Decision: Decision{Verb: Verb(1 + w.rng.IntN(4)), After: Tick(w.rng.IntN(2) * 900)}}
+	for range min(len(w.receipts), 4) {
+		sec.Receipts = append(sec.Receipts, w.receipts[w.rng.IntN(len(w.receipts))])
+	}
+	w.add(sec, func(r Result) error {
+		for i, receipt := range sec.Receipts {
+			l := w.ledger(receipt.Cursor)
+			if err := l.returned(w.m.clock, sec.Decision, receipt, slices.Contains(r.LostReceipts, uint32(i))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (w *walk) ledger(id CursorID) *ledger {
+	return w.ledgers[slices.IndexFunc(w.ledgers, func(l *ledger) bool { return l.id == id })]
+}
+
+// apply applies the entry to both machines and checks everything.
+func (w *walk) apply(delta Tick) error {
+	secs, after := w.secs, w.after
+	w.secs, w.after = nil, nil
+	clear(w.touched)
 	w.index++
 	raw := appendSection(appendEntryHeader(nil), clockSection{Delta: delta, Wall: w.m.wall + Wall(delta)})
 	for _, s := range secs {
@@ -272,6 +388,7 @@ func (w *walk) entry(delta Tick, secs []section, after []func(Result)) error {
 		if err != nil {
 			return err
 		}
+		restored.leasedMax = w.leasedMax
 		w.twin = restored
 	}
 	fx, err := w.m.Apply(w.index, w.term, raw)
@@ -290,7 +407,9 @@ func (w *walk) entry(delta Tick, secs []section, after []func(Result)) error {
 	}
 	for i, then := range after {
 		if then != nil {
-			then(fx.Results[i+1])
+			if err := then(fx.Results[i+1]); err != nil {
+				return err
+			}
 		}
 	}
 	for _, g := range fx.Grants {
@@ -301,104 +420,62 @@ func (w *walk) entry(delta Tick, secs []section, after []func(Result)) error {
 	if err := checkInvariants(w.m); err != nil {
 		return err
 	}
-	return w.check()
+	for _, l := range w.ledgers {
+		if err := l.check(w.m); err != nil {
+			return fmt.Errorf("cursor %v: %w", l.id, err)
+		}
+	}
+	return nil
 }
 
 func (w *walk) grant(g Grant) error {
+	i := slices.IndexFunc(w.consumers, func(s *walker) bool { return s.name == sessionName(g.Session) })
+	s := w.consumers[i]
+	if g.Connection != s.conn {
+		return fmt.Errorf("%s is granted events on connection %d, its is %d", s.name, g.Connection, s.conn)
+	}
+	s.received = g.Delivery
+	s.order = append(s.order, g.Delivery)
 	for _, r := range g.Runs {
-		for at := r.First; at < r.end(); at++ {
-			if w.ledger.acked[at] {
-				return fmt.Errorf("P5: offset %d was acked, and is granted to %s", at, sessionName(g.Session))
-			}
-			if w.ledger.dead[at] {
-				return fmt.Errorf("offset %d is dead, and is granted to %s", at, sessionName(g.Session))
-			}
-			if r.Attempt < w.ledger.attempt[at] {
-				return fmt.Errorf("P7: offset %d is granted for attempt %d after %d", at, r.Attempt, w.ledger.attempt[at])
-			}
-		}
-		w.granted(r)
-	}
-	if s := w.sessions[sessionName(g.Session)]; s != nil {
-		s.received = g.Delivery
-		s.order = append(s.order, g.Delivery)
-		for _, r := range g.Runs {
-			s.held[g.Delivery] = append(s.held[g.Delivery], r.Run)
+		s.held[g.Delivery] = append(s.held[g.Delivery], r.Run)
+		h := hold{holder: s, incarnation: s.incarnation, delivery: g.Delivery, epoch: g.Epoch, until: w.m.clock + g.Visibility}
+		if err := s.ledger.granted(w.m.clock, r, h); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// check asserts that every stored event is acked or somewhere (P2), and never both (P5).
-func (w *walk) check() error {
-	st := w.m.streams[1]
-	if st.next != w.ledger.stored {
-		return fmt.Errorf("P1: %d events are stored, the next offset is %d", w.ledger.stored, st.next)
+// drain has one consumer of each cursor ack everything that is left, as the leases of the others end (P10).
+func (w *walk) drain() error {
+	w.consumers = nil
+	w.term++
+	for _, l := range w.ledgers {
+		s := &walker{name: l.id.String() + "-last", ledger: l, conn: 1}
+		w.consumers = append(w.consumers, s)
+		a := attachSection{Session: sessionNamed(s.name), Connection: 1, Cursor: l.id, CreditEvents: 10_000, CreditBytes: 1 << 20}
+		w.add(a, func(r Result) error { return w.attached(s, a, r) })
 	}
-	c := w.m.subscriptions[10].cursors[0]
-	c.dead.Ascend(func(d deadLetter) bool {
-		w.ledger.dead[d.offset] = true
-		return true
-	})
-	for at := range st.next {
-		somewhere := c.ready.Contains(uint64(at)) || c.held.Contains(uint64(at)) || w.ledger.dead[at]
-		if somewhere == w.ledger.acked[at] {
-			return fmt.Errorf("offset %d: acked %v, still there %v (P2, P5)", at, w.ledger.acked[at], somewhere)
+	left := func(l *ledger) bool { c := w.m.find(l.id); return !c.ready.IsEmpty() || !c.held.IsEmpty() }
+	for entries := 0; entries == 0 || entries < 500 && slices.ContainsFunc(w.ledgers, left); entries++ {
+		if err := w.apply(5_100); err != nil {
+			return err
 		}
-	}
-	return nil
-}
-
-// drain ends all leases and has one consumer ack everything that is left (P10).
-func (w *walk) drain(tb testing.TB) error {
-	w.sessions = map[string]*walker{}
-	for range 100 {
-		var secs []section
-		var after []func(Result)
-		add := func(s section, then func(Result)) {
-			secs = append(secs, s)
-			after = append(after, then)
-		}
-		s := w.sessions["last"]
-		if s == nil {
-			w.term++
-			w.attach("last", add)
-			secs[0] = creditOf(secs[0])
-		} else {
+		for _, s := range w.consumers {
 			s.settles++
 			dec := Decision{Verb: VerbAck}
 			for _, d := range s.order {
 				dec.Leased = append(dec.Leased, Leased{Delivery: d, Runs: s.held[d]})
 			}
-			all := dec.Leased
 			s.order, s.held = nil, map[uint64][]Run{}
-			add(settleSection{Session: sessionNamed("last"), Sequence: s.settles, Received: s.received, Decisions: []Decision{dec}},
-				func(r Result) {
-					before := maps.Clone(w.ledger.acked)
-					for _, l := range all {
-						for at := range offsets(l, nil) {
-							w.ledger.acked[at] = true
-						}
-					}
-					for _, l := range r.Lost {
-						for at := range offsets(l, nil) {
-							w.ledger.acked[at] = before[at]
-						}
-					}
-				})
-		}
-		if err := w.entry(5_100, secs, after); err != nil {
-			return err
+			sec := settleSection{Session: sessionNamed(s.name), Sequence: s.settles, Received: s.received, Decisions: []Decision{dec}}
+			w.add(sec, func(r Result) error { return s.ledger.settled(w.m.clock, s, dec, nil, r.Lost) })
 		}
 	}
-	if c := w.m.subscriptions[10].cursors[0]; !c.ready.IsEmpty() || !c.held.IsEmpty() {
-		return fmt.Errorf("P10: after all leases ended and everything was acked, ready is %v, held is %v", c.ready, c.held)
+	for _, l := range w.ledgers {
+		if c := w.m.find(l.id); left(l) {
+			return fmt.Errorf("P10: after all leases ended and everything was acked, %v has ready %v, held %v", l.id, c.ready, c.held)
+		}
 	}
 	return nil
-}
-
-func creditOf(s section) section {
-	a := s.(attachSection)
-	a.CreditEvents, a.CreditBytes = 10_000, 1<<20
-	return a
 }

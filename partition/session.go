@@ -40,6 +40,11 @@ type session struct {
 
 func (s *session) live(term Term) bool { return s.attached && s.term == term }
 
+// arrived notes which deliveries the consumer has. What it has of a session that was forgotten says nothing about this one's.
+func (s *session) arrived(received uint64) {
+	s.received = max(s.received, min(received, s.lastDelivery))
+}
+
 // insert puts a lease into its place.
 func (s *session) insert(l *lease) {
 	at, _ := slices.BinarySearchFunc(s.leases, l, func(a, b *lease) int {
@@ -71,7 +76,7 @@ func (m *Machine) attach(a attachSection) Result {
 	if s.visibility == 0 {
 		s.visibility = s.cursor.subscription.Visibility
 	}
-	s.received = max(s.received, a.Received)
+	s.arrived(a.Received)
 	// What was sent and never arrived is free at once, and wasn't an attempt. An attach that comes late, behind a later one or an ack, knows
 	// less of what arrived than the session: that is still being worked on (P4).
 	for _, l := range slices.Clone(s.leases) {
@@ -128,7 +133,7 @@ func (m *Machine) closeSession(c closeSection) Result {
 	if s == nil {
 		return Result{Refused: RefusedSession}
 	}
-	s.received = max(s.received, c.Received)
+	s.arrived(c.Received)
 	for _, un := range c.Unstarted {
 		m.decide(s, Decision{Verb: VerbRelease, Unstarted: true}, un, func(Leased) {})
 	}

@@ -11,7 +11,7 @@ func (m *Machine) settle(sec settleSection) Result {
 	if s == nil {
 		return Result{Refused: RefusedSession}
 	}
-	s.received = max(s.received, sec.Received)
+	s.arrived(sec.Received)
 	switch sec.Sequence {
 	case s.settled:
 		return Result{Lost: s.answer}

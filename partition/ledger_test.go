@@ -1,0 +1,194 @@
+package partition
+
+import (
+	"fmt"
+)
+
+// ledger is the obvious truth about the events of one cursor, made of what consumers were told and nothing else.
+type ledger struct {
+	id        CursorID
+	stream    *walkStream
+	selective bool
+	// there: the cursor is made, and gets what is stored from now on.
+	there  bool
+	wanted map[Offset]bool
+	acked  map[Offset]bool
+	dead   map[Offset]bool
+	// attempt is the highest that an event was granted with.
+	attempt map[Offset]uint16
+	holds   map[Offset]hold
+}
+
+// hold is a lease of one event, as its holder knows it. Nobody else may get the event until then.
+type hold struct {
+	holder      *walker // nil for who has the receipt
+	incarnation int
+	delivery    uint64
+	epoch       Epoch
+	until       Tick
+}
+
+func newLedger(id CursorID, st *walkStream, selective bool) *ledger {
+	return &ledger{
+		id: id, stream: st, selective: selective,
+		wanted: map[Offset]bool{}, acked: map[Offset]bool{}, dead: map[Offset]bool{},
+		attempt: map[Offset]uint16{}, holds: map[Offset]hold{},
+	}
+}
+
+// stored notes which events of a block are wanted.
+func (l *ledger) stored(st *walkStream, first Offset, n int, selected matched) {
+	if l.stream != st || !l.there {
+		return
+	}
+	for i := range n {
+		if !l.selective || has(selected, i) {
+			l.wanted[first+Offset(i)] = true
+		}
+	}
+}
+
+// granted notes a lease, and tells what is wrong with it.
+func (l *ledger) granted(now Tick, r EventRun, by hold) error {
+	for at := r.First; at < r.end(); at++ {
+		switch h, held := l.holds[at]; {
+		case !l.wanted[at]:
+			return fmt.Errorf("P3: cursor %v gets offset %d, which it doesn't match", l.id, at)
+		case l.acked[at]:
+			return fmt.Errorf("P5: offset %d of cursor %v was acked, and is granted", at, l.id)
+		case l.dead[at]:
+			return fmt.Errorf("offset %d of cursor %v is dead, and is granted", at, l.id)
+		case held && h.until > now:
+			return fmt.Errorf("P4: offset %d of cursor %v is granted at %v, it is held until %v", at, l.id, now, h.until)
+		case r.Attempt < l.attempt[at] || r.Attempt > l.attempt[at]+1:
+			return fmt.Errorf("P7: offset %d of cursor %v is granted for attempt %d after %d", at, l.id, r.Attempt, l.attempt[at])
+		}
+		l.attempt[at] = r.Attempt
+		l.holds[at] = by
+	}
+	return nil
+}
+
+// free ends holds of a consumer.
+func (l *ledger) free(s *walker, which func(hold) bool) {
+	for at, h := range l.holds {
+		if h.holder == s && h.incarnation == s.incarnation && which(h) {
+			delete(l.holds, at)
+		}
+	}
+}
+
+// settled notes what a Settle did: all that it names but for what was lost.
+func (l *ledger) settled(now Tick, s *walker, dec Decision, before map[uint64][]Run, lost []Leased) error {
+	if dec.Verb == VerbExtend && len(dec.Leased) == 0 {
+		for d, runs := range before {
+			dec.Leased = append(dec.Leased, Leased{Delivery: d, Runs: runs})
+		}
+	}
+	type part struct {
+		delivery uint64
+		at       Offset
+	}
+	gone := map[part]bool{}
+	for _, g := range lost {
+		for at := range offsets(g, before) {
+			gone[part{g.Delivery, at}] = true
+		}
+	}
+	for _, named := range dec.Leased {
+		for at := range offsets(named, before) {
+			h, held := l.holds[at]
+			held = held && h.holder == s && h.incarnation == s.incarnation && h.delivery == named.Delivery
+			if err := l.done(now, at, dec, h, held, gone[part{named.Delivery, at}], s.visibility); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// returned notes what became of one receipt.
+func (l *ledger) returned(now Tick, dec Decision, r Receipt, lost bool) error {
+	h, held := l.holds[r.Offset]
+	return l.done(now, r.Offset, dec, h, held && h.holder == nil && h.epoch == r.Epoch, lost, 0)
+}
+
+// done notes a decision on one event: mine tells whether whoever took it holds the event, as far as is known.
+func (l *ledger) done(now Tick, at Offset, dec Decision, h hold, mine, lost bool, visibility Tick) error {
+	switch {
+	case lost && mine && h.until > now:
+		return fmt.Errorf("cursor %v: offset %d is held until %v, and is answered as lost at %v", l.id, at, h.until, now)
+	case lost:
+		return nil
+	case !mine:
+		return fmt.Errorf("P6: cursor %v: %v of offset %d by who doesn't hold it", l.id, dec.Verb, at)
+	case dec.Verb != VerbExtend:
+		delete(l.holds, at)
+		l.acked[at] = dec.Verb == VerbAck
+		return nil
+	}
+	if h.until = now + dec.After; dec.After == 0 {
+		if visibility == 0 {
+			visibility = 5_000
+		}
+		h.until = now + visibility
+	}
+	l.holds[at] = h
+	return nil
+}
+
+// offsets yields what a Leased names: its runs, or all that is held of the delivery.
+func offsets(l Leased, held map[uint64][]Run) func(func(Offset) bool) {
+	runs := l.Runs
+	if len(runs) == 0 {
+		runs = held[l.Delivery]
+	}
+	return func(yield func(Offset) bool) {
+		for _, r := range runs {
+			for at := r.First; at < r.end(); at++ {
+				if !yield(at) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// check asserts that every wanted event is acked or somewhere (P2), and never both (P5); that none died before its last attempt (P7); and that
+// nothing waits that a session has room for (P10).
+func (l *ledger) check(m *Machine) (err error) {
+	c := m.find(l.id)
+	if c == nil {
+		return nil
+	}
+	c.dead.Ascend(func(d deadLetter) bool {
+		l.dead[d.offset] = true
+		if counted := d.reason == DeadExpired || d.reason == DeadReleased; counted && d.attempts != walkAttemptsMax {
+			err = fmt.Errorf("P7: offset %d died (%v) after %d attempts of %d", d.offset, d.reason, d.attempts, walkAttemptsMax)
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	st := c.subscription.stream
+	for at := range st.next {
+		somewhere := c.ready.Contains(uint64(at)) || c.held.Contains(uint64(at)) || l.dead[at]
+		if somewhere != (l.wanted[at] && !l.acked[at]) {
+			return fmt.Errorf("offset %d: wanted %v, acked %v, still there %v (P2, P3, P5)", at, l.wanted[at], l.acked[at], somewhere)
+		}
+	}
+	if c.leased > m.leasedMax {
+		return fmt.Errorf("%d events are leased, at most %d may be", c.leased, m.leasedMax)
+	}
+	if c.ready.IsEmpty() || c.leased == m.leasedMax {
+		return nil
+	}
+	for _, s := range c.sessions {
+		// One that holds something may lack the bytes for the next event. It brings another entry about when it settles.
+		if s.live(m.term) && s.creditEvents > 0 && s.heldEvents == 0 {
+			return fmt.Errorf("P10: events wait, and session %s has nothing", sessionName(s.id))
+		}
+	}
+	return nil
+}
