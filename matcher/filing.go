@@ -15,7 +15,9 @@ func (s *compiledSet) fileLocked(number uint32, b *ruleBranch) {
 		var cost int
 		s.mu.filings, cost = c.filings(s.mu.filings[:0])
 		for _, f := range s.mu.filings {
-			cost += s.mu.postings.load(f.at(c.node))
+			if f.way != byRange {
+				cost += s.mu.postings.load(f.at(c.node))
+			}
 		}
 		if b.filed == filedNowhere || cost <= cheapest {
 			b.filed, cheapest = int32(i), cost
@@ -28,12 +30,18 @@ func (s *compiledSet) fileLocked(number uint32, b *ruleBranch) {
 	}
 	node := b.checks[b.filed].node
 	for _, f := range s.mu.best {
+		if f.way == byRange {
+			k := s.mu.trie.kinds.edit(node, s.mu.now)
+			k.ranges = k.ranges.with(newInterval(f.lower, f.upper, number))
+			k.ways |= 1 << byRange
+			continue
+		}
 		s.mu.postings.add(f.at(node), number, s.mu.now)
 		if key := f.userKey(node); s.mu.users[key] > 0 {
 			s.mu.users[key]++
 		} else {
 			s.mu.users[key] = 1
-			s.mu.trie.nodes.edit(node, s.mu.now).values.set(f)
+			s.mu.trie.kinds.edit(node, s.mu.now).set(f)
 		}
 	}
 }
@@ -47,6 +55,13 @@ func (s *compiledSet) unfileLocked(number uint32, b *ruleBranch) {
 	c := b.checks[b.filed]
 	s.mu.filings, _ = c.filings(s.mu.filings[:0])
 	for _, f := range s.mu.filings {
+		if f.way == byRange {
+			k := s.mu.trie.kinds.edit(c.node, s.mu.now)
+			if k.ranges = k.ranges.without(newInterval(f.lower, f.upper, number)); k.ranges == nil {
+				k.ways &^= 1 << byRange
+			}
+			continue
+		}
 		s.mu.postings.remove(f.at(c.node), number, s.mu.now)
 		key := f.userKey(c.node)
 		if s.mu.users[key]--; s.mu.users[key] == 0 {
@@ -80,7 +95,7 @@ func (k *valueKinds) set(f filing) {
 
 // unsetLocked notes that nothing is filed this way at a node any more.
 func (s *compiledSet) unsetLocked(node uint32, f filing) {
-	k := &s.mu.trie.nodes.edit(node, s.mu.now).values
+	k := s.mu.trie.kinds.edit(node, s.mu.now)
 	more := false
 	switch f.way {
 	case byPrefix, bySuffix, byPrefixFold, bySuffixFold:

@@ -157,6 +157,8 @@ func (g *generator) meaning(text string) string {
 		return `{"anything-but":["x","y"]}`
 	case kind == 6:
 		return `{"anything-but":{"prefix":"zz"}},` + text
+	case strings.IndexAny(text, "-0123456789") == 0:
+		return operator("numeric", "["+quoted(g.pick("<=", ">=", "="))+","+text+"]")
 	case !plain:
 		return text
 	case kind == 7:

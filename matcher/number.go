@@ -3,7 +3,6 @@ package matcher
 import (
 	"math"
 	"strconv"
-	"strings"
 )
 
 // number is a JSON number as numeric comparison sees it. Only numbers that a double holds exactly as they are written take
@@ -18,7 +17,7 @@ type number struct {
 
 // parseNumber judges a valid JSON number. Neither digits nor exponent are ever written out: 1e999999999 costs no more than 1.
 func parseNumber(text string) number {
-	if n, ok := smallInteger(text); ok {
+	if n, ok := smallDecimal(text); ok {
 		return number{double: n, comparable: true}
 	}
 	d := parseDecimal(text)
@@ -30,36 +29,54 @@ func parseNumber(text string) number {
 	if d.significant > doubleDigits || d.exponent > 310 || d.exponent < -330 {
 		return number{}
 	}
-	text = d.String()
-	double, err := strconv.ParseFloat(text, 64)
+	var memory [32]byte
+	double, err := strconv.ParseFloat(string(d.append(memory[:0])), 64)
 	if err != nil {
 		return number{}
 	}
-	shortest := strconv.FormatFloat(double, 'e', -1, 64)
+	shortest := string(strconv.AppendFloat(memory[:0], double, 'e', -1, 64))
 	if parseDecimal(shortest) != d && !(math.Abs(double) == math.SmallestNonzeroFloat64 && d.smallestOldSpelling()) {
 		return number{}
 	}
 	return number{double: double, comparable: true}
 }
 
-// smallInteger reads an integer of at most 15 digits, which every double of that size is. It is what most numbers are.
-func smallInteger(text string) (float64, bool) {
-	digits := strings.TrimPrefix(text, "-")
-	if len(digits) > 15 {
+// smallDecimal reads a number without an exponent that has at most 15 digits, which is what most numbers are. Those digits are an
+// integer that a double holds, and so is the power of ten; so their quotient is the double nearest to the number. And of up to 15
+// digits no two numbers have the same double, so that its shortest form is the number.
+func smallDecimal(text string) (float64, bool) {
+	digits := text
+	if digits[0] == '-' {
+		digits = digits[1:]
+	}
+	if len(digits) > 16 {
 		return 0, false
 	}
-	n := 0
+	n, count, behind := 0, 0, -1 // behind the point, if there is one
 	for i := range len(digits) {
-		if digits[i] < '0' || digits[i] > '9' {
+		switch c := digits[i]; {
+		case '0' <= c && c <= '9':
+			n = n*10 + int(c-'0')
+			count++
+		case c == '.':
+			behind = len(digits) - i - 1
+		default:
 			return 0, false
 		}
-		n = n*10 + int(digits[i]-'0')
+	}
+	if count > 15 {
+		return 0, false
 	}
 	if len(digits) < len(text) {
 		n = -n
 	}
+	if behind > 0 {
+		return float64(n) / powersOfTen[behind], true
+	}
 	return float64(n), true
 }
+
+var powersOfTen = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 // doubleDigits is how many digits the shortest form of a double has at most.
 const doubleDigits = 17
@@ -77,15 +94,14 @@ func (d *decimal) smallestOldSpelling() bool {
 	return d.significant == 2 && d.digits[0] == '4' && d.digits[1] == '9' && d.exponent == -323
 }
 
-func (d *decimal) String() string {
-	b := make([]byte, 0, 32)
+func (d *decimal) append(b []byte) []byte {
 	if d.negative {
 		b = append(b, '-')
 	}
 	b = append(b, "0."...)
 	b = append(b, d.digits[:min(d.significant, doubleDigits)]...)
 	b = append(b, 'e')
-	return string(strconv.AppendInt(b, d.exponent, 10))
+	return strconv.AppendInt(b, d.exponent, 10)
 }
 
 func parseDecimal(text string) decimal {

@@ -50,12 +50,14 @@ type matching struct {
 	answers []answer
 	joint   joint
 	one     [1]uint32
+	held    []uint32
 	lower   []byte
 }
 
 // begin makes the memory large enough for a program.
 func (w *matching) begin(p *compiledProgram) {
 	w.program = p
+	w.scanner.guesses.forget()
 	w.seen = grown(w.seen, p.branchRoom)
 	w.answers = grown(w.answers, p.checkRoom)
 }
@@ -90,7 +92,7 @@ func (w *matching) event(e *Event, number int, m *Matches) {
 
 // look puts to the test what a value leads to.
 func (w *matching) look(v *foundValue) {
-	kinds := &w.program.trie.nodes.at(v.node).values
+	kinds := w.program.trie.kinds.at(v.node)
 	if kinds.ways == 0 {
 		return
 	}
@@ -115,10 +117,12 @@ func (w *matching) look(v *foundValue) {
 }
 
 func (w *matching) lookNumber(v *foundValue, kinds *valueKinds) {
-	if kinds.ways&(1<<byNumber|1<<byNumberText) == 0 {
+	if kinds.ways&(1<<byNumber|1<<byNumberText|1<<byRange) == 0 {
 		return
 	}
 	if n := v.number(); n.comparable {
+		w.held = kinds.ranges.holding(w.held[:0], n.double)
+		w.verifyAll(w.held)
 		w.candidates(valueHash(v.node, byNumber, 0, hashDouble(n.double)))
 	} else {
 		w.candidates(valueHash(v.node, byNumberText, 0, hashText(v.value.text)))

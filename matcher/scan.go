@@ -26,6 +26,7 @@ type scanner struct {
 	// heads has for each node 1 + the number of the last value found there; 0 for none. touched are the nodes that have one.
 	heads   []int32
 	touched []uint32
+	guesses guesses
 }
 
 // foundValue is a leaf at a node.
@@ -62,6 +63,7 @@ func (s *scanner) reset(t *trie) {
 	s.elements = append(s.elements[:0], element{})
 	s.arrays = s.arrays[:0]
 	s.frames = s.frames[:0]
+	s.guesses.next = 0
 }
 
 // scan reads an event's JSON. It returns whether that is an event.
@@ -122,10 +124,16 @@ func (s *scanner) scan(t *trie, text []byte) bool {
 // not valid.
 func (s *scanner) name(t *trie, from int32, i int) (at int32, next int) {
 	b := s.text
+	if g := s.guesses.right(b, i, from); g != nil {
+		if i += int(g.length); b[i] <= ' ' {
+			i = skipSpace(b, i)
+		}
+		return g.at, i
+	}
 	if b[i] != '"' {
 		return noNode, -1
 	}
-	start := i + 1
+	begin, start := i, i+1
 	end, escaped := skipString(b, start)
 	if end < 0 {
 		return noNode, -1
@@ -138,15 +146,18 @@ func (s *scanner) name(t *trie, from int32, i int) (at int32, next int) {
 	if i++; b[i] <= ' ' {
 		i = skipSpace(b, i)
 	}
-	if from == noNode {
-		return noNode, i
-	}
+	at = noNode
 	if escaped {
 		end = unescape(b, start, end)
 	}
-	name := s.string(start, end)
-	if at = t.step(from, name); at == noNode && hasDot(b, start, end) {
-		at = t.walk(from, name)
+	if from != noNode {
+		name := s.string(start, end)
+		if at = t.step(from, name); at == noNode && hasDot(b, start, end) {
+			at = t.walk(from, name)
+		}
+	}
+	if !escaped {
+		s.guesses.learn(b[begin:end+1], from, at)
 	}
 	return at, i
 }

@@ -14,7 +14,6 @@ type trieNode struct {
 	// steps is how many steps lead on, and wanted whether a field of some rule is here.
 	steps  uint32
 	wanted bool
-	values valueKinds
 }
 
 // nameMark picks one of 64 bits for a name, to see at a glance that no step has it.
@@ -33,7 +32,8 @@ func edgeHash(above uint32, name string) uint32 {
 // trie holds the nodes.
 type trie struct {
 	nodes paged[trieNode]
-	edges hashIndex // from edgeHash to the number of a node and 1
+	kinds paged[valueKinds] // by node, for those that are wanted
+	edges hashIndex         // from edgeHash to the number of a node and 1
 }
 
 // noNode is the way to nowhere.
@@ -87,6 +87,7 @@ func (t *trieWriter) want(path string, now edition) uint32 {
 	}
 	if t.users[at]++; t.users[at] == 1 {
 		t.nodes.edit(at, now).wanted = true
+		*t.kinds.edit(at, now) = valueKinds{}
 	}
 	return at
 }

@@ -24,6 +24,7 @@ const (
 	bySuffixFold                  // how it ends, likewise
 	byPart                        // what is somewhere within it
 	byAddress                     // the first bits of an address
+	byRange                       // an interval that a number lies in; these are not in the index
 )
 
 // valueKinds says which ways of looking there are at a node, so that only those are tried.
@@ -34,6 +35,8 @@ type valueKinds struct {
 	rungs [4]uint32
 	// bits has a bit for each length of address blocks in use, counted in 128 bits.
 	bits [3]uint64
+	// ranges are the intervals of byRange.
+	ranges *interval
 }
 
 func (k *valueKinds) has(way valueKind) bool { return k.ways>>way&1 != 0 }
@@ -73,6 +76,8 @@ type filing struct {
 	way  valueKind
 	rung uint8  // place in the ladder, or bits of an address
 	hash uint64 // of the value
+	// lower and upper are the ends of byRange.
+	lower, upper float64
 }
 
 // valueHash is where in the index of postings a filing is.
@@ -139,7 +144,8 @@ func filingOf(a alternative) (f filing, cost int) {
 			return affixFiling(bySuffixFold, strings.ToLower(a.text))
 		}
 	case between:
-		return filing{way: byPresence}, costRange
+		lower, upper := a.ends()
+		return filing{way: byRange, lower: lower, upper: upper}, costRange
 	default:
 	}
 	return filing{way: byPresence}, costAny

@@ -2,7 +2,11 @@ package matcher
 
 // candidates puts to the test what is filed under a hash.
 func (w *matching) candidates(hash uint32) {
-	for _, number := range w.program.postings.at(hash, &w.one) {
+	w.verifyAll(w.program.postings.at(hash, &w.one))
+}
+
+func (w *matching) verifyAll(branches []uint32) {
+	for _, number := range branches {
 		if w.seen[number] == w.round {
 			continue
 		}

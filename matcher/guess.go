@@ -1,0 +1,59 @@
+package matcher
+
+import "bytes"
+
+// Events of a block are much alike: the tenth name of one is mostly the tenth name of the next. So the scanner notes the names of
+// an event in their order, with the nodes that they lead to, and compares the next event's names with those before it reads them.
+// A right guess saves looking for the name's end, for what is wrong with it, and for its node.
+
+// What is noted: so many names of an event, up to so many bytes each with quotation marks and colon.
+const (
+	guessesMax    = 64
+	guessBytesMax = 40
+)
+
+// guesses are the names of an event.
+type guesses struct {
+	names [guessesMax]guess
+	next  int // which name of the event comes next
+}
+
+// guess is a name as it stands in the text, from quotation mark to colon.
+type guess struct {
+	from, at int32 // the node that the object is at, and the one that the name leads to
+	length   uint8 // 0 where nothing is noted
+	text     [guessBytesMax]byte
+}
+
+// forget is for another trie, where nodes are others.
+func (g *guesses) forget() {
+	for i := range g.names {
+		g.names[i].length = 0
+	}
+	g.next = 0
+}
+
+// right returns the guess at what stands in a text, if it is right. Names that are left out in one event are stepped over.
+func (g *guesses) right(b []byte, i int, from int32) *guess {
+	for at := g.next; at < min(g.next+2, guessesMax); at++ {
+		name := &g.names[at]
+		if end := i + int(name.length); name.from == from && name.length > 0 && end < len(b) && bytes.Equal(b[i:end], name.text[:name.length]) {
+			g.next = at + 1
+			return name
+		}
+	}
+	return nil
+}
+
+// learn notes a name that was not guessed, given with its quotation marks.
+func (g *guesses) learn(quoted []byte, from, at int32) {
+	if g.next >= guessesMax || len(quoted) >= guessBytesMax {
+		g.next++
+		return
+	}
+	name := &g.names[g.next]
+	name.from, name.at = from, at
+	name.length = uint8(copy(name.text[:], quoted)) + 1
+	name.text[name.length-1] = ':'
+	g.next++
+}
