@@ -1,9 +1,5 @@
 package partition
 
-import (
-	"slices"
-)
-
 // lease is events of one cursor held until a deadline, by a session, or by whoever has the receipts.
 type lease struct {
 	// id orders leases that end at the same time (P9).
@@ -97,7 +93,7 @@ func (m *Machine) dropIfEmpty(l *lease) {
 	}
 	m.deadlines.Delete(l)
 	if s := l.session; s != nil {
-		s.leases = slices.DeleteFunc(s.leases, func(other *lease) bool { return other == l })
+		s.remove(l)
 	}
 }
 

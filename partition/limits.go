@@ -24,6 +24,9 @@ const (
 	ReceiptsMax = 1_000
 	// SettleRunsMax is how many runs one Settle names.
 	SettleRunsMax = 16_384
+	// MatchIndexBytesMax bounds what one block's match index takes of an entry. A block beyond it, of very many events that very many
+	// subscriptions each get some of, is refused: it has to be published in smaller ones.
+	MatchIndexBytesMax = 8 << 20
 	// ReasonBytesMax is the length of what a consumer says why it released or rejected an event.
 	ReasonBytesMax = 256
 

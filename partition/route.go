@@ -133,6 +133,9 @@ func (rs *routes) match(on *publication) (section, error) {
 		slices.SortFunc(rs.hits, func(a, b matched) int { return cmp.Compare(a.Subscription, b.Subscription) })
 	}
 	rs.index = appendMatchIndex(rs.index[:0], b.Len(), rs.hits)
+	if len(rs.index) > MatchIndexBytesMax {
+		return nil, &RefusedError{Refusal: RefusedTooMany}
+	}
 	if on.ReportMatches {
 		on.matched = r.report(rs.hits, b.Len())
 	}

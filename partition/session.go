@@ -47,10 +47,19 @@ func (s *session) arrived(received uint64) {
 
 // insert puts a lease into its place.
 func (s *session) insert(l *lease) {
-	at, _ := slices.BinarySearchFunc(s.leases, l, func(a, b *lease) int {
-		return cmp.Or(cmp.Compare(a.delivery, b.delivery), cmp.Compare(a.id, b.id))
-	})
+	at, _ := slices.BinarySearchFunc(s.leases, l, byDelivery)
 	s.leases = slices.Insert(s.leases, at, l)
+}
+
+// remove takes a lease out of its place.
+func (s *session) remove(l *lease) {
+	if at, found := slices.BinarySearchFunc(s.leases, l, byDelivery); found {
+		s.leases = slices.Delete(s.leases, at, at+1)
+	}
+}
+
+func byDelivery(a, b *lease) int {
+	return cmp.Or(cmp.Compare(a.delivery, b.delivery), cmp.Compare(a.id, b.id))
 }
 
 func (m *Machine) attach(a attachSection) Result {
