@@ -88,8 +88,10 @@ golden: ## rewrite what the test scripts expect; review the result as a diff
 ##@ Longer
 
 .PHONY: bench-match
-bench-match: ## benchmarks of the matcher
-	$(GO) test -run '^$$' -bench . -benchmem ./matcher/...
+bench-match: build ## the matcher beside json.Valid and the plain evaluator, then its worst cases
+	@for rules in 10 1000 10000 100000; do bin/freshet bench match --rules $$rules; done
+	bin/freshet bench match --rules 1000 --event-bytes 2048
+	$(GO) test -run '^$$' -bench 'Worst' -benchtime 0.3s ./matcher
 
 .PHONY: fuzz
 fuzz: ## every fuzz target in the tree, one after the other (FUZZTIME=10m each)

@@ -10,12 +10,15 @@ import (
 // check is a field as rules share it: those with the same path and the same list have one check between them, which is asked once
 // an event. It holds nothing of the pattern's text.
 type check struct {
-	field
 	node uint32
 	// number tells the checks of one program apart.
 	number uint32
-	users  int    // how many branches use it; the writer's
-	next   *check // another of the same hash; the writer's
+	// text is what the check wants if it is exact: one string and nothing else.
+	exact bool
+	text  string
+	field
+	users int    // how many branches use it; the writer's
+	next  *check // another of the same hash; the writer's
 }
 
 // checks finds or makes the check of a field. It is the writer's.
@@ -40,6 +43,15 @@ func (c *checks) use(f *field, t *trieWriter, now edition) *check {
 	made.field = field{path: strings.Clone(f.path), absence: f.absence, alternatives: make([]alternative, len(f.alternatives))}
 	for i, a := range f.alternatives {
 		made.alternatives[i] = ownAlternative(a)
+	}
+	if len(made.alternatives) == 1 {
+		switch a := made.alternatives[0].(type) {
+		case exactText:
+			made.exact, made.text = true, string(a)
+		case exactly:
+			made.exact, made.text = true, string(a.exactText)
+		default:
+		}
 	}
 	c.byHash[hash] = made
 	return made

@@ -21,7 +21,7 @@ type compiledSet struct {
 		postings   postingsWriter
 		users      map[uint64]uint32 // filings of each way and rung at each node
 		checks     checks
-		branches   paged[*ruleBranch]
+		branches   paged[ruleBranch]
 		numbers    numbers           // of branches
 		rules      map[uint32]uint32 // by id: 1 + the number of the first branch; 0 for a rule without a pattern
 		everything []uint32          // ids of rules without a pattern, ascending; copied when it changes
@@ -29,18 +29,6 @@ type compiledSet struct {
 		filings, best []filing // for file and unfile alone
 	}
 }
-
-// ruleBranch is a branch of a rule.
-type ruleBranch struct {
-	id     uint32
-	first  uint32 // number of the rule's first branch, which stands for the rule
-	next   uint32 // 1 + the number of the rule's next branch; 0 for none
-	filed  int32  // the check that it is filed under; filedNowhere
-	checks []*check
-}
-
-// filedNowhere is for branches that a value can't lead to, because all their fields accept absence. All events are put to them.
-const filedNowhere = -1
 
 func newCompiledSet() *compiledSet {
 	s := &compiledSet{}
@@ -69,11 +57,11 @@ func (s *compiledSet) Add(id uint32, p *Pattern) error {
 	// From the last branch to the first, so that each knows the number of the next.
 	for i, b := range slices.Backward(p.branches) {
 		number := s.mu.numbers.take()
-		made := &ruleBranch{id: id, next: next, checks: make([]*check, len(b))}
-		for j, f := range b {
-			made.checks[j] = s.mu.checks.use(f, &s.mu.trie, s.mu.now)
+		made := s.mu.branches.edit(number, s.mu.now)
+		*made = ruleBranch{id: id, next: next}
+		for _, f := range b {
+			made.append(s.mu.checks.use(f, &s.mu.trie, s.mu.now))
 		}
-		*s.mu.branches.edit(number, s.mu.now) = made
 		s.fileLocked(number, made)
 		next = number + 1
 		if i == 0 {
@@ -81,7 +69,7 @@ func (s *compiledSet) Add(id uint32, p *Pattern) error {
 		}
 	}
 	for at := first + 1; at != 0; {
-		b := *s.mu.branches.at(at - 1)
+		b := s.mu.branches.edit(at-1, s.mu.now)
 		b.first, at = first, b.next
 	}
 	s.mu.rules[id] = first + 1
@@ -110,14 +98,14 @@ func (s *compiledSet) removeLocked(id uint32) bool {
 	}
 	for at != 0 {
 		number := at - 1
-		b := *s.mu.branches.at(number)
+		b := s.mu.branches.edit(number, s.mu.now)
 		s.unfileLocked(number, b)
-		for _, c := range b.checks {
-			s.mu.checks.drop(c, &s.mu.trie, s.mu.now)
+		for i := range b.count() {
+			s.mu.checks.drop(b.check(i), &s.mu.trie, s.mu.now)
 		}
-		*s.mu.branches.edit(number, s.mu.now) = nil
-		s.mu.numbers.giveBack(number)
 		at = b.next
+		*b = ruleBranch{}
+		s.mu.numbers.giveBack(number)
 	}
 	return true
 }

@@ -8,7 +8,8 @@ package matcher
 func (s *compiledSet) fileLocked(number uint32, b *ruleBranch) {
 	b.filed = filedNowhere
 	cheapest := 0
-	for i, c := range b.checks {
+	for i := range b.count() {
+		c := b.check(i)
 		if c.absence {
 			continue // it may match without any value to find it by
 		}
@@ -25,10 +26,11 @@ func (s *compiledSet) fileLocked(number uint32, b *ruleBranch) {
 		}
 	}
 	if b.filed == filedNowhere {
-		s.mu.postings.add(nowhere, number, s.mu.now)
+		s.mu.postings.add(nowhere, posting{branch: number}, s.mu.now)
 		return
 	}
-	node := b.checks[b.filed].node
+	guard := s.guardLocked(b)
+	node := b.check(int(b.filed)).node
 	for _, f := range s.mu.best {
 		if f.way == byRange {
 			k := s.mu.trie.kinds.edit(node, s.mu.now)
@@ -36,14 +38,49 @@ func (s *compiledSet) fileLocked(number uint32, b *ruleBranch) {
 			k.ways |= 1 << byRange
 			continue
 		}
-		s.mu.postings.add(f.at(node), number, s.mu.now)
-		if key := f.userKey(node); s.mu.users[key] > 0 {
-			s.mu.users[key]++
-		} else {
-			s.mu.users[key] = 1
-			s.mu.trie.kinds.edit(node, s.mu.now).set(f)
+		s.mu.postings.add(f.at(node), posting{number, guard}, s.mu.now)
+		s.useLocked(node, f)
+	}
+}
+
+// useLocked notes that values at a node are to be looked up this way.
+func (s *compiledSet) useLocked(node uint32, f filing) {
+	key := f.userKey(node)
+	if s.mu.users[key]++; s.mu.users[key] == 1 {
+		s.mu.trie.kinds.edit(node, s.mu.now).set(f)
+	}
+}
+
+// dropLocked undoes useLocked.
+func (s *compiledSet) dropLocked(node uint32, f filing) {
+	key := f.userKey(node)
+	if s.mu.users[key]--; s.mu.users[key] == 0 {
+		delete(s.mu.users, key)
+		s.unsetLocked(node, f)
+	}
+}
+
+// guardLocked chooses what guards a branch where it is filed, and returns its hash, or 0. That is one more check that wants exactly one
+// text, the one with the fewest branches filed under it: an event that has not got that text doesn't match, which can be seen
+// without looking at the branch.
+func (s *compiledSet) guardLocked(b *ruleBranch) uint32 {
+	b.guarded = filedNowhere
+	guard, fewest := uint32(0), 0
+	for i := range b.count() {
+		c := b.check(i)
+		if !c.exact || int32(i) == b.filed {
+			continue
+		}
+		hash := valueHash(c.node, byText, 0, hashText(c.text))
+		if load := s.mu.postings.load(hash); b.guarded == filedNowhere || load < fewest {
+			b.guarded, guard, fewest = int32(i), hash, load
 		}
 	}
+	if b.guarded == filedNowhere {
+		return 0
+	}
+	s.useLocked(b.check(int(b.guarded)).node, filing{way: byGuard})
+	return guard
 }
 
 // unfileLocked undoes fileLocked.
@@ -52,7 +89,10 @@ func (s *compiledSet) unfileLocked(number uint32, b *ruleBranch) {
 		s.mu.postings.remove(nowhere, number, s.mu.now)
 		return
 	}
-	c := b.checks[b.filed]
+	if b.guarded != filedNowhere {
+		s.dropLocked(b.check(int(b.guarded)).node, filing{way: byGuard})
+	}
+	c := b.check(int(b.filed))
 	s.mu.filings, _ = c.filings(s.mu.filings[:0])
 	for _, f := range s.mu.filings {
 		if f.way == byRange {
@@ -63,11 +103,7 @@ func (s *compiledSet) unfileLocked(number uint32, b *ruleBranch) {
 			continue
 		}
 		s.mu.postings.remove(f.at(c.node), number, s.mu.now)
-		key := f.userKey(c.node)
-		if s.mu.users[key]--; s.mu.users[key] == 0 {
-			delete(s.mu.users, key)
-			s.unsetLocked(c.node, f)
-		}
+		s.dropLocked(c.node, f)
 	}
 }
 

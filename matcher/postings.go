@@ -6,21 +6,27 @@ import "slices"
 // have a list.
 type postings struct {
 	index hashIndex // from valueHash to 1 + the number of a branch, or inList + the number of a list
-	lists paged[[]uint32]
+	lists paged[[]posting]
+}
+
+// posting is a branch that is filed somewhere. Its guard is the hash of a text that it wants besides (guarding in filing.go); 0 for none.
+type posting struct {
+	branch uint32
+	guard  uint32
 }
 
 const inList = 1 << 31
 
 // at returns what is filed under a hash; one is memory for a list that isn't there.
-func (p *postings) at(hash uint32, one *[1]uint32) []uint32 {
-	switch v := p.index.find(hash); {
-	case v == 0:
+func (p *postings) at(hash uint32, one *[1]posting) []posting {
+	switch s := p.index.find(hash); {
+	case s.value == 0:
 		return nil
-	case v&inList == 0:
-		one[0] = v - 1
+	case s.value&inList == 0:
+		one[0] = posting{s.value - 1, s.guard}
 		return one[:]
 	default:
-		return *p.lists.at(v &^ inList)
+		return *p.lists.at(s.value &^ inList)
 	}
 }
 
@@ -32,35 +38,35 @@ type postingsWriter struct {
 
 // load is how many branches are filed under a hash.
 func (p *postingsWriter) load(hash uint32) int {
-	var one [1]uint32
+	var one [1]posting
 	return len(p.at(hash, &one))
 }
 
-func (p *postingsWriter) add(hash, branch uint32, now edition) {
-	switch v := p.index.find(hash); {
-	case v == 0:
-		p.index.put(hash, branch+1, now)
-	case v&inList == 0:
+func (p *postingsWriter) add(hash uint32, added posting, now edition) {
+	switch s := p.index.find(hash); {
+	case s.value == 0:
+		p.index.put(hash, added.branch+1, added.guard, now)
+	case s.value&inList == 0:
 		number := p.numbers.take()
-		*p.lists.edit(number, now) = []uint32{v - 1, branch}
-		p.index.put(hash, inList|number, now)
+		*p.lists.edit(number, now) = []posting{{s.value - 1, s.guard}, added}
+		p.index.put(hash, inList|number, 0, now)
 	default:
 		// What is behind the end of a list is in no snapshot, so it may be written in place.
-		list := p.lists.edit(v&^inList, now)
-		*list = append(*list, branch)
+		list := p.lists.edit(s.value&^inList, now)
+		*list = append(*list, added)
 	}
 }
 
 // remove takes out one filing of a branch.
 func (p *postingsWriter) remove(hash, branch uint32, now edition) {
-	v := p.index.find(hash)
-	if v&inList == 0 {
-		p.index.put(hash, 0, now)
+	s := p.index.find(hash)
+	if s.value&inList == 0 {
+		p.index.put(hash, 0, 0, now)
 		return
 	}
-	number := v &^ inList
+	number := s.value &^ inList
 	list := p.lists.edit(number, now)
-	at := slices.Index(*list, branch)
+	at := slices.IndexFunc(*list, func(p posting) bool { return p.branch == branch })
 	shorter := slices.Concat((*list)[:at], (*list)[at+1:])
 	if len(shorter) > 1 {
 		*list = shorter
@@ -68,5 +74,5 @@ func (p *postingsWriter) remove(hash, branch uint32, now edition) {
 	}
 	*list = nil
 	p.numbers.giveBack(number)
-	p.index.put(hash, shorter[0]+1, now)
+	p.index.put(hash, shorter[0].branch+1, shorter[0].guard, now)
 }

@@ -10,7 +10,7 @@ type compiledProgram struct {
 	version    uint64
 	trie       trie
 	postings   postings
-	branches   paged[*ruleBranch]
+	branches   paged[ruleBranch]
 	everything []uint32
 	rules      int
 	// All numbers of branches and of checks are below these.
@@ -49,9 +49,11 @@ type matching struct {
 	// answers has for each check, where it was asked in this round, the answer.
 	answers []answer
 	joint   joint
-	one     [1]uint32
-	held    []uint32
-	lower   []byte
+	// guards has a bit for each text of the event that may guard something, by the first bits of its hash.
+	guards [guardBits / 64]uint64
+	one    [1]posting
+	held   []uint32
+	lower  []byte
 }
 
 // begin makes the memory large enough for a program.
@@ -84,10 +86,34 @@ func (w *matching) event(e *Event, number int, m *Matches) {
 	}
 	w.number, w.matches = number, m
 	w.joint.used = 0
+	clear(w.guards[:])
+	for i := range w.scanner.found {
+		w.hash(&w.scanner.found[i])
+	}
 	for i := range w.scanner.found {
 		w.look(&w.scanner.found[i])
 	}
 	w.candidates(nowhere)
+}
+
+// guardBits is how many bits tell texts apart that guard.
+const guardBits = 1024
+
+// hash hashes a string that is looked up or guards something.
+func (w *matching) hash(v *foundValue) {
+	kinds := w.program.trie.kinds.at(v.node)
+	if v.value.kind != kindString || kinds.ways&(1<<byText|1<<byGuard) == 0 {
+		return
+	}
+	v.hash = valueHash(v.node, byText, 0, hashText(v.value.text))
+	if kinds.has(byGuard) {
+		w.guards[v.hash>>(32-10)/64] |= 1 << (v.hash >> (32 - 10) % 64)
+	}
+}
+
+// guarded reports whether the event has the text that guards a branch, as far as its bit says; there may be no such text.
+func (w *matching) guarded(guard uint32) bool {
+	return guard == 0 || w.guards[guard>>(32-10)/64]>>(guard>>(32-10)%64)&1 != 0
 }
 
 // look puts to the test what a value leads to.
@@ -98,11 +124,11 @@ func (w *matching) look(v *foundValue) {
 	}
 	switch v.value.kind {
 	case kindString:
-		if kinds.ways&^(1<<byText|1<<byPresence) != 0 {
+		if kinds.ways&^(1<<byText|1<<byPresence|1<<byGuard) != 0 {
 			w.lookText(v, kinds)
 		}
 		if kinds.has(byText) {
-			w.candidates(valueHash(v.node, byText, 0, hashText(v.value.text)))
+			w.candidates(v.hash)
 		}
 	case kindNumber:
 		w.lookNumber(v, kinds)
@@ -122,7 +148,9 @@ func (w *matching) lookNumber(v *foundValue, kinds *valueKinds) {
 	}
 	if n := v.number(); n.comparable {
 		w.held = kinds.ranges.holding(w.held[:0], n.double)
-		w.verifyAll(w.held)
+		for _, branch := range w.held {
+			w.candidate(branch)
+		}
 		w.candidates(valueHash(v.node, byNumber, 0, hashDouble(n.double)))
 	} else {
 		w.candidates(valueHash(v.node, byNumberText, 0, hashText(v.value.text)))

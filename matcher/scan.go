@@ -33,9 +33,10 @@ type scanner struct {
 type foundValue struct {
 	value   value
 	node    uint32
-	before  int32 // as heads: the value found before at this node
-	element int32 // the innermost element around it; 0 for none
-	counted bool  // whether value.number is filled in
+	before  int32  // as heads: the value found before at this node
+	element int32  // the innermost element around it; 0 for none
+	counted bool   // whether value.number is filled in
+	hash    uint32 // of a string, where it is looked up by that
 }
 
 // frame is an object or an array around the place where the scanner is.

@@ -45,7 +45,7 @@ func (t *trie) step(from int32, name string) int32 {
 	if above.marks&nameMark(name) == 0 {
 		return noNode
 	}
-	for next := t.edges.find(edgeHash(uint32(from), name)); next != 0; {
+	for next := t.edges.find(edgeHash(uint32(from), name)).value; next != 0; {
 		n := t.nodes.at(next - 1)
 		if n.above == uint32(from) && n.name == name {
 			return int32(next - 1)
@@ -95,8 +95,8 @@ func (t *trieWriter) want(path string, now edition) uint32 {
 func (t *trieWriter) grow(above uint32, name string, now edition) uint32 {
 	number := t.free.take()
 	hash := edgeHash(above, name)
-	*t.nodes.edit(number, now) = trieNode{name: strings.Clone(name), above: above, twin: t.edges.find(hash)}
-	t.edges.put(hash, number+1, now)
+	*t.nodes.edit(number, now) = trieNode{name: strings.Clone(name), above: above, twin: t.edges.find(hash).value}
+	t.edges.put(hash, number+1, 0, now)
 	from := t.nodes.edit(above, now)
 	from.steps++
 	from.marks |= nameMark(name)
@@ -128,8 +128,8 @@ func (t *trieWriter) drop(at uint32, now edition) {
 // cut takes a node out of the list of those with the hash of its edge.
 func (t *trieWriter) cut(at uint32, n *trieNode, now edition) {
 	hash := edgeHash(n.above, n.name)
-	if first := t.edges.find(hash); first == at+1 {
-		t.edges.put(hash, n.twin, now)
+	if first := t.edges.find(hash).value; first == at+1 {
+		t.edges.put(hash, n.twin, 0, now)
 	} else {
 		before := first - 1
 		for t.nodes.at(before).twin != at+1 {

@@ -2,22 +2,27 @@ package matcher
 
 // candidates puts to the test what is filed under a hash.
 func (w *matching) candidates(hash uint32) {
-	w.verifyAll(w.program.postings.at(hash, &w.one))
+	for _, p := range w.program.postings.at(hash, &w.one) {
+		if w.guarded(p.guard) {
+			w.candidate(p.branch)
+		}
+	}
 }
 
-func (w *matching) verifyAll(branches []uint32) {
-	for _, number := range branches {
-		if w.seen[number] == w.round {
-			continue
-		}
-		w.seen[number] = w.round
-		b := *w.program.branches.at(number)
+// candidate puts a branch to the test, once an event.
+func (w *matching) candidate(number uint32) {
+	if w.seen[number] == w.round {
+		return
+	}
+	w.seen[number] = w.round
+	b := w.program.branches.at(number)
+	if b.first != number || b.next != 0 { // one of several, of which another may have matched
 		if w.matches.has(int(b.first), w.number) {
-			continue // by another branch
+			return
 		}
-		if w.verify(b) {
-			w.matches.set(int(b.first), b.id, w.number)
-		}
+	}
+	if w.verify(b) {
+		w.matches.set(int(b.first), b.id, w.number)
 	}
 }
 
@@ -35,7 +40,8 @@ type answer struct {
 // no other field sees. A field that accepts absence is then satisfied by a value that matches, or by none at all.
 func (w *matching) verify(b *ruleBranch) bool {
 	inArrays, alone := 0, true
-	for _, c := range b.checks {
+	for i := range b.count() {
+		c := b.check(i)
 		head := w.scanner.heads[c.node]
 		if head == 0 {
 			if !c.absence {
@@ -80,6 +86,9 @@ func (w *matching) ask(c *check, head int32) (inside, matched bool) {
 
 // fits reports whether a value is what a check wants.
 func (c *check) fits(v *foundValue) bool {
+	if c.exact {
+		return v.value.kind == kindString && v.value.text == c.text
+	}
 	if v.value.kind == kindNumber {
 		v.number()
 	}
@@ -99,11 +108,12 @@ type joint struct {
 // together reports whether the fields of a branch match in the same array elements.
 func (w *matching) together(b *ruleBranch) bool {
 	j := &w.joint
-	for _, c := range b.checks {
-		w.list(c)
+	for i := range b.count() {
+		w.list(b.check(i))
 	}
 	j.fields, j.these = j.fields[:0], j.these[:0]
-	for _, c := range b.checks {
+	for i := range b.count() {
+		c := b.check(i)
 		j.fields = append(j.fields, &c.field)
 		j.these = append(j.these, &j.found[w.answers[c.number].listed-1])
 	}

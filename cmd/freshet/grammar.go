@@ -38,6 +38,10 @@ type grammar struct {
 		Lint  patternLintCommand  `cmd:"" help:"Find what is valid in a pattern and probably not meant."`
 	} `cmd:"" group:"Patterns" help:"Event patterns, without a server."`
 
+	Bench struct {
+		Match benchMatchCommand `cmd:"" help:"Measure the matcher: events against many rules, on one core."`
+	} `cmd:"" group:"Measuring" help:"Figures of this machine."`
+
 	Serve   serveCommand   `cmd:"" group:"Servers" help:"Run a production node."`
 	Version versionCommand `cmd:"" group:"Servers" help:"Say which release this is."`
 	Node    nodeCommand    `cmd:"" help:"Run a node on listeners that the parent process hands over." hidden:""`
