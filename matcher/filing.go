@@ -60,18 +60,22 @@ func (s *compiledSet) dropLocked(node uint32, f filing) {
 	}
 }
 
-// guardLocked chooses what guards a branch where it is filed, and returns its hash, or 0. That is one more check that wants exactly one
-// text, the one with the fewest branches filed under it: an event that has not got that text doesn't match, which can be seen
-// without looking at the branch.
+// guardLocked chooses what guards a branch where it is filed, and returns its hash, or 0. That is one more check that wants exactly
+// one text or number, the one with the fewest branches filed under it: an event that has not got that value doesn't match, which
+// can be seen without looking at the branch.
 func (s *compiledSet) guardLocked(b *ruleBranch) uint32 {
 	b.guarded = filedNowhere
 	guard, fewest := uint32(0), 0
 	for i := range b.count() {
 		c := b.check(i)
-		if !c.exact || int32(i) == b.filed {
+		if len(c.alternatives) != 1 || int32(i) == b.filed {
 			continue
 		}
-		hash := valueHash(c.node, byText, 0, hashText(c.text))
+		f, _ := filingOf(c.alternatives[0])
+		if f.way != byText && f.way != byNumber {
+			continue
+		}
+		hash := f.at(c.node)
 		if load := s.mu.postings.load(hash); b.guarded == filedNowhere || load < fewest {
 			b.guarded, guard, fewest = int32(i), hash, load
 		}

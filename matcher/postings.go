@@ -9,7 +9,7 @@ type postings struct {
 	lists paged[[]posting]
 }
 
-// posting is a branch that is filed somewhere. Its guard is the hash of a text that it wants besides (guarding in filing.go); 0 for none.
+// posting is a branch that is filed somewhere. Its guard is the hash of a value that it wants besides (guarding in filing.go); 0 for none.
 type posting struct {
 	branch uint32
 	guard  uint32

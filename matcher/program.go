@@ -49,7 +49,7 @@ type matching struct {
 	// answers has for each check, where it was asked in this round, the answer.
 	answers []answer
 	joint   joint
-	// guards has a bit for each text of the event that may guard something, by the first bits of its hash.
+	// guards has a bit for each value of the event that may guard something, by the first bits of its hash.
 	guards [guardBits / 64]uint64
 	one    [1]posting
 	held   []uint32
@@ -96,22 +96,26 @@ func (w *matching) event(e *Event, number int, m *Matches) {
 	w.candidates(nowhere)
 }
 
-// guardBits is how many bits tell texts apart that guard.
+// guardBits is how many bits tell values apart that guard.
 const guardBits = 1024
 
-// hash hashes a string that is looked up or guards something.
+// hash hashes a string or number that is looked up or guards something.
 func (w *matching) hash(v *foundValue) {
 	kinds := w.program.trie.kinds.at(v.node)
-	if v.value.kind != kindString || kinds.ways&(1<<byText|1<<byGuard) == 0 {
+	switch {
+	case v.value.kind == kindString && kinds.ways&(1<<byText|1<<byGuard) != 0:
+		v.hash = valueHash(v.node, byText, 0, hashText(v.value.text))
+	case v.value.kind == kindNumber && kinds.has(byGuard) && v.number().comparable:
+		v.hash = valueHash(v.node, byNumber, 0, hashDouble(v.value.number.double))
+	default:
 		return
 	}
-	v.hash = valueHash(v.node, byText, 0, hashText(v.value.text))
 	if kinds.has(byGuard) {
 		w.guards[v.hash>>(32-10)/64] |= 1 << (v.hash >> (32 - 10) % 64)
 	}
 }
 
-// guarded reports whether the event has the text that guards a branch, as far as its bit says; there may be no such text.
+// guarded reports whether the event has the value that guards a branch, as far as its bit says; there may be no such value.
 func (w *matching) guarded(guard uint32) bool {
 	return guard == 0 || w.guards[guard>>(32-10)/64]>>(guard>>(32-10)%64)&1 != 0
 }

@@ -36,7 +36,7 @@ type foundValue struct {
 	before  int32  // as heads: the value found before at this node
 	element int32  // the innermost element around it; 0 for none
 	counted bool   // whether value.number is filled in
-	hash    uint32 // of a string, where it is looked up by that
+	hash    uint32 // of a value that guards, or that is looked up by it
 }
 
 // frame is an object or an array around the place where the scanner is.

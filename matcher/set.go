@@ -42,7 +42,7 @@ type Engine struct {
 var Plain = Engine{Name: "plain", NewSet: func() Set { return &plainSet{} }}
 
 // Engines lists the implementations that exist, the preferred one first.
-func Engines() []Engine { return []Engine{Plain, Compiled} }
+func Engines() []Engine { return []Engine{Compiled, Plain} }
 
 // NewSet makes an empty set of the preferred engine.
 func NewSet() Set { return Engines()[0].NewSet() }

@@ -25,7 +25,7 @@ const (
 	byPart                        // what is somewhere within it
 	byAddress                     // the first bits of an address
 	byRange                       // an interval that a number lies in; these are not in the index
-	byGuard                       // a string that guards what is filed elsewhere; nor are these
+	byGuard                       // a value that guards what is filed elsewhere; nor are these
 )
 
 // valueKinds says which ways of looking there are at a node, so that only those are tried.

@@ -104,22 +104,12 @@ func writeCorpusAnswer(out *output, answer corpusAnswer, total int) {
 // that exists.
 func enginesOf(name string) ([]matcher.Engine, error) {
 	engines := matcher.Engines()
-	if name == "" || name == "both" && len(engines) > 1 {
+	if name == "" || name == "both" {
 		return engines, nil
 	}
 	at := slices.IndexFunc(engines, func(e matcher.Engine) bool { return e.Name == name })
 	if at >= 0 {
 		return engines[at : at+1], nil
-	}
-	names := make([]string, len(engines))
-	for i, engine := range engines {
-		names[i] = engine.Name
-	}
-	if name == "both" || name == "compiled" {
-		return nil, &failure{
-			code: codeUnsupported, what: fmt.Sprintf("--matcher %s isn't in this release", name),
-			seen: []string{"there is no compiled matcher yet; there is: " + strings.Join(names, ", ")},
-		}
 	}
 	return nil, usageFailure(fmt.Sprintf("--matcher wants one of both, compiled, plain, got %q", name))
 }

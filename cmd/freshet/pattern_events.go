@@ -14,7 +14,7 @@ type patternTestCommand struct {
 
 	File    string `help:"Events to put to the pattern, one a line (gzip is unpacked); - is standard input." placeholder:"FILE" short:"f"`
 	Corpus  string `help:"Cases with known answers, one a line, to put to the matcher." placeholder:"FILE"`
-	Matcher string `help:"Which matcher runs the corpus: both, compiled or plain; default: every one that exists." placeholder:"NAME"`
+	Matcher string `help:"Which matcher runs the corpus: both, compiled or plain; default both." placeholder:"NAME"`
 }
 
 // Help tells more.
