@@ -47,25 +47,18 @@ func runCorpus(call *invocation, file, wanted string) error {
 		answer.Matchers = append(answer.Matchers, engine.Name)
 	}
 	total := 0
-	for c, err := range corpus.Read(opened) {
-		if err != nil {
-			refused := usageFailure(fmt.Sprintf("%s is no corpus: %v", opened.name, err))
-			return errors.Join(refused, opened.close())
+	tally, err := corpus.Test(opened, func(f corpus.Failure) {
+		if total++; total <= failuresShown {
+			answer.Failures = append(answer.Failures, failureAnswer{
+				ID: f.Case, Line: f.Line, Rule: f.Rule, Wanted: f.Want.String(), Got: f.Got.String(), Matcher: f.Engine, Error: f.Error,
+			})
 		}
-		failures := corpus.Run(c, engines...)
-		if len(failures) == 0 {
-			answer.Passed++
-			continue
-		}
-		answer.Failed++
-		for _, f := range failures {
-			if total++; total <= failuresShown {
-				answer.Failures = append(answer.Failures, failureAnswer{
-					ID: f.Case, Line: f.Line, Rule: f.Rule, Wanted: f.Want.String(), Got: f.Got.String(), Matcher: f.Engine, Error: f.Error,
-				})
-			}
-		}
+	}, engines...)
+	if err != nil {
+		refused := usageFailure(fmt.Sprintf("%s is no corpus: %v", opened.name, err))
+		return errors.Join(refused, opened.close())
 	}
+	answer.Passed, answer.Failed = tally.Passed, tally.Failed
 	if err := opened.close(); err != nil {
 		return fileFailure(opened.name, err)
 	}
