@@ -1,7 +1,9 @@
 package partition
 
 import (
+	"bytes"
 	"fmt"
+	"iter"
 	"sync"
 
 	"github.com/freshet-mq/freshet/raftlog"
@@ -37,18 +39,30 @@ func (r *replica) Apply(e raftlog.Entry) any {
 	return fx
 }
 
-// Snapshot encodes the state. It holds the apply goroutine for as long as that takes.
-func (r *replica) Snapshot() ([]byte, error) {
+// snapshotKey is the key of the one record that the state is in.
+const snapshotKey = "partition"
+
+// Snapshot encodes the state, all of it in one record. It holds the apply goroutine for as long as that takes.
+func (r *replica) Snapshot(bool) ([]raftlog.Record, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.mu.machine.Snapshot(), nil
+	return []raftlog.Record{{Key: []byte(snapshotKey), Value: r.mu.machine.Snapshot()}}, nil
 }
 
-// Restore replaces the state by a snapshot's.
-func (r *replica) Restore(snapshot []byte) error {
-	m, err := Restore(snapshot)
-	if err != nil {
-		return fmt.Errorf("restoring the partition: %w", err)
+// Restore replaces the state by a snapshot's; without a record it is that of a new partition.
+func (r *replica) Restore(records iter.Seq2[raftlog.Record, error]) error {
+	m := NewMachine()
+	for record, err := range records {
+		if err != nil {
+			return err
+		}
+		if string(record.Key) != snapshotKey {
+			return fmt.Errorf("restoring the partition: found a record %q, expected %q alone", record.Key, snapshotKey)
+		}
+		// Restore may keep the bytes, and the log's are valid until the next step.
+		if m, err = Restore(bytes.Clone(record.Value)); err != nil {
+			return fmt.Errorf("restoring the partition: %w", err)
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -41,31 +42,34 @@ func (a *applier) Apply(entry *raft.Log) any {
 	return Applied{Index: entry.Index, Term: entry.Term, Result: result}
 }
 
-// Snapshot implements raft.FSM.
+// Snapshot implements raft.FSM. The library's snapshot files hold a whole state each.
 func (a *applier) Snapshot() (raft.FSMSnapshot, error) {
 	a.bytes = 0
-	state, err := a.machine.Snapshot()
+	records, err := a.machine.Snapshot(true)
 	if err != nil {
 		return nil, fmt.Errorf("raftlog: the machine gives no snapshot: %w", err)
 	}
-	return encodedState(state), nil
+	return encodedState(records), nil
 }
 
 // Restore implements raft.FSM.
 func (a *applier) Restore(source io.ReadCloser) error {
-	state, err := io.ReadAll(source)
-	if err != nil {
-		return fmt.Errorf("raftlog: reading a snapshot: %w", err)
+	if err := a.machine.Restore(readRecords(source)); err != nil {
+		return fmt.Errorf("raftlog: restoring a snapshot: %w", err)
 	}
-	return a.machine.Restore(state)
+	return nil
 }
 
 // encodedState implements raft.FSMSnapshot over what a Machine returned.
-type encodedState []byte
+type encodedState []Record
 
 // Persist writes the state; the sink syncs it.
 func (s encodedState) Persist(sink raft.SnapshotSink) error {
-	if _, err := sink.Write(s); err != nil {
+	buffered := bufio.NewWriterSize(sink, 64<<10)
+	if err := writeRecords(buffered, all(s)); err != nil {
+		return fmt.Errorf("raftlog: writing a snapshot: %w", err)
+	}
+	if err := buffered.Flush(); err != nil {
 		return fmt.Errorf("raftlog: writing a snapshot: %w", err)
 	}
 	return sink.Close()

@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -80,9 +81,9 @@ func BenchmarkOpen(b *testing.B) {
 // nothing is a machine that has nothing to do.
 type nothing struct{}
 
-func (nothing) Apply(Entry) any           { return nil }
-func (nothing) Snapshot() ([]byte, error) { return nil, nil }
-func (nothing) Restore([]byte) error      { return nil }
+func (nothing) Apply(Entry) any                        { return nil }
+func (nothing) Snapshot(bool) ([]Record, error)        { return nil, nil }
+func (nothing) Restore(iter.Seq2[Record, error]) error { return nil }
 
 // BenchmarkRead reads entries of 64 KiB from memory and from disk.
 func BenchmarkRead(b *testing.B) {

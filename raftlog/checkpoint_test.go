@@ -173,7 +173,7 @@ type mute struct{ tally }
 
 var errMute = errors.New("not now")
 
-func (*mute) Snapshot() ([]byte, error) { return nil, errMute }
+func (*mute) Snapshot(bool) ([]Record, error) { return nil, errMute }
 
 func TestMachineWithoutSnapshot(t *testing.T) {
 	options := testOptions(t, t.TempDir())

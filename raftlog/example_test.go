@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"os"
 
@@ -19,13 +20,20 @@ func (c *counter) Apply(entry raftlog.Entry) any {
 	return c.bytes
 }
 
-func (c *counter) Snapshot() ([]byte, error) { return binary.BigEndian.AppendUint64(nil, c.bytes), nil }
+func (c *counter) Snapshot(bool) ([]raftlog.Record, error) {
+	return []raftlog.Record{{Key: []byte("bytes"), Value: binary.BigEndian.AppendUint64(nil, c.bytes)}}, nil
+}
 
-func (c *counter) Restore(state []byte) error {
-	if len(state) != 8 {
-		return fmt.Errorf("a state of %d bytes", len(state))
+func (c *counter) Restore(records iter.Seq2[raftlog.Record, error]) error {
+	for record, err := range records {
+		if err != nil {
+			return err
+		}
+		if len(record.Value) != 8 {
+			return fmt.Errorf("a state of %d bytes", len(record.Value))
+		}
+		c.bytes = binary.BigEndian.Uint64(record.Value)
 	}
-	c.bytes = binary.BigEndian.Uint64(state)
 	return nil
 }
 

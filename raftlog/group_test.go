@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"iter"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -34,18 +35,24 @@ func (t *tally) Apply(entry Entry) any {
 	return t.mu.commands
 }
 
-func (t *tally) Snapshot() ([]byte, error) {
+func (t *tally) Snapshot(bool) ([]Record, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	state := binary.BigEndian.AppendUint64(nil, t.mu.commands)
 	state = binary.BigEndian.AppendUint64(state, t.mu.sum)
-	return binary.BigEndian.AppendUint64(state, t.mu.lastIndex), nil
+	return []Record{{Key: []byte("tally"), Value: binary.BigEndian.AppendUint64(state, t.mu.lastIndex)}}, nil
 }
 
-func (t *tally) Restore(state []byte) error {
+func (t *tally) Restore(records iter.Seq2[Record, error]) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mu.commands, t.mu.sum, t.mu.lastIndex = binary.BigEndian.Uint64(state), binary.BigEndian.Uint64(state[8:]), binary.BigEndian.Uint64(state[16:])
+	for record, err := range records {
+		if err != nil {
+			return err
+		}
+		state := record.Value
+		t.mu.commands, t.mu.sum, t.mu.lastIndex = binary.BigEndian.Uint64(state), binary.BigEndian.Uint64(state[8:]), binary.BigEndian.Uint64(state[16:])
+	}
 	return nil
 }
 

@@ -36,7 +36,7 @@ func FuzzCommand(f *testing.F) {
 		if result.Created == bytes.Equal(before, after) {
 			t.Fatalf("created: %v, changed: %v", result.Created, !bytes.Equal(before, after))
 		}
-		if err := NewMachine().Restore(after); err != nil {
+		if err := restore(NewMachine(), after); err != nil {
 			t.Fatalf("after %+v the catalog can't be restored: %v", command, err)
 		}
 		if result.Err != nil {
@@ -64,7 +64,7 @@ func FuzzState(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m := NewMachine()
-		if err := m.Restore(data); err != nil {
+		if err := restore(m, data); err != nil {
 			if !errors.Is(err, ErrVersion) && !errors.Is(err, ErrCorrupt) {
 				t.Fatalf("an error of no class: %v", err)
 			}
@@ -72,7 +72,7 @@ func FuzzState(f *testing.F) {
 		}
 		state := snapshot(t, m)
 		again := NewMachine()
-		if err := again.Restore(state); err != nil {
+		if err := restore(again, state); err != nil {
 			t.Fatalf("its own snapshot is refused: %v", err)
 		}
 		if !bytes.Equal(state, snapshot(t, again)) {

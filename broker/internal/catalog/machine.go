@@ -1,8 +1,10 @@
 package catalog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"sync/atomic"
 
 	"github.com/freshet-mq/freshet/raftlog"
@@ -41,14 +43,32 @@ func (m *Machine) Apply(entry raftlog.Entry) any {
 	return result
 }
 
-// Snapshot implements raftlog.Machine.
-func (m *Machine) Snapshot() ([]byte, error) { return m.View().encode() }
+// stateKey is the key of the one record that a snapshot has.
+const stateKey = "catalog"
+
+// Snapshot implements raftlog.Machine. The catalog is small and written whole.
+func (m *Machine) Snapshot(bool) ([]raftlog.Record, error) {
+	state, err := m.View().encode()
+	if err != nil {
+		return nil, err
+	}
+	return []raftlog.Record{{Key: []byte(stateKey), Value: state}}, nil
+}
 
 // Restore implements raftlog.Machine. After an error the catalog is what it was.
-func (m *Machine) Restore(state []byte) error {
-	view, err := decodeView(state)
-	if err != nil {
-		return err
+func (m *Machine) Restore(records iter.Seq2[raftlog.Record, error]) error {
+	view := emptyView()
+	for record, err := range records {
+		if err != nil {
+			return err
+		}
+		if string(record.Key) != stateKey {
+			return fmt.Errorf("%w: found a record %q, expected %q alone", ErrCorrupt, record.Key, stateKey)
+		}
+		// The log's bytes are valid until the next step.
+		if view, err = decodeView(bytes.Clone(record.Value)); err != nil {
+			return err
+		}
 	}
 	m.swap(view)
 	return nil

@@ -32,11 +32,18 @@ func apply(t testing.TB, m *Machine, index uint64, command Command) Result {
 
 func snapshot(t testing.TB, m *Machine) []byte {
 	t.Helper()
-	state, err := m.Snapshot()
-	if err != nil {
-		t.Fatal(err)
+	records, err := m.Snapshot(true)
+	if err != nil || len(records) != 1 {
+		t.Fatalf("%d records, %v", len(records), err)
 	}
-	return state
+	return records[0].Value
+}
+
+// restore gives the machine a snapshot back.
+func restore(m *Machine, state []byte) error {
+	return m.Restore(func(yield func(raftlog.Record, error) bool) {
+		yield(raftlog.Record{Key: []byte(stateKey), Value: state}, nil)
+	})
 }
 
 // randomCommand makes commands that repeat, conflict and miss often.
@@ -75,7 +82,7 @@ func TestReplicas(t *testing.T) {
 				}
 				if r.IntN(10) == 0 {
 					restored := NewMachine()
-					if err := restored.Restore(snapshot(t, other)); err != nil {
+					if err := restore(restored, snapshot(t, other)); err != nil {
 						t.Fatal(err)
 					}
 					other = restored
@@ -209,11 +216,11 @@ func TestRestoreTellsThoseWhoWait(t *testing.T) {
 	m := NewMachine()
 	apply(t, m, 1, CreateTopic{Name: "orders"})
 	view := m.View()
-	if err := m.Restore(snapshot(t, m)); err != nil {
+	if err := restore(m, snapshot(t, m)); err != nil {
 		t.Fatal(err)
 	}
 	<-view.Changed()
-	if err := m.Restore([]byte("no state")); !errors.Is(err, ErrCorrupt) {
+	if err := restore(m, []byte("no state")); !errors.Is(err, ErrCorrupt) {
 		t.Fatalf("restoring rubbish: %v", err)
 	}
 	if _, ok := m.View().Topic("orders"); !ok {
@@ -257,7 +264,7 @@ func TestLimits(t *testing.T) {
 					t.Fatalf("the refused entry %d made version %d", i+1, m.View().Version())
 				}
 				restored := NewMachine()
-				if err := restored.Restore(snapshot(t, m)); err != nil {
+				if err := restore(restored, snapshot(t, m)); err != nil {
 					t.Fatalf("a full catalog is not restored: %v", err)
 				}
 				return

@@ -210,18 +210,12 @@ func (s *script) since(version uint64) string {
 // restart goes on with a machine that was restored from the last one's snapshot, and shows no difference.
 func (s *script) restart(t *testing.T) string {
 	before := s.show()
-	state, err := s.machine.Snapshot()
-	if err != nil {
-		t.Fatal(err)
-	}
+	state := snapshot(t, s.machine)
 	restored := NewMachine()
-	if err := restored.Restore(slices.Clone(state)); err != nil {
+	if err := restore(restored, slices.Clone(state)); err != nil {
 		t.Fatal(err)
 	}
-	again, err := restored.Snapshot()
-	if err != nil {
-		t.Fatal(err)
-	}
+	again := snapshot(t, restored)
 	if !bytes.Equal(state, again) {
 		t.Fatal("a restored machine gives another snapshot")
 	}
