@@ -1,0 +1,287 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/raft"
+)
+
+// A segment goes when it is the oldest one and nothing in it is wanted. What is still wanted keeps it:
+//
+//   - retained: the owner wants to read it (Retain). Nothing helps but that the owner lets go.
+//   - checkpoint: it has to be replayed after a crash, or the library has not let go of it. A checkpoint helps, and is asked
+//     for when the log is half full.
+//   - a few records, at most an eighth of the segment: they are appended anew, with the same index and term, when that frees
+//     the segment behind as well, or the log is half full. So no idle group pins the log, and a segment that is on its way
+//     out by itself costs nothing.
+const (
+	moveShare      = 8       // which part of a segment may be appended anew
+	moveBatchBytes = 1 << 20 // how much of it at once
+)
+
+// gauge counts the bytes of a group in a segment, from an index on that only rises.
+type gauge struct {
+	counted bool
+	next    uint64
+	bytes   int64
+}
+
+// read returns the bytes of the entries from floor to high that are in the segment. The group's lock is held.
+func (m *gauge) read(x *index, segment uint32, low, high, floor uint64) int64 {
+	if !m.counted {
+		m.counted, m.next = true, low
+		for i := low; i <= high; i++ {
+			if at, there := x.find(i); there && at.segment == segment {
+				m.bytes += int64(at.bytes)
+			}
+		}
+	}
+	for ; m.next < floor && m.next <= high; m.next++ {
+		if at, there := x.find(m.next); there && at.segment == segment {
+			m.bytes -= int64(at.bytes)
+		}
+	}
+	return m.bytes
+}
+
+// weight is what keeps a segment.
+type weight struct {
+	retained int64 // bytes that owners want
+	wanted   int64 // bytes that anybody wants
+	groups   []groupWeight
+}
+
+type groupWeight struct {
+	group            *Group
+	retained, wanted int64
+}
+
+// weigh adds up what of a sealed segment is wanted.
+func (l *Log) weigh(s *segment) (w weight) {
+	l.weighing.Lock()
+	defer l.weighing.Unlock()
+	for _, g := range l.groupsIn(s) {
+		retained, floor := g.retained.Load(), g.floor()
+		g.mu.RLock()
+		if g.mu.removed {
+			g.mu.RUnlock()
+			continue
+		}
+		span := l.segments.span(s, g)
+		if g.mu.truncations != span.truncations {
+			span.retained, span.wanted, span.truncations = gauge{}, gauge{}, g.mu.truncations
+		}
+		gw := groupWeight{
+			group:    g,
+			retained: span.retained.read(&g.mu.index, s.number(), span.low, span.high, retained),
+			wanted:   span.wanted.read(&g.mu.index, s.number(), span.low, span.high, floor),
+		}
+		g.mu.RUnlock()
+		g.pin.Store(max(g.pin.Load(), span.high))
+		w.retained += gw.retained
+		w.wanted += gw.wanted
+		w.groups = append(w.groups, gw)
+	}
+	return w
+}
+
+// groupsIn returns the groups with entries in a segment, by number.
+func (l *Log) groupsIn(s *segment) []*Group {
+	l.segments.mu.RLock()
+	defer l.segments.mu.RUnlock()
+	return slices.SortedFunc(maps.Keys(s.spans), func(a, b *Group) int { return compare(uint32(a.id), uint32(b.id)) })
+}
+
+func (l *Log) tellRetirable() { tell(l.retirable) }
+
+// runRetirement retires segments as they may go.
+func (l *Log) runRetirement() {
+	for {
+		select {
+		case <-l.retirable:
+		case <-l.stop:
+			return
+		}
+		for l.retireOne() {
+		}
+	}
+}
+
+// retireOne retires the oldest segment if it may go, and says whether it did.
+func (l *Log) retireOne() bool {
+	if l.usable() != nil {
+		return false
+	}
+	sealed := l.segments.sealed(2)
+	if len(sealed) == 0 {
+		return false
+	}
+	oldest := sealed[0]
+	w := l.weigh(oldest)
+	pressed := l.pressed()
+	movable := oldest.segmentBytes / moveShare
+	if w.wanted > 0 {
+		switch {
+		case w.retained > movable:
+			return false
+		case w.wanted > movable:
+			if pressed {
+				l.askForCheckpoints(&w)
+			}
+			return false
+		case !pressed && (len(sealed) < 2 || l.weigh(sealed[1]).wanted > movable):
+			return false // it will be empty before it stands in anybody's way
+		}
+	}
+	if err := l.retire(oldest, &w); err != nil {
+		if !errors.Is(err, ErrClosed) {
+			err = l.fail(err)
+			l.options.Logger.Error("a segment can't be retired", "segment", oldest.path, "error", err)
+		}
+		return false
+	}
+	return true
+}
+
+// pressed says whether the log has so much that it should be made smaller.
+func (l *Log) pressed() bool {
+	u := l.Usage()
+	return u.Bytes >= u.BytesMax/2
+}
+
+// askForCheckpoints asks for those that would let entries go which no owner wants.
+func (l *Log) askForCheckpoints(w *weight) {
+	for _, gw := range w.groups {
+		if gw.wanted > gw.retained {
+			l.options.CheckpointWanted(gw.group.id)
+		}
+	}
+}
+
+// retire appends anew what is wanted of a segment, makes sure that a crash can't bring back what Raft has let go of, and
+// gives the file away.
+func (l *Log) retire(s *segment, w *weight) error {
+	for _, gw := range w.groups {
+		if err := l.move(s, gw.group); err != nil {
+			return err
+		}
+	}
+	if err := l.logFirsts(w); err != nil {
+		return err
+	}
+	for _, gw := range w.groups {
+		gw.group.forget(s)
+	}
+	l.segments.removeOldest()
+	if err := l.spares.recycle(s); err != nil {
+		return err
+	}
+	l.counters.segmentsRetired.Add(1)
+	return nil
+}
+
+// move appends anew what is wanted of a group's entries in a segment.
+func (l *Log) move(s *segment, g *Group) error {
+	for from := uint64(0); ; {
+		next, more, err := g.moveSome(s, from)
+		if err != nil || !more {
+			return err
+		}
+		from = next
+	}
+}
+
+// moveSome moves some of a group's entries, those from an index on. It returns where to go on, or that nothing is left. The
+// group's own changes wait meanwhile, so none of these entries can be truncated between being read and being synced:
+// appended behind its truncation, an entry would come back with the next start.
+func (g *Group) moveSome(s *segment, from uint64) (next uint64, more bool, err error) {
+	l := g.log
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	switch err := g.usable(); {
+	case errors.Is(err, ErrRemoved):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, err
+	}
+	span := l.segments.span(s, g)
+	high := span.high
+	next = max(from, span.low, g.floor())
+	var entries []*raft.Log
+	bytes := int64(0)
+	for ; next <= high && bytes < moveBatchBytes; next++ {
+		g.mu.RLock()
+		at, there := g.mu.index.find(next)
+		g.mu.RUnlock()
+		if !there || at.segment != s.number() {
+			continue
+		}
+		entry := new(raft.Log)
+		if err := g.read(next, entry, true, false); err != nil {
+			return 0, false, fmt.Errorf("wal: moving entry %d of group %d: %w", next, g.id, err)
+		}
+		entries = append(entries, entry)
+		bytes += int64(at.bytes)
+	}
+	if len(entries) > 0 {
+		last, err := g.addEntries(entries, flagMoved)
+		if err != nil {
+			return 0, false, err
+		}
+		if err := l.await(last); err != nil {
+			return 0, false, err
+		}
+		l.counters.bytesMoved.Add(uint64(bytes))
+	}
+	return next, next <= high, nil
+}
+
+// logFirsts writes down, for groups with entries in a segment that goes, what the library has let go of: after a crash it
+// must not miss what is in that segment.
+func (l *Log) logFirsts(w *weight) error {
+	var last *batch
+	for _, gw := range w.groups {
+		g := gw.group
+		b, err := g.logFirst()
+		if err != nil {
+			return err
+		}
+		if b != nil {
+			last = b
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return l.await(last)
+}
+
+// logFirst puts a record of what the library has let go of into the open batch, unless there is one. The batch is nil then.
+func (g *Group) logFirst() (*batch, error) {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	if err := g.usable(); errors.Is(err, ErrRemoved) {
+		return nil, nil
+	}
+	g.mu.RLock()
+	first, logged := g.mu.first, g.mu.firstLogged == g.mu.first
+	g.mu.RUnlock()
+	if logged {
+		return nil, nil
+	}
+	return g.add(recordHeader{kind: kindFirst, index: first}, nil, nil)
+}
+
+// forget takes the group's entries in a segment out of the index: all are before the floor.
+func (g *Group) forget(s *segment) {
+	high := g.log.segments.span(s, g).high
+	floor := g.floor()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.mu.removed {
+		g.mu.index.dropBelow(min(floor, high+1))
+	}
+}

@@ -1,0 +1,267 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// writer is the state of the goroutine that writes and syncs, one batch at a time:
+//
+//	callers ── add ──▶ open batch ── take ──▶ seal, write, sync ──▶ change the groups' states ──▶ callers return
+//	                   (the next one fills meanwhile)
+//
+// Only it, and Open before it starts, touch these fields, but for syncing.
+type writer struct {
+	active    *segment // nil after an unclean stop, until something is written
+	newest    *segment // the last one of the list, which a new segment continues
+	nextBatch uint64
+	reopened  bool // the active segment ends with kindClosed, which is to be followed by kindOpened
+	advised   int64
+	closeErr  error
+
+	activeEnd atomic.Int64              // the active segment's end, for Usage; 0 when there is no active segment
+	syncing   atomic.Pointer[time.Time] // since when a write and sync is under way
+}
+
+// runWriter writes batches until the log is closed or failed.
+func (l *Log) runWriter() {
+	for more := true; more; {
+		more = l.awaitWork() && l.step()
+	}
+	l.writer.closeErr = l.writeClosed()
+}
+
+// awaitWork waits for an open batch. It returns false when none will come any more.
+func (l *Log) awaitWork() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.mu.open == nil && !l.mu.closing && l.mu.failed == nil {
+		l.mu.work.Wait()
+	}
+	return l.mu.open != nil
+}
+
+// step takes the open batch and commits it. It returns false when there is none, or the log has failed.
+func (l *Log) step() bool {
+	l.mu.Lock()
+	b := l.mu.open
+	l.mu.open = nil
+	if b != nil {
+		l.mu.lastUsed = min(b.used, l.options.batchBytes())
+	}
+	failed := l.mu.failed != nil
+	l.mu.room.Broadcast()
+	l.mu.Unlock()
+	if b == nil || failed {
+		return false
+	}
+	if err := l.commit(b); err != nil {
+		b.err = l.fail(err)
+		close(b.done)
+		return false
+	}
+	close(b.done)
+	return true
+}
+
+// commit makes a batch durable, lets it take effect, and hands it to the cache.
+func (l *Log) commit(b *batch) error {
+	w := &l.writer
+	began := l.options.Now()
+	w.syncing.Store(&began)
+	defer w.syncing.Store(nil)
+	need := alignBlock(int64(b.used))
+	if w.reopened {
+		need += blockBytes
+	}
+	if w.active == nil || w.active.end+need > w.active.segmentBytes {
+		if err := l.roll(); err != nil {
+			return err
+		}
+	}
+	if w.reopened {
+		if err := l.writeMark(kindOpened); err != nil {
+			return err
+		}
+		w.reopened = false
+	}
+	if err := l.write(b); err != nil {
+		return err
+	}
+	for i := range b.changes {
+		c := &b.changes[i]
+		c.offset += b.offset
+		if err := l.apply(c, w.active); err != nil {
+			return fmt.Errorf("wal: assertion: group %d: %w", c.group.id, err)
+		}
+	}
+	b.note()
+	l.cache.add(b)
+	return nil
+}
+
+// write seals the batch, writes it behind the last one, and syncs. There must be room.
+func (l *Log) write(b *batch) error {
+	w := &l.writer
+	s := w.active
+	blocks := b.seal(s, s.end, w.nextBatch)
+	if _, err := s.file.WriteAt(blocks, s.end); err != nil {
+		return fmt.Errorf("wal: writing %d bytes at %d of %s: %w", len(blocks), s.end, s.path, err)
+	}
+	if err := s.file.SyncData(); err != nil {
+		return fmt.Errorf("wal: syncing %s: %w", s.path, err)
+	}
+	s.end += int64(len(blocks))
+	w.activeEnd.Store(s.end)
+	w.nextBatch++
+	l.counters.batches.Add(1)
+	l.counters.records.Add(uint64(len(b.changes)))
+	l.counters.bytesWritten.Add(uint64(len(blocks)))
+	l.forgetPages()
+	return nil
+}
+
+// forgetPages tells the kernel that what was written is not read from the page cache: the newest batches are in ours, and
+// hot pages are better used for the next ones.
+func (l *Log) forgetPages() {
+	w := &l.writer
+	if w.active.end-w.advised < adviseBytes || w.active.file.Fd() == vfs.InvalidFd {
+		return
+	}
+	adviseUnneeded(w.active.file.Fd(), w.advised, w.active.end-w.advised)
+	w.advised = w.active.end
+}
+
+// writeMark writes a batch with one record that says something of the whole log. Its bytes depend on nothing but its place,
+// so that a second attempt after a crash can't be mixed up with the first.
+func (l *Log) writeMark(k kind) error {
+	b := &batch{used: batchHeaderBytes}
+	h := recordHeader{kind: k}
+	b.add(&l.buffers, change{kind: k}, &h, nil, nil)
+	err := l.write(b)
+	l.buffers.put(b.buffer)
+	return err
+}
+
+// writeClosed marks the end of a log that is closed in good order. When there is no room, the next Open begins a new
+// segment, as it would have to anyway.
+func (l *Log) writeClosed() error {
+	w := &l.writer
+	if possible := l.failure() == nil && w.active != nil && !w.reopened && w.active.end+blockBytes <= w.active.segmentBytes; !possible {
+		return nil
+	}
+	if err := l.writeMark(kindClosed); err != nil {
+		return l.fail(err)
+	}
+	return nil
+}
+
+// roll begins a new segment, which says where the one before it ends.
+func (l *Log) roll() error {
+	w := &l.writer
+	spare, err := l.spares.take()
+	if err != nil {
+		return err
+	}
+	h := segmentHeader{
+		node: l.options.Node, segmentBytes: l.options.SegmentBytes, serial: 1, nonce: l.options.nonce(), firstBatch: w.nextBatch,
+	}
+	if w.newest != nil {
+		h.serial, h.previous, h.previousEnd = w.newest.serial+1, w.newest.serial, w.newest.end
+	}
+	s := &segment{segmentHeader: h, crcSeed: h.seed(), file: spare.file, spans: map[*Group]*span{}}
+	s.path = l.fs.PathJoin(l.options.Dir, segmentName(h.serial))
+	if err := l.activate(s, spare.path); err != nil {
+		return errors.Join(err, s.closeFile())
+	}
+	w.active, w.newest, w.reopened, w.advised = s, s, false, 0
+	w.nextBatch++
+	w.activeEnd.Store(s.end)
+	l.segments.add(s)
+	l.counters.segmentsBegun.Add(1)
+	l.spares.wake()
+	l.tellRetirable()
+	return nil
+}
+
+// activate makes a spare file the segment s. Header and table are synced before the file gets its name, and the name is
+// synced before anything follows: a file with that name is a segment, with all that was ever reported in it.
+func (l *Log) activate(s *segment, sparePath string) error {
+	t := l.table()
+	data := t.encode()
+	h := recordHeader{kind: kindTable, dataLength: uint32(len(data)), dataSum: checksum(data)}
+	b := &batch{used: batchHeaderBytes}
+	b.add(&l.buffers, change{kind: kindTable}, &h, data, nil)
+	batchBlocks := b.seal(s, blockBytes, s.firstBatch)
+	blocks := make([]byte, blockBytes+len(batchBlocks))
+	s.segmentHeader.encode(blocks)
+	copy(blocks[blockBytes:], batchBlocks)
+	l.buffers.put(b.buffer)
+	if _, err := s.file.WriteAt(blocks, 0); err != nil {
+		return fmt.Errorf("wal: writing the header of %s: %w", s.path, err)
+	}
+	if err := s.file.Sync(); err != nil {
+		return fmt.Errorf("wal: syncing the header of %s: %w", s.path, err)
+	}
+	if err := l.fs.Rename(sparePath, s.path); err != nil {
+		return fmt.Errorf("wal: naming %s: %w", s.path, err)
+	}
+	if err := syncDir(l.fs, l.options.Dir); err != nil {
+		return err
+	}
+	s.end = int64(len(blocks))
+	l.counters.bytesWritten.Add(uint64(len(blocks)))
+	return nil
+}
+
+// room returns the open batch once it has room for a record of so many bytes. l.mu is held, and given up while it waits.
+func (l *Log) roomLocked(bytes int) (*batch, error) {
+	for {
+		if err := l.usableLocked(); err != nil {
+			return nil, err
+		}
+		b := l.mu.open
+		if b == nil {
+			// As large as the last one was: batches are alike, and growing means copying.
+			b = &batch{buffer: l.buffers.get(l.mu.lastUsed), used: batchHeaderBytes, done: make(chan struct{})}
+			l.mu.open = b
+			l.mu.work.Signal()
+			return b, nil
+		}
+		if b.used+bytes <= l.options.batchBytes() {
+			return b, nil
+		}
+		if l.options.manual {
+			l.mu.Unlock()
+			l.step()
+			l.mu.Lock()
+			continue
+		}
+		l.mu.room.Wait()
+	}
+}
+
+// await returns when the batch is synced, and with it all before it, or says why not.
+func (l *Log) await(b *batch) error {
+	if l.options.manual {
+		l.drive(b)
+	}
+	<-b.done
+	return b.err
+}
+
+// drive does the writer's work where there is no such goroutine.
+func (l *Log) drive(b *batch) {
+	for {
+		select {
+		case <-b.done:
+			return
+		default:
+			l.step()
+		}
+	}
+}
