@@ -23,10 +23,12 @@ type compiledSet struct {
 		checks     checks
 		branches   paged[ruleBranch]
 		numbers    numbers           // of branches
-		rules      map[uint32]uint32 // by id: 1 + the number of the first branch; 0 for a rule without a pattern
+		rules      map[uint32]uint32 // by id: 1 + the number of the pattern's first branch; 0 for a rule without a pattern
+		patterns   map[string]uint32 // by appendBranchKey of all branches: the number of the first
 		everything []uint32          // ids of rules without a pattern, ascending; copied when it changes
 
 		filings, best []filing // for file and unfile alone
+		key           []byte   // for patterns alone
 	}
 }
 
@@ -38,6 +40,7 @@ func newCompiledSet() *compiledSet {
 	s.mu.users = make(map[uint64]uint32)
 	s.mu.checks.byHash = make(map[uint64]*check)
 	s.mu.rules = make(map[uint32]uint32)
+	s.mu.patterns = make(map[string]uint32)
 	return s
 }
 
@@ -53,27 +56,51 @@ func (s *compiledSet) Add(id uint32, p *Pattern) error {
 		s.mu.everything = slices.Concat(s.mu.everything[:at], []uint32{id}, s.mu.everything[at:])
 		return nil
 	}
+	s.mu.rules[id] = s.patternLocked(p, id) + 1
+	return nil
+}
+
+// patternLocked finds or makes the branches of a pattern for one more rule, and returns the number of the first.
+func (s *compiledSet) patternLocked(p *Pattern, id uint32) uint32 {
+	made := make([]ruleBranch, len(p.branches))
+	s.mu.key = s.mu.key[:0]
+	for i, b := range p.branches {
+		for _, f := range b {
+			made[i].append(s.mu.checks.use(f, &s.mu.trie, s.mu.now))
+		}
+		s.mu.key = appendBranchKey(s.mu.key, &made[i])
+	}
+	if first, known := s.mu.patterns[string(s.mu.key)]; known {
+		for i := range made {
+			s.dropChecksLocked(&made[i])
+		}
+		b := s.mu.branches.edit(first, s.mu.now)
+		b.ids = append(b.ids, id)
+		return first
+	}
 	first, next := uint32(0), uint32(0)
 	// From the last branch to the first, so that each knows the number of the next.
-	for i, b := range slices.Backward(p.branches) {
+	for i := range slices.Backward(made) {
 		number := s.mu.numbers.take()
-		made := s.mu.branches.edit(number, s.mu.now)
-		*made = ruleBranch{id: id, next: next}
-		for _, f := range b {
-			made.append(s.mu.checks.use(f, &s.mu.trie, s.mu.now))
-		}
-		s.fileLocked(number, made)
-		next = number + 1
-		if i == 0 {
-			first = number
-		}
+		made[i].next = next
+		b := s.mu.branches.edit(number, s.mu.now)
+		*b = made[i]
+		s.fileLocked(number, b)
+		first, next = number, number+1
 	}
 	for at := first + 1; at != 0; {
 		b := s.mu.branches.edit(at-1, s.mu.now)
 		b.first, at = first, b.next
 	}
-	s.mu.rules[id] = first + 1
-	return nil
+	s.mu.branches.edit(first, s.mu.now).ids = []uint32{id}
+	s.mu.patterns[string(s.mu.key)] = first
+	return first
+}
+
+func (s *compiledSet) dropChecksLocked(b *ruleBranch) {
+	for i := range b.count() {
+		s.mu.checks.drop(b.check(i), &s.mu.trie, s.mu.now)
+	}
 }
 
 func (s *compiledSet) Remove(id uint32) {
@@ -96,18 +123,37 @@ func (s *compiledSet) removeLocked(id uint32) bool {
 		i, _ := slices.BinarySearch(s.mu.everything, id)
 		s.mu.everything = slices.Concat(s.mu.everything[:i], s.mu.everything[i+1:])
 	}
-	for at != 0 {
+	if at == 0 {
+		return true
+	}
+	b := s.mu.branches.edit(at-1, s.mu.now)
+	if len(b.ids) > 1 {
+		i := slices.Index(b.ids, id)
+		b.ids = slices.Concat(b.ids[:i], b.ids[i+1:])
+		return true
+	}
+	s.dropPatternLocked(at - 1)
+	return true
+}
+
+// dropPatternLocked takes away the branches of a pattern that no rule has any more.
+func (s *compiledSet) dropPatternLocked(first uint32) {
+	s.mu.key = s.mu.key[:0]
+	for at := first + 1; at != 0; {
+		b := s.mu.branches.at(at - 1)
+		s.mu.key = appendBranchKey(s.mu.key, b)
+		at = b.next
+	}
+	delete(s.mu.patterns, string(s.mu.key))
+	for at := first + 1; at != 0; {
 		number := at - 1
 		b := s.mu.branches.edit(number, s.mu.now)
 		s.unfileLocked(number, b)
-		for i := range b.count() {
-			s.mu.checks.drop(b.check(i), &s.mu.trie, s.mu.now)
-		}
+		s.dropChecksLocked(b)
 		at = b.next
 		*b = ruleBranch{}
 		s.mu.numbers.giveBack(number)
 	}
-	return true
 }
 
 func (s *compiledSet) Snapshot() Program {

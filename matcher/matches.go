@@ -26,8 +26,8 @@ type Matches struct {
 	rules  []Match
 	events int
 	words  int // of a bitmap over the block
-	// noted are the rules that matched, in the order in which they were found, and arena their bitmaps in the same order. slots
-	// says where a rule is among them.
+	// noted are the patterns that matched, in the order in which they were found, and arena their bitmaps in the same order. slots
+	// says where a pattern is among them.
 	noted []noted
 	arena []uint64
 	slots []int32
@@ -72,47 +72,53 @@ func (m *Matches) Count(match Match) int {
 	return n
 }
 
-// noted is a rule that matched some event of the block. Its bitmap stands in the arena at its own place.
+// noted is a pattern that matched some event of the block. Its bitmap stands in the arena at its own place.
 type noted struct {
-	rule int // its number in the program
-	id   uint32
+	pattern int      // its number in the program
+	ids     []uint32 // of the rules that have it
+	listed  bool     // whether one of them has the bitmap; the others get copies
 }
 
-// reset makes m ready for a block of so many events, and a program that numbers its rules below a bound.
-func (m *Matches) reset(events, rules int) {
+// reset makes m ready for a block of so many events, and a program that numbers its patterns below a bound.
+func (m *Matches) reset(events, patterns int) {
 	m.events = events
 	m.words = (events + 63) / 64
 	m.rules = m.rules[:0]
 	m.arena = m.arena[:0]
 	m.noted = m.noted[:0]
-	m.slots = grown(m.slots, rules)
+	m.slots = grown(m.slots, patterns)
 }
 
-// slot returns the place of a rule among those noted, and whether it is there. What slots says may be from an earlier block; it
-// counts only if the rule is at that place now, so that nothing has to be cleared.
-func (m *Matches) slot(rule int) (int, bool) {
-	at := int(m.slots[rule])
-	return at, at < len(m.noted) && m.noted[at].rule == rule
+// slot returns the place of a pattern among those noted, and whether it is there. What slots says may be from an earlier block; it
+// counts only if the pattern is at that place now, so that nothing has to be cleared.
+func (m *Matches) slot(pattern int) (int, bool) {
+	at := int(m.slots[pattern])
+	return at, at < len(m.noted) && m.noted[at].pattern == pattern
 }
 
-// has reports whether an event was noted to match a rule.
-func (m *Matches) has(rule, event int) bool {
-	at, ok := m.slot(rule)
+// has reports whether an event was noted to match a pattern.
+func (m *Matches) has(pattern, event int) bool {
+	at, ok := m.slot(pattern)
 	return ok && m.arena[at*m.words+event/64]>>(event%64)&1 != 0
 }
 
-// set notes that an event matched a rule, by the rule's number in the program.
-func (m *Matches) set(rule int, id uint32, event int) {
-	at, ok := m.slot(rule)
+// set notes that an event matched a pattern, by its number in the program, and the rules that have it.
+func (m *Matches) set(pattern int, ids []uint32, event int) {
+	at, ok := m.slot(pattern)
 	if !ok {
 		at = len(m.noted)
-		m.slots[rule] = int32(at)
-		m.noted = append(m.noted, noted{rule: rule, id: id})
-		start := len(m.arena)
-		m.arena = slices.Grow(m.arena, m.words)[:start+m.words]
-		clear(m.arena[start:])
+		m.slots[pattern] = int32(at)
+		m.noted = append(m.noted, noted{pattern: pattern, ids: ids})
+		clear(m.bitmap())
 	}
 	m.arena[at*m.words+event/64] |= 1 << (event % 64)
+}
+
+// bitmap takes room for one more bitmap from the arena.
+func (m *Matches) bitmap() []uint64 {
+	start := len(m.arena)
+	m.arena = slices.Grow(m.arena, m.words)[:start+m.words]
+	return m.arena[start : start+m.words : start+m.words]
 }
 
 // finish lists what was noted, and the rules that match everything, which are given by ascending id.
@@ -121,14 +127,20 @@ func (m *Matches) finish(everything []uint32) {
 		return
 	}
 	m.order()
+	m.arena = slices.Grow(m.arena, (len(m.keys)-len(m.noted))*m.words) // bitmaps that are listed must not move any more
 	for _, key := range m.keys {
 		id, at := uint32(key>>32), int(uint32(key))
 		for len(everything) > 0 && everything[0] < id {
 			m.rules = append(m.rules, Match{Rule: everything[0]})
 			everything = everything[1:]
 		}
-		start := at * m.words
-		match := Match{Rule: id, Words: m.arena[start : start+m.words : start+m.words]}
+		match := Match{Rule: id, Words: m.arena[at*m.words : (at+1)*m.words : (at+1)*m.words]}
+		if m.noted[at].listed {
+			words := m.bitmap()
+			copy(words, match.Words)
+			match.Words = words
+		}
+		m.noted[at].listed = true
 		if m.Count(match) == m.events {
 			match.Words = nil
 		}
@@ -147,8 +159,10 @@ func (m *Matches) order() {
 	m.keys = m.keys[:0]
 	differ := uint32(0)
 	for at, n := range m.noted {
-		m.keys = append(m.keys, uint64(n.id)<<32|uint64(at))
-		differ |= n.id ^ m.noted[0].id
+		for _, id := range n.ids {
+			m.keys = append(m.keys, uint64(id)<<32|uint64(at))
+			differ |= id ^ m.noted[0].ids[0]
+		}
 	}
 	if len(m.keys) < radixMin {
 		slices.Sort(m.keys)

@@ -1,7 +1,6 @@
 package matcher
 
 import (
-	"cmp"
 	"slices"
 	"sync"
 )
@@ -88,12 +87,12 @@ func (s *plainSet) Snapshot() Program {
 	if s.mu.latest == nil {
 		p := &plainProgram{version: s.mu.version, rules: make([]rule, 0, len(s.mu.rules))}
 		for id, pattern := range s.mu.rules {
-			p.rules = append(p.rules, rule{id: id, pattern: pattern})
+			p.rules = append(p.rules, rule{ids: []uint32{id}, pattern: pattern})
 		}
-		slices.SortFunc(p.rules, func(a, b rule) int { return cmp.Compare(a.id, b.id) })
+		slices.SortFunc(p.rules, func(a, b rule) int { return slices.Compare(a.ids, b.ids) })
 		for _, r := range p.rules {
 			if r.pattern == nil {
-				p.everything = append(p.everything, r.id)
+				p.everything = append(p.everything, r.ids...)
 			}
 		}
 		s.mu.latest = p
@@ -102,7 +101,7 @@ func (s *plainSet) Snapshot() Program {
 }
 
 type rule struct {
-	id      uint32
+	ids     []uint32 // one
 	pattern *Pattern
 }
 
@@ -135,7 +134,7 @@ func (p *plainProgram) matchEvent(number int, event *ParsedEvent, j *judgement, 
 			continue
 		}
 		if j.reset(r.pattern, event); j.matches() {
-			m.set(i, r.id, number)
+			m.set(i, r.ids, number)
 		}
 	}
 }

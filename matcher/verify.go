@@ -22,8 +22,17 @@ func (w *matching) candidate(number uint32) {
 		}
 	}
 	if w.verify(b) {
-		w.matches.set(int(b.first), b.id, w.number)
+		w.matched(b)
 	}
+}
+
+// matched notes that the event matches the pattern of a branch.
+func (w *matching) matched(b *ruleBranch) {
+	ids := b.ids
+	if ids == nil { // they are in the first branch alone
+		ids = w.program.branches.at(b.first).ids
+	}
+	w.matches.set(int(b.first), ids, w.number)
 }
 
 // answer is what is known of a check in a round.
