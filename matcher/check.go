@@ -13,9 +13,10 @@ type check struct {
 	node uint32
 	// number tells the checks of one program apart.
 	number uint32
-	// text is what the check wants if it is exact: one string and nothing else.
+	// text is what the check wants if it is exact: one string and nothing else. only is what it wants if that is one alternative.
 	exact bool
 	text  string
+	only  alternative
 	field
 	users int    // how many branches use it; the writer's
 	next  *check // another of the same hash; the writer's
@@ -45,6 +46,7 @@ func (c *checks) use(f *field, t *trieWriter, now edition) *check {
 		made.alternatives[i] = ownAlternative(a)
 	}
 	if len(made.alternatives) == 1 {
+		made.only = made.alternatives[0]
 		switch a := made.alternatives[0].(type) {
 		case exactText:
 			made.exact, made.text = true, string(a)

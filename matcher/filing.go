@@ -27,6 +27,7 @@ func (s *compiledSet) fileLocked(number uint32, b *ruleBranch) {
 	}
 	if b.filed == filedNowhere {
 		s.mu.postings.add(nowhere, posting{branch: number}, s.mu.now)
+		s.mu.postings.anywhere = true
 		return
 	}
 	guard := s.guardLocked(b)

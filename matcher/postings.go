@@ -7,6 +7,8 @@ import "slices"
 type postings struct {
 	index hashIndex // from valueHash to 1 + the number of a branch, or inList + the number of a list
 	lists paged[[]posting]
+	// anywhere is set when a branch was filed under no value at all, now or before.
+	anywhere bool
 }
 
 // posting is a branch that is filed somewhere. Its guard is the hash of a value that it wants besides (guarding in filing.go); 0 for none.

@@ -48,7 +48,9 @@ type matching struct {
 	seen []uint32
 	// answers has for each check, where it was asked in this round, the answer.
 	answers []answer
-	joint   joint
+	// sure are two checks that the event satisfies, outside of arrays; nil for none.
+	sure  [2]*check
+	joint joint
 	// guards has a bit for each value of the event that may guard something, by the first bits of its hash.
 	guards [guardBits / 64]uint64
 	one    [1]posting
@@ -86,6 +88,7 @@ func (w *matching) event(e *Event, number int, m *Matches) {
 	}
 	w.number, w.matches = number, m
 	w.joint.used = 0
+	w.sure = [2]*check{}
 	clear(w.guards[:])
 	for i := range w.scanner.found {
 		w.hash(&w.scanner.found[i])
@@ -93,15 +96,21 @@ func (w *matching) event(e *Event, number int, m *Matches) {
 	for i := range w.scanner.found {
 		w.look(&w.scanner.found[i])
 	}
-	w.candidates(nowhere)
+	if p.postings.anywhere {
+		w.candidates(nowhere)
+	}
 }
 
-// guardBits is how many bits tell values apart that guard.
-const guardBits = 1024
+// guardBits is how many bits tell values apart that guard: so few that clearing them costs next to nothing, and enough for the handful of
+// values that an event has where there are guards. guardShift leaves the bits of a hash that number them.
+const (
+	guardBits  = 256
+	guardShift = 32 - 8
+)
 
 // hash hashes a string or number that is looked up or guards something.
 func (w *matching) hash(v *foundValue) {
-	kinds := w.program.trie.kinds.at(v.node)
+	kinds := v.kinds
 	switch {
 	case v.value.kind == kindString && kinds.ways&(1<<byText|1<<byGuard) != 0:
 		v.hash = valueHash(v.node, byText, 0, hashText(v.value.text))
@@ -111,18 +120,18 @@ func (w *matching) hash(v *foundValue) {
 		return
 	}
 	if kinds.has(byGuard) {
-		w.guards[v.hash>>(32-10)/64] |= 1 << (v.hash >> (32 - 10) % 64)
+		w.guards[v.hash>>guardShift/64] |= 1 << (v.hash >> guardShift % 64)
 	}
 }
 
 // guarded reports whether the event has the value that guards a branch, as far as its bit says; there may be no such value.
 func (w *matching) guarded(guard uint32) bool {
-	return guard == 0 || w.guards[guard>>(32-10)/64]>>(guard>>(32-10)%64)&1 != 0
+	return guard == 0 || w.guards[guard>>guardShift/64]>>(guard>>guardShift%64)&1 != 0
 }
 
 // look puts to the test what a value leads to.
 func (w *matching) look(v *foundValue) {
-	kinds := w.program.trie.kinds.at(v.node)
+	kinds := v.kinds
 	if kinds.ways == 0 {
 		return
 	}

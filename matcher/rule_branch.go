@@ -12,6 +12,7 @@ type ruleBranch struct {
 	next    uint32 // 1 + the number of the pattern's next branch; 0 for none
 	filed   int32  // the check that it is filed under; filedNowhere
 	guarded int32  // the check that guards it there; filedNowhere
+	checks  int32  // how many there are: a few in the branch itself, and more elsewhere
 	few     [2]*check
 	more    []*check
 }
@@ -20,25 +21,15 @@ type ruleBranch struct {
 const filedNowhere = -1
 
 func (b *ruleBranch) append(c *check) {
-	switch {
-	case b.few[0] == nil:
-		b.few[0] = c
-	case b.few[1] == nil:
-		b.few[1] = c
-	default:
+	if int(b.checks) < len(b.few) {
+		b.few[b.checks] = c
+	} else {
 		b.more = append(b.more, c)
 	}
+	b.checks++
 }
 
-func (b *ruleBranch) count() int {
-	n := len(b.more)
-	for _, c := range b.few {
-		if c != nil {
-			n++
-		}
-	}
-	return n
-}
+func (b *ruleBranch) count() int { return int(b.checks) }
 
 func (b *ruleBranch) check(i int) *check {
 	if i < len(b.few) {

@@ -32,6 +32,7 @@ type scanner struct {
 // foundValue is a leaf at a node.
 type foundValue struct {
 	value   value
+	kinds   *valueKinds // of the node
 	node    uint32
 	before  int32  // as heads: the value found before at this node
 	element int32  // the innermost element around it; 0 for none
@@ -236,20 +237,27 @@ func (s *scanner) scalar(t *trie, f *frame, at int32, i int) int {
 		end, k = next, kindOf(jsontext.Kind(c))
 	}
 	if next >= 0 && at != noNode && t.nodes.at(uint32(at)).wanted {
-		s.keep(uint32(at), f.element, k, s.string(start, end))
+		s.keep(t, uint32(at), f.element, k, s.string(start, end))
 	}
 	return next
 }
 
 // keep notes a value at a node.
-func (s *scanner) keep(at uint32, element int32, k kind, text string) {
+func (s *scanner) keep(t *trie, at uint32, element int32, k kind, text string) {
 	before := s.heads[at]
 	if before == 0 {
 		s.touched = append(s.touched, at)
 	}
 	n := len(s.found)
-	s.found = slices.Grow(s.found, 1)[:n+1]
-	s.found[n] = foundValue{value: value{text: text, kind: k}, node: at, before: before, element: element}
+	if n == cap(s.found) {
+		s.found = slices.Grow(s.found, 1)
+	}
+	s.found = s.found[:n+1]
+	v := &s.found[n] // field by field: a whole value would be made first and copied then
+	v.value.text, v.value.kind = text, k
+	v.kinds = t.kinds.at(at)
+	v.node, v.before, v.element = at, before, element
+	v.counted, v.hash = false, 0
 	s.heads[at] = int32(n) + 1
 }
 
@@ -267,7 +275,7 @@ func (s *scanner) attributes(t *trie, list []Attribute) {
 		if at := t.walk(0, a.Name); at != noNode && t.nodes.at(uint32(at)).wanted {
 			start := len(s.text)
 			s.text = append(s.text, a.Value...)
-			s.keep(uint32(at), 0, kindString, s.string(start, len(s.text)))
+			s.keep(t, uint32(at), 0, kindString, s.string(start, len(s.text)))
 		}
 	}
 }

@@ -51,6 +51,9 @@ func (w *matching) verify(b *ruleBranch) bool {
 	inArrays, alone := 0, true
 	for i := range b.count() {
 		c := b.check(i)
+		if c == w.sure[0] || c == w.sure[1] {
+			continue
+		}
 		head := w.scanner.heads[c.node]
 		if head == 0 {
 			if !c.absence {
@@ -61,6 +64,8 @@ func (w *matching) verify(b *ruleBranch) bool {
 		inside, matched := w.ask(c, head)
 		if inside {
 			inArrays++
+		} else if matched && c.exact {
+			w.know(i, b, c)
 		}
 		if !matched {
 			if !c.absence || !inside {
@@ -73,6 +78,17 @@ func (w *matching) verify(b *ruleBranch) bool {
 		return alone
 	}
 	return w.together(b)
+}
+
+// know notes that a check is satisfied, outside of arrays: candidates that come together often have the check in common that they are
+// filed under, or the one that guards them.
+func (w *matching) know(i int, b *ruleBranch, c *check) {
+	switch int32(i) {
+	case b.filed:
+		w.sure[0] = c
+	case b.guarded:
+		w.sure[1] = c
+	}
 }
 
 // ask reports whether any value at a check's node matches, and whether any lies in arrays.
@@ -100,6 +116,9 @@ func (c *check) fits(v *foundValue) bool {
 	}
 	if v.value.kind == kindNumber {
 		v.number()
+	}
+	if c.only != nil {
+		return c.only.matches(&v.value)
 	}
 	return c.matches(&v.value)
 }
