@@ -76,7 +76,6 @@ func (m *Matches) Count(match Match) int {
 type noted struct {
 	pattern int      // its number in the program
 	ids     []uint32 // of the rules that have it
-	listed  bool     // whether one of them has the bitmap; the others get copies
 }
 
 // reset makes m ready for a block of so many events, and a program that numbers its patterns below a bound.
@@ -129,18 +128,17 @@ func (m *Matches) finish(everything []uint32) {
 	m.order()
 	m.arena = slices.Grow(m.arena, (len(m.keys)-len(m.noted))*m.words) // bitmaps that are listed must not move any more
 	for _, key := range m.keys {
-		id, at := uint32(key>>32), int(uint32(key))
+		id, at := uint32(key>>32), int(uint32(key)&^copied)
 		for len(everything) > 0 && everything[0] < id {
 			m.rules = append(m.rules, Match{Rule: everything[0]})
 			everything = everything[1:]
 		}
 		match := Match{Rule: id, Words: m.arena[at*m.words : (at+1)*m.words : (at+1)*m.words]}
-		if m.noted[at].listed {
+		if key&copied != 0 {
 			words := m.bitmap()
 			copy(words, match.Words)
 			match.Words = words
 		}
-		m.noted[at].listed = true
 		if m.Count(match) == m.events {
 			match.Words = nil
 		}
@@ -154,14 +152,19 @@ func (m *Matches) finish(everything []uint32) {
 // radixMin is from how many rules on sorting by the bytes of their ids is faster than comparing them.
 const radixMin = 64
 
+// copied marks the keys of rules that get a copy of their pattern's bitmap, since another has it.
+const copied = 1 << 31
+
 // order fills keys with what was noted, by ascending id: the id, and the place below it.
 func (m *Matches) order() {
 	m.keys = m.keys[:0]
 	differ := uint32(0)
 	for at, n := range m.noted {
+		mark := uint64(0)
 		for _, id := range n.ids {
-			m.keys = append(m.keys, uint64(id)<<32|uint64(at))
+			m.keys = append(m.keys, uint64(id)<<32|uint64(at)|mark)
 			differ |= id ^ m.noted[0].ids[0]
+			mark = copied
 		}
 	}
 	if len(m.keys) < radixMin {

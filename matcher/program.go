@@ -52,10 +52,11 @@ type matching struct {
 	sure  [2]*check
 	joint joint
 	// guards has a bit for each value of the event that may guard something, by the first bits of its hash.
-	guards [guardBits / 64]uint64
-	one    [1]posting
-	held   []uint32
-	lower  []byte
+	guards    [guardBits / 64]uint64
+	one       [1]posting
+	survivors [16]survivor
+	held      []uint32
+	lower     []byte
 }
 
 // begin makes the memory large enough for a program.

@@ -2,22 +2,45 @@ package matcher
 
 // candidates puts to the test what is filed under a hash.
 func (w *matching) candidates(hash uint32) {
-	for _, p := range w.program.postings.at(hash, &w.one) {
-		if w.guarded(p.guard) {
-			w.candidate(p.branch)
+	list := w.program.postings.at(hash, &w.one)
+	for len(list) > 0 {
+		// First who they are, then whether they match: the first loop waits for all its cache misses at once.
+		n := 0
+		for len(list) > 0 && n < len(w.survivors) {
+			p := list[0]
+			list = list[1:]
+			if w.guarded(p.guard) {
+				b := w.program.branches.at(p.branch)
+				w.survivors[n] = survivor{branch: b, number: p.branch, first: b.first}
+				n++
+			}
+		}
+		for i := range n {
+			w.judge(&w.survivors[i])
 		}
 	}
 }
 
+// survivor is a candidate whose guard holds.
+type survivor struct {
+	branch        *ruleBranch
+	number, first uint32 // the branch's own, and that of its pattern
+}
+
 // candidate puts a branch to the test, once an event.
 func (w *matching) candidate(number uint32) {
-	if w.seen[number] == w.round {
+	b := w.program.branches.at(number)
+	w.judge(&survivor{branch: b, number: number, first: b.first})
+}
+
+func (w *matching) judge(s *survivor) {
+	if w.seen[s.number] == w.round {
 		return
 	}
-	w.seen[number] = w.round
-	b := w.program.branches.at(number)
-	if b.first != number || b.next != 0 { // one of several, of which another may have matched
-		if w.matches.has(int(b.first), w.number) {
+	w.seen[s.number] = w.round
+	b := s.branch
+	if s.first != s.number || b.next != 0 { // one of several, of which another may have matched
+		if w.matches.has(int(s.first), w.number) {
 			return
 		}
 	}
