@@ -9,17 +9,20 @@ import (
 
 // check is a field as rules share it: those with the same path and the same list have one check between them, which is asked once
 // an event. It holds nothing of the pattern's text.
+//
+// A candidate's verification reads checks all over the memory, so what it needs stands together in 64 bytes.
 type check struct {
 	node uint32
 	// number tells the checks of one program apart.
 	number uint32
+	users  uint32 // how many branches use it; the writer's
 	// text is what the check wants if it is exact: one string and nothing else. only is what it wants if that is one alternative.
-	exact bool
-	text  string
-	only  alternative
-	field
-	users int    // how many branches use it; the writer's
-	next  *check // another of the same hash; the writer's
+	exact   bool
+	absence bool // the field's
+	text    string
+	only    alternative
+	*field
+	next *check // another of the same hash; the writer's
 }
 
 // checks finds or makes the check of a field. It is the writer's.
@@ -35,13 +38,13 @@ func (c *checks) use(f *field, t *trieWriter, now edition) *check {
 	c.key = appendFieldKey(c.key[:0], f)
 	hash := hashText(string(c.key))
 	for known := c.byHash[hash]; known != nil; known = known.next {
-		if c.other = appendFieldKey(c.other[:0], &known.field); slices.Equal(c.key, c.other) {
+		if c.other = appendFieldKey(c.other[:0], known.field); slices.Equal(c.key, c.other) {
 			known.users++
 			return known
 		}
 	}
-	made := &check{node: t.want(f.path, now), number: c.numbers.take(), users: 1, next: c.byHash[hash]}
-	made.field = field{path: strings.Clone(f.path), absence: f.absence, alternatives: make([]alternative, len(f.alternatives))}
+	made := &check{node: t.want(f.path, now), number: c.numbers.take(), users: 1, absence: f.absence, next: c.byHash[hash]}
+	made.field = &field{path: strings.Clone(f.path), absence: f.absence, alternatives: make([]alternative, len(f.alternatives))}
 	for i, a := range f.alternatives {
 		made.alternatives[i] = ownAlternative(a)
 	}
@@ -64,7 +67,7 @@ func (c *checks) drop(gone *check, t *trieWriter, now edition) {
 	if gone.users--; gone.users > 0 {
 		return
 	}
-	c.key = appendFieldKey(c.key[:0], &gone.field)
+	c.key = appendFieldKey(c.key[:0], gone.field)
 	hash := hashText(string(c.key))
 	switch first := c.byHash[hash]; {
 	case first != gone:

@@ -74,8 +74,7 @@ func (s *compiledSet) patternLocked(p *Pattern, id uint32) uint32 {
 		for i := range made {
 			s.dropChecksLocked(&made[i])
 		}
-		b := s.mu.branches.edit(first, s.mu.now)
-		b.ids = append(b.ids, id)
+		s.mu.branches.edit(first, s.mu.now).share(id)
 		return first
 	}
 	first, next := uint32(0), uint32(0)
@@ -92,7 +91,7 @@ func (s *compiledSet) patternLocked(p *Pattern, id uint32) uint32 {
 		b := s.mu.branches.edit(at-1, s.mu.now)
 		b.first, at = first, b.next
 	}
-	s.mu.branches.edit(first, s.mu.now).ids = []uint32{id}
+	s.mu.branches.edit(first, s.mu.now).share(id)
 	s.mu.patterns[string(s.mu.key)] = first
 	return first
 }
@@ -127,12 +126,9 @@ func (s *compiledSet) removeLocked(id uint32) bool {
 		return true
 	}
 	b := s.mu.branches.edit(at-1, s.mu.now)
-	if len(b.ids) > 1 {
-		i := slices.Index(b.ids, id)
-		b.ids = slices.Concat(b.ids[:i], b.ids[i+1:])
-		return true
+	if b.part(id); b.rules == 0 {
+		s.dropPatternLocked(at - 1)
 	}
-	s.dropPatternLocked(at - 1)
 	return true
 }
 

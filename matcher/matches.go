@@ -74,8 +74,9 @@ func (m *Matches) Count(match Match) int {
 
 // noted is a pattern that matched some event of the block. Its bitmap stands in the arena at its own place.
 type noted struct {
-	pattern int      // its number in the program
-	ids     []uint32 // of the rules that have it
+	pattern uint32    // its number in the program
+	id      uint32    // of the rule that has it,
+	others  *[]uint32 // and of others that have it too; nil for none
 }
 
 // reset makes m ready for a block of so many events, and a program that numbers its patterns below a bound.
@@ -92,7 +93,7 @@ func (m *Matches) reset(events, patterns int) {
 // counts only if the pattern is at that place now, so that nothing has to be cleared.
 func (m *Matches) slot(pattern int) (int, bool) {
 	at := int(m.slots[pattern])
-	return at, at < len(m.noted) && m.noted[at].pattern == pattern
+	return at, at < len(m.noted) && m.noted[at].pattern == uint32(pattern)
 }
 
 // has reports whether an event was noted to match a pattern.
@@ -102,12 +103,12 @@ func (m *Matches) has(pattern, event int) bool {
 }
 
 // set notes that an event matched a pattern, by its number in the program, and the rules that have it.
-func (m *Matches) set(pattern int, ids []uint32, event int) {
+func (m *Matches) set(pattern int, id uint32, others *[]uint32, event int) {
 	at, ok := m.slot(pattern)
 	if !ok {
 		at = len(m.noted)
 		m.slots[pattern] = int32(at)
-		m.noted = append(m.noted, noted{pattern: pattern, ids: ids})
+		m.noted = append(m.noted, noted{pattern: uint32(pattern), id: id, others: others})
 		clear(m.bitmap())
 	}
 	m.arena[at*m.words+event/64] |= 1 << (event % 64)
@@ -160,11 +161,14 @@ func (m *Matches) order() {
 	m.keys = m.keys[:0]
 	differ := uint32(0)
 	for at, n := range m.noted {
-		mark := uint64(0)
-		for _, id := range n.ids {
-			m.keys = append(m.keys, uint64(id)<<32|uint64(at)|mark)
-			differ |= id ^ m.noted[0].ids[0]
-			mark = copied
+		m.keys = append(m.keys, uint64(n.id)<<32|uint64(at))
+		differ |= n.id ^ m.noted[0].id
+		if n.others == nil {
+			continue
+		}
+		for _, id := range *n.others {
+			m.keys = append(m.keys, uint64(id)<<32|uint64(at)|copied)
+			differ |= id ^ m.noted[0].id
 		}
 	}
 	if len(m.keys) < radixMin {

@@ -1,20 +1,25 @@
 package matcher
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // ruleBranch is a branch of a pattern: checks that all have to match, in the order of their paths. Rules that have the same pattern share
 // its branches, which are put to the test once for all of them.
+//
+// Branches are looked at in no order, so they are small: 64 bytes, with most of the checks' addresses in them.
 type ruleBranch struct {
-	// ids of the rules that have the pattern, in its first branch alone. What is behind the end of the list is in no snapshot, so it may be
-	// appended to in place; it is copied when one goes.
-	ids     []uint32
-	first   uint32 // number of the pattern's first branch, which stands for the pattern
-	next    uint32 // 1 + the number of the pattern's next branch; 0 for none
-	filed   int32  // the check that it is filed under; filedNowhere
-	guarded int32  // the check that guards it there; filedNowhere
-	checks  int32  // how many there are: a few in the branch itself, and more elsewhere
-	few     [2]*check
-	more    []*check
+	// id and others are the rules that have the pattern, in its first branch alone; rules is how many they are.
+	id, rules uint32
+	others    *[]uint32
+	first     uint32 // number of the pattern's first branch, which stands for the pattern
+	next      uint32 // 1 + the number of the pattern's next branch; 0 for none
+	filed     int32  // the check that it is filed under; filedNowhere
+	guarded   int32  // the check that guards it there; filedNowhere
+	few       [2]*check
+	more      *[]*check
+	checks    int32 // how many there are: a few in the branch itself, and more elsewhere
 }
 
 // filedNowhere is for branches that a value can't lead to, because all their fields accept absence. All events are put to them.
@@ -24,7 +29,10 @@ func (b *ruleBranch) append(c *check) {
 	if int(b.checks) < len(b.few) {
 		b.few[b.checks] = c
 	} else {
-		b.more = append(b.more, c)
+		if b.more == nil {
+			b.more = new([]*check)
+		}
+		*b.more = append(*b.more, c)
 	}
 	b.checks++
 }
@@ -35,7 +43,7 @@ func (b *ruleBranch) check(i int) *check {
 	if i < len(b.few) {
 		return b.few[i]
 	}
-	return b.more[i-len(b.few)]
+	return (*b.more)[i-len(b.few)]
 }
 
 // appendBranchKey writes which checks a branch has. Patterns with equal keys, branch by branch, are equal.
@@ -44,4 +52,36 @@ func appendBranchKey(key []byte, b *ruleBranch) []byte {
 		key = binary.LittleEndian.AppendUint32(key, b.check(i).number+1)
 	}
 	return binary.LittleEndian.AppendUint32(key, 0)
+}
+
+// share adds a rule to those that have the pattern.
+func (b *ruleBranch) share(id uint32) {
+	b.rules++
+	if b.rules == 1 {
+		b.id = id
+		return
+	}
+	var others []uint32
+	if b.others != nil {
+		others = *b.others
+	}
+	// What is behind the end of the list is in no snapshot, so it may be written in place; the list's own header may not.
+	others = append(others, id)
+	b.others = &others
+}
+
+// part takes a rule from those that have the pattern.
+func (b *ruleBranch) part(id uint32) {
+	b.rules--
+	if b.rules == 0 {
+		return
+	}
+	others := *b.others
+	if b.id == id {
+		b.id = others[len(others)-1]
+		id = b.id
+	}
+	i := slices.Index(others, id)
+	others = slices.Concat(others[:i], others[i+1:])
+	b.others = &others
 }

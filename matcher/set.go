@@ -1,6 +1,7 @@
 package matcher
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 )
@@ -87,12 +88,12 @@ func (s *plainSet) Snapshot() Program {
 	if s.mu.latest == nil {
 		p := &plainProgram{version: s.mu.version, rules: make([]rule, 0, len(s.mu.rules))}
 		for id, pattern := range s.mu.rules {
-			p.rules = append(p.rules, rule{ids: []uint32{id}, pattern: pattern})
+			p.rules = append(p.rules, rule{id: id, pattern: pattern})
 		}
-		slices.SortFunc(p.rules, func(a, b rule) int { return slices.Compare(a.ids, b.ids) })
+		slices.SortFunc(p.rules, func(a, b rule) int { return cmp.Compare(a.id, b.id) })
 		for _, r := range p.rules {
 			if r.pattern == nil {
-				p.everything = append(p.everything, r.ids...)
+				p.everything = append(p.everything, r.id)
 			}
 		}
 		s.mu.latest = p
@@ -101,7 +102,7 @@ func (s *plainSet) Snapshot() Program {
 }
 
 type rule struct {
-	ids     []uint32 // one
+	id      uint32
 	pattern *Pattern
 }
 
@@ -134,7 +135,7 @@ func (p *plainProgram) matchEvent(number int, event *ParsedEvent, j *judgement, 
 			continue
 		}
 		if j.reset(r.pattern, event); j.matches() {
-			m.set(i, r.ids, number)
+			m.set(i, r.id, nil, number)
 		}
 	}
 }

@@ -51,11 +51,10 @@ func (w *matching) judge(s *survivor) {
 
 // matched notes that the event matches the pattern of a branch.
 func (w *matching) matched(b *ruleBranch) {
-	ids := b.ids
-	if ids == nil { // they are in the first branch alone
-		ids = w.program.branches.at(b.first).ids
+	if b.rules == 0 { // they are in the first branch alone
+		b = w.program.branches.at(b.first)
 	}
-	w.matches.set(int(b.first), ids, w.number)
+	w.matches.set(int(b.first), b.id, b.others, w.number)
 }
 
 // answer is what is known of a check in a round.
@@ -165,7 +164,7 @@ func (w *matching) together(b *ruleBranch) bool {
 	j.fields, j.these = j.fields[:0], j.these[:0]
 	for i := range b.count() {
 		c := b.check(i)
-		j.fields = append(j.fields, &c.field)
+		j.fields = append(j.fields, c.field)
 		j.these = append(j.these, &j.found[w.answers[c.number].listed-1])
 	}
 	j.event.elements, j.event.arrays = w.scanner.elements, w.scanner.arrays
