@@ -21,7 +21,12 @@ const inList = 1 << 31
 
 // at returns what is filed under a hash; one is memory for a list that isn't there.
 func (p *postings) at(hash uint32, one *[1]posting) []posting {
-	switch s := p.index.find(hash); {
+	return p.in(p.index.find(hash), one)
+}
+
+// in returns what is filed in a slot of the index.
+func (p *postings) in(s slot, one *[1]posting) []posting {
+	switch {
 	case s.value == 0:
 		return nil
 	case s.value&inList == 0:

@@ -115,6 +115,9 @@ func (w *matching) hash(v *foundValue) {
 	switch {
 	case v.value.kind == kindString && kinds.ways&(1<<byText|1<<byGuard) != 0:
 		v.hash = valueHash(v.node, byText, 0, hashText(v.value.text))
+		if kinds.has(byText) {
+			v.filed = w.program.postings.index.find(v.hash) // here already, so that it is at hand when its turn comes
+		}
 	case v.value.kind == kindNumber && kinds.has(byGuard) && v.number().comparable:
 		v.hash = valueHash(v.node, byNumber, 0, hashDouble(v.value.number.double))
 	default:
@@ -141,8 +144,8 @@ func (w *matching) look(v *foundValue) {
 		if kinds.ways&^(1<<byText|1<<byPresence|1<<byGuard) != 0 {
 			w.lookText(v, kinds)
 		}
-		if kinds.has(byText) {
-			w.candidates(v.hash)
+		if v.filed.value != 0 {
+			w.candidatesIn(v.filed)
 		}
 	case kindNumber:
 		w.lookNumber(v, kinds)

@@ -38,6 +38,7 @@ type foundValue struct {
 	element int32  // the innermost element around it; 0 for none
 	counted bool   // whether value.number is filled in
 	hash    uint32 // of a value that guards, or that is looked up by it
+	filed   slot   // of a string: what the index has under the hash
 }
 
 // frame is an object or an array around the place where the scanner is.
@@ -257,7 +258,7 @@ func (s *scanner) keep(t *trie, at uint32, element int32, k kind, text string) {
 	v.value.text, v.value.kind = text, k
 	v.kinds = t.kinds.at(at)
 	v.node, v.before, v.element = at, before, element
-	v.counted, v.hash = false, 0
+	v.counted, v.hash, v.filed.value = false, 0, 0
 	s.heads[at] = int32(n) + 1
 }
 

@@ -1,8 +1,10 @@
 package matcher
 
 // candidates puts to the test what is filed under a hash.
-func (w *matching) candidates(hash uint32) {
-	list := w.program.postings.at(hash, &w.one)
+func (w *matching) candidates(hash uint32) { w.candidatesIn(w.program.postings.index.find(hash)) }
+
+func (w *matching) candidatesIn(s slot) {
+	list := w.program.postings.in(s, &w.one)
 	for len(list) > 0 {
 		// First who they are, then whether they match: the first loop waits for all its cache misses at once.
 		n := 0
