@@ -16,8 +16,8 @@ type paged[T any] struct {
 }
 
 type page[T any] struct {
+	items   [pageItems]T // first, so that items of a cache line's size lie in one each
 	edition edition
-	items   [pageItems]T
 }
 
 // at returns an item to read.
