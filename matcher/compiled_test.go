@@ -2,6 +2,8 @@ package matcher_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/freshet-mq/freshet/matcher"
@@ -52,5 +54,42 @@ func TestCompiledShrinks(t *testing.T) {
 			}
 		}
 		set.Remove(7)
+	}
+}
+
+// TestSharedPatterns lets many rules come and go with few patterns between them, and asks old snapshots again after later changes.
+func TestSharedPatterns(t *testing.T) {
+	texts := []string{`{"a":["x"]}`, `{"a":["y"]}`, `{"a":["x"],"b":[{"numeric":[">",3]}]}`, `{"b":[{"numeric":[">",3]}], "a":["x"]}`, `{"$or":[{"a":["x"]},{"b":[4]}]}`}
+	block := []matcher.Event{{JSON: []byte(`{"a":"x","b":4}`)}, {JSON: []byte(`{"a":"y","b":4}`)}, {JSON: []byte(`{"a":"x","b":2}`)}, {JSON: []byte(`{"a":"z"}`)}}
+	random := rand.New(rand.NewPCG(1, 2))
+	compiled, plain := matcher.Compiled.NewSet(), matcher.Plain.NewSet()
+	type pair struct{ compiled, plain matcher.Program }
+	var kept []pair
+	for step := range 2000 {
+		id := random.Uint32N(30)
+		if random.IntN(3) == 0 {
+			compiled.Remove(id)
+			plain.Remove(id)
+		} else {
+			text := texts[random.IntN(len(texts))]
+			for _, set := range []matcher.Set{compiled, plain} {
+				if err := set.Add(id, parse(t, text)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if random.IntN(4) == 0 {
+			kept = append(kept, pair{compiled.Snapshot(), plain.Snapshot()})
+		}
+		if len(kept) == 0 {
+			continue
+		}
+		at := kept[random.IntN(len(kept))]
+		var got, want matcher.Matches
+		at.compiled.MatchBlock(block, &got)
+		at.plain.MatchBlock(block, &want)
+		if !reflect.DeepEqual(got.Rules(), want.Rules()) {
+			t.Fatalf("step %d: version %d answers %v, the twin %v", step, at.compiled.Version(), got.Rules(), want.Rules())
+		}
 	}
 }
