@@ -37,16 +37,16 @@ func (s *adminService) ListDeadLetters(ctx context.Context, req *freshetv1.ListD
 	}
 	from, bytes := partition.Offset(req.GetFromOffset()), 0
 	for len(res.Letters) < limit && bytes < deadListBytes {
-		letters, more, err := p.DeadLetters(ctx, cursor, from, min(deadListStep, limit-len(res.Letters)))
+		page, err := p.DeadLetters(ctx, partition.DeadFilter{Cursor: cursor, From: from}, min(deadListStep, limit-len(res.Letters)))
 		if err != nil {
 			return nil, err
 		}
-		for i := range letters {
-			res.Letters = append(res.Letters, wireDeadLetter(p.number, &letters[i]))
-			bytes += len(letters[i].Block)
-			from = letters[i].Offset + 1
+		for i := range page.Letters {
+			res.Letters = append(res.Letters, wireDeadLetter(p.number, &page.Letters[i]))
+			bytes += len(page.Letters[i].Block)
 		}
-		if res.More = more; !more {
+		from = page.Next
+		if res.More = page.More; !page.More {
 			break
 		}
 	}

@@ -25,7 +25,8 @@ func (m *Machine) assign(fx *Effects) {
 const turnEvents = 64
 
 func (m *Machine) assignCursor(c *cursor, fx *Effects) {
-	if c.ready.IsEmpty() || c.leased >= m.leasedMax {
+	leasable := m.leasable(c)
+	if c.ready.IsEmpty() || leasable == 0 {
 		return
 	}
 	open := make([]*granting, 0, len(c.sessions))
@@ -45,13 +46,13 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	}
 	rows := rowReader{it: c.ready.ManyIterator()}
 	m.taken = m.taken[:0]
-	for at := 0; len(open) > 0 && c.leased < m.leasedMax; {
+	for at, before := 0, c.leased; len(open) > 0 && c.leased-before < leasable; {
 		row := rows.peek()
 		if row.Count == 0 {
 			break
 		}
 		g := open[at%len(open)]
-		row.Count = min(row.Count, uint32(turn-g.inTurn), uint32(min(m.leasedMax-c.leased, LeasedMax)))
+		row.Count = min(row.Count, uint32(turn-g.inTurn), uint32(leasable-(c.leased-before)))
 		given := m.give(g, c, row, fx)
 		if given == 0 {
 			open = slices.Delete(open, at%len(open), at%len(open)+1)
@@ -69,6 +70,11 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 		m.finish(g, fx)
 	}
 	c.hold(m.taken)
+}
+
+// leasable returns how many more events of a cursor may be leased: each may become a dead letter.
+func (m *Machine) leasable(c *cursor) uint64 {
+	return min(room(m.leasedMax, c.leased), room(m.deadMax, c.leased+uint64(c.dead.Len())))
 }
 
 // hold moves events from ready to held.
@@ -203,8 +209,8 @@ func (m *Machine) take(t takeSection) Result {
 	res := Result{Taken: Grant{Stream: c.subscription.stream.id, Epoch: m.applied, Visibility: visibility}}
 	rows := rowReader{it: c.ready.ManyIterator()}
 	var taken []Run
-	left := t.Bytes
-	for n := uint32(0); n < t.Events && c.leased < m.leasedMax; n++ {
+	left, leasable := t.Bytes, min(m.leasable(c), ReceiptsMax)
+	for n := uint32(0); n < min(t.Events, uint32(leasable)); n++ {
 		row := rows.peek()
 		if row.Count == 0 {
 			break

@@ -42,7 +42,8 @@
 //   - P4: while a lease runs nobody else gets the event, whatever leads.
 //   - P5: an ack is final.
 //   - P6: a stale receipt changes nothing and is answered as lost.
-//   - P7: attempts only grow, and an event dies exactly at the limit.
+//   - P7: attempts only grow, and an event dies exactly at the limit. A lease that ends before its events arrived is no attempt; a redriven
+//     dead letter begins anew.
 //   - P9: the same entries give the same state and effects on every replica.
 //   - P10: every unsettled event is ready again once its lease's deadline, rounded up to 100 ms, is passed by a clock reading.
 //
@@ -51,7 +52,7 @@
 // # What is not here yet
 //
 // A subscription that falls behind keeps a bitmap of its waiting events, about one bit an event, bounded by what the log may hold; the
-// far mode, in which it costs nothing, comes with the partition issue. So do delayed events, dedup ids, ordered queues and redriving.
+// far mode, in which it costs nothing, comes with the partition issue. So do delayed events, dedup ids and ordered queues.
 //
 // Start reading at machine.go, then assign.go and settle.go; the leader's half starts at partition.go.
 package partition

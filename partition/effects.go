@@ -73,6 +73,11 @@ type Result struct {
 
 	// Take: what was leased.
 	Taken Grant
+
+	// Redrive: how many dead letters are ready again. More tells that there may be others that were meant, from Next on.
+	Redriven uint32
+	Next     Offset
+	More     bool
 }
 
 // Grant is a new lease, to be delivered.

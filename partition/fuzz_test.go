@@ -41,6 +41,10 @@ func seedEntries(tb testing.TB) [][]byte {
 			attachSection{Session: sessionNamed("b"), Connection: 2, Cursor: CursorID{11, "z"}, CreditEvents: 5, CreditBytes: 100},
 		},
 		{closeSection{Session: sessionNamed("a"), Received: 2, Unstarted: []Leased{{Delivery: 2}}}},
+		{
+			redriveSection{Cursor: queue, Reason: DeadRejected, Max: 5},
+			redriveSection{Cursor: queue, Max: 5, Runs: []Run{{0, 2}, {3, 1}}},
+		},
 	}
 	var entries [][]byte
 	for _, secs := range all {

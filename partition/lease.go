@@ -8,10 +8,20 @@ type lease struct {
 	// session is nil for a taken lease, and for one whose session is gone: it then runs to its deadline unowned.
 	session  *session
 	delivery uint64
-	epoch    Epoch
+	// unreceived: the session went without having said that it got the delivery.
+	unreceived bool
+	epoch      Epoch
 	// began and deadline by the partition clock.
 	began, deadline Tick
 	runs            []EventRun
+}
+
+// arrived tells whether its holder is known to have got the events. Who has the receipts of a taken lease has them.
+func (l *lease) arrived() bool {
+	if l.session != nil {
+		return l.delivery <= l.session.received
+	}
+	return !l.unreceived
 }
 
 func leaseLess(a, b *lease) bool {
@@ -127,7 +137,8 @@ func (m *Machine) end(l *lease, why comeback) {
 	m.dropIfEmpty(l)
 }
 
-// expire ends the leases whose deadline has passed (P4: none before), at most so many runs at a time (P10: the rest is due at once).
+// expire ends the leases whose deadline has passed (P4: none before), at most so many runs at a time (P10: the rest is due at once). One
+// whose events never arrived was no attempt: nobody has tried anything.
 func (m *Machine) expire() {
 	for runs := 0; runs < expireRunsMax; {
 		l, ok := m.deadlines.Min()
@@ -136,7 +147,11 @@ func (m *Machine) expire() {
 		}
 		runs += len(l.runs)
 		m.expired += eventsOf(l.runs)
-		m.end(l, comeback{kind: comebackCounted, reason: DeadExpired})
+		why := comeback{kind: comebackCounted, reason: DeadExpired}
+		if !l.arrived() {
+			why = comeback{kind: comebackUndelivered}
+		}
+		m.end(l, why)
 	}
 	for {
 		d, ok := m.delays.Min()

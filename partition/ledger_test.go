@@ -137,6 +137,23 @@ func (l *ledger) done(now Tick, at Offset, dec Decision, h hold, mine, lost bool
 	return nil
 }
 
+// redriven notes which dead letters have another life: attempts begin anew (P7).
+func (l *ledger) redriven(m *Machine, n uint32) error {
+	c := m.find(l.id)
+	for at := range l.dead {
+		if c.dead.Has(deadLetter{offset: at}) {
+			continue
+		}
+		delete(l.dead, at)
+		l.attempt[at] = 0
+		n--
+	}
+	if n != 0 {
+		return fmt.Errorf("cursor %v: the number of redriven dead letters is off by %d", l.id, int32(n))
+	}
+	return nil
+}
+
 // offsets yields what a Leased names: its runs, or all that is held of the delivery.
 func offsets(l Leased, held map[uint64][]Run) func(func(Offset) bool) {
 	runs := l.Runs
@@ -181,7 +198,10 @@ func (l *ledger) check(m *Machine) (err error) {
 	if c.leased > m.leasedMax {
 		return fmt.Errorf("%d events are leased, at most %d may be", c.leased, m.leasedMax)
 	}
-	if c.ready.IsEmpty() || c.leased == m.leasedMax {
+	if c.leased+uint64(c.dead.Len()) > m.deadMax {
+		return fmt.Errorf("%d events are leased and %d dead, at most %d may be either", c.leased, c.dead.Len(), m.deadMax)
+	}
+	if c.ready.IsEmpty() || m.leasable(c) == 0 {
 		return nil
 	}
 	for _, s := range c.sessions {

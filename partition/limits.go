@@ -30,13 +30,22 @@ const (
 	// ReasonBytesMax is the length of what a consumer says why it released or rejected an event.
 	ReasonBytesMax = 256
 
-	// UndeliveredMax is how often an event may be sent without arriving before it is a dead letter.
+	// RedriveMax is how many dead letters one command makes ready again.
+	RedriveMax = 10_000
+	// DeadLettersMax is how many dead letters a cursor has. Nothing more is leased than could die without going beyond: at the bound the
+	// events wait, until some dead letters are redriven.
+	DeadLettersMax = 100_000
+
+	// UndeliveredMax is how often an event may be sent without arriving (its session never says that it got the delivery, and the lease ends)
+	// before it is a dead letter.
 	UndeliveredMax = 100
 	// deliveryEventsMax and deliveryBytesMax bound one delivery, so that a consumer's first event needn't wait for a large message.
 	deliveryEventsMax = 4_096
 	deliveryBytesMax  = 1 << 20
 	// expireRunsMax is how many runs of leases end in one entry; the rest ends in the next, which is due at once.
 	expireRunsMax = 10_000
+	// redriveLooksMax is how many dead letters one command looks at to find those that it means.
+	redriveLooksMax = 50_000
 	// recentBlocks is how many settled blocks a stream still knows the place of, for readers that follow its head.
 	recentBlocks = 256
 	// leaseTicksMax is the longest that one lease can be made by extending it: 12 hours.

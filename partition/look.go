@@ -2,7 +2,6 @@ package partition
 
 import (
 	"context"
-	"time"
 )
 
 // Counts are a subscription's events that aren't settled; of a fan-out, over all members.
@@ -79,78 +78,17 @@ func (p *Partition) Subscriptions(id StreamID) (configs []SubscriptionConfig) {
 // readyCount returns how many events of a cursor could be leased now: none while as many are as may be.
 func (p *Partition) readyCount(id CursorID) (n uint64) {
 	p.replica.look(func(m *Machine) {
-		if c := m.find(id); c != nil && c.leased < m.leasedMax {
-			n = min(c.ready.GetCardinality(), m.leasedMax-c.leased)
+		if c := m.find(id); c != nil {
+			n = min(c.ready.GetCardinality(), m.leasable(c))
 		}
 	})
 	return n
-}
-
-// find returns a cursor, or nil.
-func (m *Machine) find(id CursorID) *cursor {
-	if sub := m.subscriptions[id.Subscription]; sub != nil {
-		for _, c := range sub.cursors {
-			if c.member == id.Member {
-				return c
-			}
-		}
-	}
-	return nil
 }
 
 // WaitReady waits until the cursor has an event that could be leased. Waiting costs no entry. By the time the caller asks for it, another may
 // have taken it.
 func (p *Partition) WaitReady(ctx context.Context, id CursorID) error {
 	return p.ready.wait(ctx, p.closing, id, func() bool { return p.readyCount(id) > 0 })
-}
-
-// DeadLetter is an event that a subscription gave up.
-type DeadLetter struct {
-	Offset   Offset
-	Reason   DeadReason
-	Detail   string
-	Attempts uint16
-	Died     time.Time
-	// Block holds the event alone.
-	Block []byte
-}
-
-// DeadLetters lists a cursor's dead letters from an offset on, at most so many, and tells whether there are more.
-func (p *Partition) DeadLetters(ctx context.Context, id CursorID, from Offset, limit int) (letters []DeadLetter, more bool, err error) {
-	var stream StreamID
-	found := false
-	p.replica.look(func(m *Machine) {
-		c := m.find(id)
-		if c == nil {
-			return
-		}
-		found, stream = true, c.subscription.stream.id
-		c.dead.AscendGreaterOrEqual(deadLetter{offset: from}, func(d deadLetter) bool {
-			if more = len(letters) == limit; more {
-				return false
-			}
-			letters = append(letters, DeadLetter{
-				Offset: d.offset, Reason: d.reason, Detail: d.detail, Attempts: d.attempts, Died: time.UnixMilli(int64(d.died)),
-			})
-			return true
-		})
-	})
-	if !found {
-		return nil, false, &RefusedError{Refusal: RefusedSubscription}
-	}
-	for i := range letters {
-		if err := ctx.Err(); err != nil {
-			return nil, false, err
-		}
-		d, err := p.pack(&Grant{Stream: stream, Runs: []EventRun{{Run: Run{letters[i].Offset, 1}}}})
-		if err != nil {
-			return nil, false, err
-		}
-		if len(d.Blocks) == 1 {
-			letters[i].Block = d.Blocks[0]
-		}
-	}
-	return letters, more, nil
 }
 
 // Status is what a partition says of itself.

@@ -29,8 +29,8 @@ type Machine struct {
 	delays    *btree.BTreeG[cursorDelay]
 
 	lastCursor, lastLease uint64
-	// leasedMax is LeasedMax; tests make it small.
-	leasedMax uint64
+	// leasedMax is LeasedMax, and deadMax DeadLettersMax; tests make them small.
+	leasedMax, deadMax uint64
 	// expired counts events whose lease ran out, for metrics.
 	expired uint64
 
@@ -47,6 +47,7 @@ func NewMachine() *Machine {
 		sessions:      map[SessionID]*session{},
 		producers:     newProducers(),
 		leasedMax:     LeasedMax,
+		deadMax:       DeadLettersMax,
 		deadlines:     btree.NewG(btreeDegree, leaseLess),
 		delays:        btree.NewG(btreeDegree, cursorDelayLess),
 	}
@@ -115,6 +116,8 @@ func (m *Machine) applySection(raw rawSection, position uint32, fx *Effects) (Re
 		return apply(raw, decodeTake, m.take)
 	case sectionReturn:
 		return apply(raw, decodeReturn, m.returnTaken)
+	case sectionRedrive:
+		return apply(raw, decodeRedrive, m.redrive)
 	}
 	return Result{}, fmt.Errorf("%w: this release doesn't know the section", ErrCorrupt)
 }

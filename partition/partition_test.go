@@ -214,11 +214,11 @@ func TestTakeAndReturn(t *testing.T) {
 	if lost, err = p.Return(t.Context(), Decision{Verb: VerbReject, Reason: "no"}, []Receipt{{cursor, 1, d.Epoch}}); err != nil || len(lost) > 0 {
 		t.Fatalf("rejected: lost %v, error %v", lost, err)
 	}
-	letters, more, err := p.DeadLetters(t.Context(), cursor, 0, 10)
-	if err != nil || more || len(letters) != 1 || letters[0].Detail != "no" {
-		t.Fatalf("dead letters %+v, more %v, error %v", letters, more, err)
+	page, err := p.DeadLetters(t.Context(), DeadFilter{Cursor: cursor}, 10)
+	if err != nil || page.More || len(page.Letters) != 1 || page.Letters[0].Detail != "no" {
+		t.Fatalf("dead letters %+v, error %v", page, err)
 	}
-	if got := fmt.Sprint(blockEvents(t, letters[0].Block)); got != "[two]" {
+	if got := fmt.Sprint(blockEvents(t, page.Letters[0].Block)); got != "[two]" {
 		t.Fatalf("the dead letter is %s", got)
 	}
 	if s := p.Status(); !s.Held || s.OldestOffset != 1 || s.OldestHolder != cursor {

@@ -36,11 +36,13 @@ func TestRandom(t *testing.T) {
 const walkAttemptsMax = 4
 
 type walk struct {
-	rng       *rand.Rand
-	m, twin   *Machine
-	index     Index
-	term      Term
-	leasedMax uint64
+	rng     *rand.Rand
+	m, twin *Machine
+	index   Index
+	term    Term
+	// leasedMax and deadMax are the machines' bounds, often small.
+	leasedMax, deadMax uint64
+
 	streams   []*walkStream
 	ledgers   []*ledger
 	consumers []*walker
@@ -86,7 +88,12 @@ func runRandom(t *testing.T, seed uint64, entries int) {
 	if w.rng.IntN(2) == 0 {
 		w.leasedMax = 5 + w.rng.Uint64N(40)
 	}
-	w.m.leasedMax, w.twin.leasedMax = w.leasedMax, w.leasedMax
+	w.deadMax = DeadLettersMax
+	if w.rng.IntN(3) == 0 {
+		w.deadMax = 20 + w.rng.Uint64N(40)
+	}
+	w.bound(w.m)
+	w.bound(w.twin)
 	fail := func(err error) {
 		if err != nil {
 			t.Fatalf("seed %d, entry %d: %v", seed, w.index, err)
@@ -99,6 +106,8 @@ func runRandom(t *testing.T, seed uint64, entries int) {
 	}
 	fail(w.drain())
 }
+
+func (w *walk) bound(m *Machine) { m.leasedMax, m.deadMax = w.leasedMax, w.deadMax }
 
 // populate makes two streams with queues, one of them selective, and a fan-out, a member of which comes later.
 func (w *walk) populate() {
@@ -135,6 +144,10 @@ func (w *walk) add(s section, then func(Result) error) {
 func (w *walk) random(tb testing.TB) error {
 	if w.rng.IntN(40) == 0 {
 		w.term++
+	}
+	if w.rng.IntN(12) == 0 { // by itself: who dies and is redriven in one entry would look as if nothing had been
+		w.redrive()
+		return w.apply(0)
 	}
 	for range w.rng.IntN(8) {
 		s := w.consumers[w.rng.IntN(len(w.consumers))]
@@ -352,6 +365,25 @@ func (w *walk) take() {
 	})
 }
 
+// redrive gives some dead letters of a cursor another life, in their order.
+func (w *walk) redrive() {
+	l := w.ledgers[w.rng.IntN(len(w.ledgers))]
+	sec := redriveSection{Cursor: l.id, Max: 1 + w.rng.Uint32N(5), From: Offset(w.rng.IntN(20)), Reason: DeadReason(w.rng.IntN(5))}
+	if w.rng.IntN(2) == 0 {
+		sec.Runs = []Run{{Offset(w.rng.IntN(30)), 1 + w.rng.Uint32N(30)}}
+	}
+	w.addRedrive(l, sec)
+}
+
+func (w *walk) addRedrive(l *ledger, sec redriveSection) {
+	w.add(sec, func(r Result) error {
+		if r.Refused != Done {
+			return nil
+		}
+		return l.redriven(w.m, r.Redriven)
+	})
+}
+
 // giveBack settles a few receipts, old ones among them.
 func (w *walk) giveBack() {
 	sec := returnSection{Decision: Decision{Verb: Verb(1 + w.rng.IntN(4)), After: Tick(w.rng.IntN(2) * 900)}}
@@ -388,7 +420,7 @@ func (w *walk) apply(delta Tick) error {
 		if err != nil {
 			return err
 		}
-		restored.leasedMax = w.leasedMax
+		w.bound(restored)
 		w.twin = restored
 	}
 	fx, err := w.m.Apply(w.index, w.term, raw)
@@ -459,6 +491,12 @@ func (w *walk) drain() error {
 	left := func(l *ledger) bool { c := w.m.find(l.id); return !c.ready.IsEmpty() || !c.held.IsEmpty() }
 	for entries := 0; entries == 0 || entries < 500 && slices.ContainsFunc(w.ledgers, left); entries++ {
 		if err := w.apply(5_100); err != nil {
+			return err
+		}
+		for _, l := range w.ledgers { // full of dead letters, nothing more would be leased
+			w.addRedrive(l, redriveSection{Cursor: l.id, Max: RedriveMax})
+		}
+		if err := w.apply(0); err != nil {
 			return err
 		}
 		for _, s := range w.consumers {

@@ -149,21 +149,27 @@ func (rs *routes) load(b *block.Block) error {
 	rs.arena = slices.Grow(rs.arena[:0], b.Size())
 	rs.reader.Reset(b)
 	for rs.reader.Next() {
-		v := rs.reader.View()
-		var e matcher.Event
-		if v.IsJSON() {
-			start := len(rs.arena)
-			rs.arena = append(rs.arena, v.Data()...)
-			e.JSON = rs.arena[start:len(rs.arena):len(rs.arena)]
-		} else {
-			e.Attributes = make([]matcher.Attribute, 0, v.AttributeCount())
-			for name, value := range v.Attributes() {
-				e.Attributes = append(e.Attributes, matcher.Attribute{Name: string(name), Value: string(value)})
-			}
-		}
-		rs.events = append(rs.events, e)
+		rs.events = append(rs.events, matcherEvent(rs.reader.View(), &rs.arena))
 	}
 	return rs.reader.Err()
+}
+
+// matcherEvent is an event as patterns see it, its JSON copied to the arena; without one it is the view's own.
+func matcherEvent(v *block.View, arena *[]byte) (e matcher.Event) {
+	switch {
+	case !v.IsJSON():
+		e.Attributes = make([]matcher.Attribute, 0, v.AttributeCount())
+		for name, value := range v.Attributes() {
+			e.Attributes = append(e.Attributes, matcher.Attribute{Name: string(name), Value: string(value)})
+		}
+	case arena == nil:
+		e.JSON = v.Data()
+	default:
+		start := len(*arena)
+		*arena = append(*arena, v.Data()...)
+		e.JSON = (*arena)[start:len(*arena):len(*arena)]
+	}
+	return e
 }
 
 // report lists which events each subscription gets, for a publisher that asked.

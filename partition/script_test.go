@@ -115,6 +115,8 @@ func (s *story) line(line string) {
 		})
 	case "return":
 		add(s.giveBack(rest, opts))
+	case "redrive":
+		add(s.redrive(rest, opts))
 	default:
 		s.t.Fatalf("unknown line %q", line)
 	}
@@ -237,19 +239,37 @@ func (s *story) giveBack(rest []string, opts map[string]string) section {
 	return sec
 }
 
+// redrive is "redrive 10 0-2,5 max=3 reason=rejected"; without offsets it is about all.
+func (s *story) redrive(rest []string, opts map[string]string) section {
+	sec := redriveSection{Cursor: s.cursor(rest[0]), Max: uint32(s.opt(opts, "max", RedriveMax)), From: Offset(s.opt(opts, "from", 0))}
+	if len(rest) > 1 {
+		sec.Runs = s.runs(rest[1])
+	}
+	for r := DeadExpired; r <= DeadUndelivered; r++ {
+		if r.String() == opts["reason"] {
+			sec.Reason = r
+		}
+	}
+	return sec
+}
+
+// runs reads "0-2,5".
+func (s *story) runs(text string) (runs []Run) {
+	for _, r := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
+		from, to, isRun := strings.Cut(r, "-")
+		run := Run{Offset(s.num(from)), 1}
+		if isRun {
+			run.Count = uint32(s.num(to)-s.num(from)) + 1
+		}
+		runs = append(runs, run)
+	}
+	return runs
+}
+
 func (s *story) leased(words []string) (list []Leased) {
 	for _, w := range words {
 		delivery, runs, _ := strings.Cut(w, ":")
-		l := Leased{Delivery: s.num(delivery)}
-		for _, r := range strings.FieldsFunc(runs, func(r rune) bool { return r == ',' }) {
-			from, to, isRun := strings.Cut(r, "-")
-			run := Run{Offset(s.num(from)), 1}
-			if isRun {
-				run.Count = uint32(s.num(to)-s.num(from)) + 1
-			}
-			l.Runs = append(l.Runs, run)
-		}
-		list = append(list, l)
+		list = append(list, Leased{Delivery: s.num(delivery), Runs: s.runs(runs)})
 	}
 	return list
 }
@@ -350,6 +370,12 @@ func tell(r Result) string {
 	}
 	for _, i := range r.LostReceipts {
 		part("lost receipt %d", i)
+	}
+	if r.Redriven > 0 {
+		part("redriven %d", r.Redriven)
+	}
+	if r.More {
+		part("more from %d on", r.Next)
 	}
 	if len(r.Taken.Runs) > 0 {
 		part("took %s epoch %d", tellRuns(r.Taken.Runs), r.Taken.Epoch)

@@ -22,10 +22,11 @@ const (
 	sectionTake         SectionType = 10
 	sectionReturn       SectionType = 11
 
+	sectionRedrive SectionType = 17
+
 	// Reserved for what DESIGN.md's later parts need, so that no other meaning takes their numbers: fills of far subscriptions,
-	// redriving, removals, and what follows them.
+	// removals, and what follows them.
 	sectionFill         SectionType = 16
-	sectionRedrive      SectionType = 17
 	sectionRemove       SectionType = 18
 	sectionStateLevel   SectionType = 31
 	sectionOutbox       SectionType = 32
@@ -117,6 +118,8 @@ func readable(s section) (err error) {
 		_, err = decodeTake(body)
 	case returnSection:
 		_, err = decodeReturn(body)
+	case redriveSection:
+		_, err = decodeRedrive(body)
 	}
 	if err != nil {
 		return fmt.Errorf("partition: a command is beyond its bounds: %w", err)

@@ -13,6 +13,8 @@ import (
 //	            close |   |   +------> detached: leases run on ----+ attach
 //	                  v   +-- credit      |
 //	                (gone) <--------------+ away for too long
+//
+// A session says which deliveries it got, with whatever else it says. A lease that ends before it has is no attempt (P7).
 type session struct {
 	id         SessionID
 	cursor     *cursor
@@ -160,6 +162,7 @@ func (m *Machine) closeSession(c closeSection) Result {
 // forget removes a session. Leases that it still has run to their deadlines, owned by nobody (P4).
 func (m *Machine) forget(s *session) {
 	for _, l := range s.leases {
+		l.unreceived = l.delivery > s.received
 		l.session = nil
 	}
 	s.leases = nil

@@ -53,6 +53,7 @@ func (l *lease) appendTo(b []byte) []byte {
 	}
 	taken := l.cursor.taken[l.runs[0].First] == l
 	b = appendBool(b, taken)
+	b = appendBool(b, l.unreceived)
 	for _, v := range []uint64{l.delivery, uint64(l.epoch), uint64(l.began), uint64(l.deadline), uint64(len(l.runs))} {
 		b = binary.AppendUvarint(b, v)
 	}
@@ -73,6 +74,7 @@ func (m *Machine) restoreLease(d *decoder) {
 		}
 	}
 	taken := d.bool("taken")
+	l.unreceived = d.bool("unreceived")
 	l.delivery, l.epoch = d.uvarint("delivery"), Epoch(d.uvarint("epoch"))
 	l.began, l.deadline = Tick(d.uvarint("began")), Tick(d.uvarint("deadline"))
 	for range d.count("runs") {

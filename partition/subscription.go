@@ -3,6 +3,7 @@ package partition
 import (
 	"slices"
 	"sort"
+	"strings"
 )
 
 // subscription is a subscription on a stream. Its events wait on its cursors.
@@ -68,4 +69,17 @@ func (m *Machine) cursor(id CursorID) (*cursor, Refusal) {
 		return nil, RefusedSubscription
 	}
 	return m.member(sub, id.Member)
+}
+
+// find returns a cursor, or nil.
+func (m *Machine) find(id CursorID) *cursor {
+	sub := m.subscriptions[id.Subscription]
+	if sub == nil {
+		return nil
+	}
+	at, found := slices.BinarySearchFunc(sub.cursors, id.Member, func(c *cursor, member string) int { return strings.Compare(c.member, member) })
+	if !found {
+		return nil
+	}
+	return sub.cursors[at]
 }
