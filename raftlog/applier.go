@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -9,27 +10,59 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// applier shows a Machine to the library as its raft.BatchingFSM. The library calls it from one goroutine.
+// errCatchingUp refuses a checkpoint while the library has not come back to where the machine is.
+var errCatchingUp = errors.New("raftlog: no checkpoint while the library is behind the machine")
+
+// applier shows a Machine to the library as its raft.BatchingFSM. The library calls it from one goroutine. When the library
+// is built anew the applier stays, and the machine with it.
 type applier struct {
 	machine         Machine
+	incremental     bool // the snapshot store is a StateStore's
 	checkpointBytes int64
 	due             chan<- struct{} // told when a checkpoint is due; holds one
+	done            func(index uint64)
 
-	applied atomic.Uint64 // index of the last command applied or restored
-	bytes   int64         // of entries applied since the last checkpoint began
+	applied  atomic.Uint64 // index of the last command applied or restored
+	position atomic.Uint64 // of the last entry that the machine need not see again
+	seen     uint64        // the last entry that the present library has shown
+	bytes    int64         // of entries applied since the last checkpoint began
+	// anything: entries were applied since the last checkpoint began.
+	anything atomic.Bool
+	// whole: the next checkpoint must have all of the state, since there is nothing that it could be added to.
+	whole atomic.Bool
+}
+
+// begin prepares for a new library, and returns how far the machine is.
+func (a *applier) begin() uint64 {
+	a.seen = 0
+	return a.position.Load()
 }
 
 // ApplyBatch implements raft.BatchingFSM.
 func (a *applier) ApplyBatch(entries []*raft.Log) []any {
 	results := make([]any, len(entries))
 	for i, entry := range entries {
-		results[i] = a.Apply(entry)
+		results[i] = a.apply(entry)
 	}
+	a.done(entries[len(entries)-1].Index)
 	return results
 }
 
-// Apply implements raft.FSM. Changes of membership come here as well; they are the library's business.
+// Apply implements raft.FSM.
 func (a *applier) Apply(entry *raft.Log) any {
+	result := a.apply(entry)
+	a.done(entry.Index)
+	return result
+}
+
+// apply gives the machine a command. Changes of membership come here as well; they are the library's business.
+func (a *applier) apply(entry *raft.Log) any {
+	a.seen = entry.Index
+	if entry.Index <= a.position.Load() {
+		return nil // applied before the library was built anew; nobody waits for it
+	}
+	a.position.Store(entry.Index)
+	a.anything.Store(true)
 	a.bytes += entrySize(entry)
 	if a.bytes >= a.checkpointBytes {
 		tell(a.due)
@@ -42,41 +75,84 @@ func (a *applier) Apply(entry *raft.Log) any {
 	return Applied{Index: entry.Index, Term: entry.Term, Result: result}
 }
 
-// Snapshot implements raft.FSM. The library's snapshot files hold a whole state each.
+// Snapshot implements raft.FSM.
 func (a *applier) Snapshot() (raft.FSMSnapshot, error) {
-	a.bytes = 0
-	records, err := a.machine.Snapshot(true)
+	a.bytes = 0 // also when there will be none: the next is tried after as many again
+	if a.seen < a.position.Load() {
+		// The library would give the state the index of an entry that is older.
+		return nil, errCatchingUp
+	}
+	whole := a.whole.Swap(false) || !a.incremental
+	records, err := a.machine.Snapshot(whole)
 	if err != nil {
+		a.whole.Store(true)
 		return nil, fmt.Errorf("raftlog: the machine gives no snapshot: %w", err)
 	}
-	return encodedState(records), nil
+	a.anything.Store(false)
+	return &taken{applier: a, records: records, whole: whole}, nil
 }
 
 // Restore implements raft.FSM.
-func (a *applier) Restore(source io.ReadCloser) error {
-	if err := a.machine.Restore(readRecords(source)); err != nil {
+func (a *applier) Restore(stream io.ReadCloser) error {
+	from, err := sourceOf(stream)
+	if err != nil {
+		return err
+	}
+	records := readRecords(stream)
+	if kept, ok := from.ReadCloser.(*stateStream); ok {
+		records = kept.records() // as they are, without a stream in between
+	}
+	if err := a.machine.Restore(records); err != nil {
 		return fmt.Errorf("raftlog: restoring a snapshot: %w", err)
 	}
+	a.applied.Store(from.meta.Index)
+	a.position.Store(from.meta.Index)
+	a.seen = from.meta.Index
+	a.whole.Store(false)
+	a.anything.Store(false)
+	a.bytes = 0
+	a.done(from.meta.Index)
 	return nil
 }
 
-// encodedState implements raft.FSMSnapshot over what a Machine returned.
-type encodedState []Record
+// taken implements raft.FSMSnapshot over what a Machine returned.
+type taken struct {
+	applier *applier
+	records []Record
+	whole   bool
+	durable bool
+}
 
-// Persist writes the state; the sink syncs it.
-func (s encodedState) Persist(sink raft.SnapshotSink) error {
+// Persist hands the records to the state store, or writes them as a stream.
+func (t *taken) Persist(sink raft.SnapshotSink) error {
+	if direct, ok := sink.(*stateSink); ok {
+		if err := direct.commit(t.records, t.whole); err != nil {
+			return err
+		}
+		t.durable = true
+		return nil
+	}
 	buffered := bufio.NewWriterSize(sink, 64<<10)
-	if err := writeRecords(buffered, all(s)); err != nil {
+	if err := writeRecords(buffered, all(t.records)); err != nil {
 		return fmt.Errorf("raftlog: writing a snapshot: %w", err)
 	}
 	if err := buffered.Flush(); err != nil {
 		return fmt.Errorf("raftlog: writing a snapshot: %w", err)
 	}
-	return sink.Close()
+	if err := sink.Close(); err != nil {
+		return err
+	}
+	t.durable = true
+	return nil
 }
 
-// Release implements raft.FSMSnapshot: there is nothing to give back.
-func (s encodedState) Release() {}
+// Release implements raft.FSMSnapshot. Changes that did not become durable are part of the next checkpoint: of all of the
+// state, since the machine does not give them again.
+func (t *taken) Release() {
+	if !t.durable {
+		t.applier.whole.Store(true)
+	}
+}
 
 // tell leaves a word in a channel that holds one, unless one is there already.
 func tell(channel chan<- struct{}) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -32,14 +33,21 @@ func (g *Group) Checkpoint(ctx context.Context) error {
 	}
 }
 
-// runCheckpoints takes checkpoints, one at a time: when enough was applied, and when somebody asks.
+// runCheckpoints takes checkpoints, one at a time: when enough was applied, when somebody asks, and now and then.
 func (g *Group) runCheckpoints() {
+	var ticks <-chan time.Time
+	if g.settings.checkpointEvery > 0 {
+		ticker := time.NewTicker(g.settings.checkpointEvery)
+		defer ticker.Stop()
+		ticks = ticker.C
+	}
 	for {
 		select {
 		case <-g.checkpointDue:
-			if err := g.checkpoint(); err != nil {
-				// The last one is in force, and the log stays. The next is tried after as many bytes again.
-				g.log.Error("a checkpoint failed", "error", err)
+			g.checkpointNow()
+		case <-ticks:
+			if g.applier.anything.Load() {
+				g.checkpointNow()
 			}
 		case request := <-g.checkpoints:
 			request.done <- g.checkpoint()
@@ -49,53 +57,49 @@ func (g *Group) runCheckpoints() {
 	}
 }
 
+// checkpointNow takes a checkpoint that nobody waits for.
+func (g *Group) checkpointNow() {
+	err := g.checkpoint()
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrClosed), errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		g.log.Debug("no checkpoint", "error", err)
+	default:
+		// The last one is in force, and the log stays. The next is tried after as many bytes again, or as much time.
+		g.log.Error("a checkpoint failed", "error", err)
+	}
+}
+
 func (g *Group) checkpoint() error {
-	if err := g.store.usable(); err != nil {
+	if !g.change() {
+		return ErrClosed
+	}
+	defer g.release()
+	if err := g.broken(); err != nil {
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
 	err := g.raft.Load().Snapshot().Error()
-	if errors.Is(err, raft.ErrNothingNewToSnapshot) {
+	switch {
+	case errors.Is(err, raft.ErrNothingNewToSnapshot):
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, raft.ErrRaftShutdown):
+		return ErrClosed
+	case err != nil:
 		return fmt.Errorf("raftlog: taking a checkpoint: %w", err)
 	}
-	_, err = g.noteSnapshots()
+	_, err = g.noteCheckpoints()
 	return err
 }
 
-// noteSnapshots tells the store which part of the log the snapshots cover, and returns the newest one's index.
-func (g *Group) noteSnapshots() (newest uint64, err error) {
+// noteCheckpoints tells the log which checkpoints there are, and returns the newest; its index is 0 when there is none.
+func (g *Group) noteCheckpoints() (raft.SnapshotMeta, error) {
 	kept, err := g.snapshots.List()
 	if err != nil {
-		return 0, fmt.Errorf("raftlog: listing snapshots: %w", err)
+		return raft.SnapshotMeta{}, fmt.Errorf("raftlog: listing checkpoints: %w", err)
 	}
 	if len(kept) == 0 {
-		return 0, nil
+		return raft.SnapshotMeta{}, nil
 	}
-	newest = kept[0].Index
-	g.store.checkpointed(kept[len(kept)-1].Index, newest)
-	return newest, nil
-}
-
-// runReclaim removes what may go, in steps.
-func (g *Group) runReclaim() {
-	for {
-		select {
-		case <-g.store.reclaimable:
-		case <-g.stopping:
-			return
-		}
-		for more := true; more; {
-			select {
-			case <-g.stopping:
-				return
-			default:
-			}
-			var err error
-			if more, err = g.store.reclaim(); err != nil {
-				return // the store has said so
-			}
-		}
-	}
+	g.entries.checkpointed(kept[len(kept)-1].Index, kept[0].Index)
+	return *kept[0], nil
 }

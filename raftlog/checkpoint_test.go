@@ -203,9 +203,9 @@ func TestCheckpointOfNothing(t *testing.T) {
 
 // TestSnapshotsOfTheLibrary: the library's own timer must be off, whatever it thinks of counts.
 func TestSnapshotsOfTheLibrary(t *testing.T) {
-	g := &Group{options: testOptions(t, t.TempDir())}
-	g.options.EnsureDefaults()
-	config := g.raftConfig()
+	options := testOptions(t, t.TempDir())
+	options.EnsureDefaults()
+	config := newGroup(options.settings()).raftConfig()
 	if err := raft.ValidateConfig(config); err != nil {
 		t.Fatal(err)
 	}

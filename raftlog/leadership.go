@@ -52,6 +52,8 @@ func (g *Group) confirm() {
 		case g.raft.Load().CurrentTerm() != term:
 			// The barrier may have been applied in either term.
 			tell(g.won)
+		case g.handOn():
+			// Another leads, who lacks nothing. If leadership comes back, we are told.
 		default:
 			select {
 			case g.confirmed <- term:
@@ -101,5 +103,5 @@ func (g *Group) watch() {
 // labelled runs one of the group's goroutines under a name that profiles show.
 func labelled(g *Group, goroutine string, run func()) {
 	//nolint:forbidigo // pprof takes labels only with a context; nothing is cancelled by it
-	pprof.Do(context.Background(), pprof.Labels("raftlog", g.options.Name, "goroutine", goroutine), func(context.Context) { run() })
+	pprof.Do(context.Background(), pprof.Labels("raftlog", g.settings.name, "goroutine", goroutine), func(context.Context) { run() })
 }

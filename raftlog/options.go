@@ -32,6 +32,16 @@ type Options struct {
 	// Machine is what the log's commands are applied to. It belongs to the group until Close has returned.
 	Machine Machine
 
+	// Transport carries the group's messages to its other members. It belongs to the group, which closes it. Default: one with
+	// nobody at its other end.
+	Transport GroupTransport
+	// Members are who a new group begins with, the same on each of them; they are not looked at when the group is there.
+	// Default: this node alone.
+	Members []Member
+	// Joins says that the group is there already, elsewhere, and this node a later member: it waits until a leader brings it
+	// the group's state, after AddVoter or AddNonvoter.
+	Joins bool
+
 	// BytesMax is how much the log may hold, in bytes as Usage counts them; beyond it Propose answers ErrFull. Default
 	// 2 GiB. Callers that must always get some commands through stop the others earlier.
 	BytesMax int64

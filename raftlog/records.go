@@ -75,10 +75,10 @@ func (w *recordWriter) record(record Record) error {
 	if err := record.check(); err != nil {
 		return err
 	}
-	head := append(w.scratch[:0], tagRecord)
-	head = binary.AppendUvarint(head, uint64(len(record.Key)))
-	head = binary.AppendUvarint(head, uint64(len(record.Value)))
-	w.scratch = append(head, record.Key...)
+	w.scratch = append(w.scratch[:0], tagRecord)
+	w.scratch = binary.AppendUvarint(w.scratch, uint64(len(record.Key)))
+	w.scratch = binary.AppendUvarint(w.scratch, uint64(len(record.Value)))
+	w.scratch = append(w.scratch, record.Key...)
 	w.count++
 	if err := w.write(w.scratch); err != nil {
 		return err

@@ -32,11 +32,14 @@ type disk interface {
 //
 // A failed write or sync fails the store for good (R4): nobody knows what is in the file then.
 type store struct {
-	disk   disk
-	onFail func(error) // called once, by the goroutine whose write failed
+	disk     disk
+	onFail   func(error) // called once, by the goroutine whose write failed
+	bytesMax int64
 	// reclaimBytes is how many bytes must be free to go before reclaiming is worth a sync.
 	reclaimBytes int64
 	reclaimable  chan struct{} // told when they are; holds one
+	stopping     chan struct{}
+	reclaiming   sync.WaitGroup
 
 	// removing is held while a range of entries is removed from disk. Lock order: removing, then mu.
 	removing sync.Mutex
@@ -76,8 +79,10 @@ func openStore(path string, options *Options) (*store, error) {
 	s := &store{
 		disk:         options.wrapDisk(bolt),
 		onFail:       func(error) {},
+		bytesMax:     options.BytesMax,
 		reclaimBytes: options.CheckpointBytes / 8,
 		reclaimable:  make(chan struct{}, 1),
+		stopping:     make(chan struct{}),
 	}
 	s.mu.cache.bytesMax = options.CacheBytes
 	if len(contents.sizes) == 0 {
@@ -231,10 +236,37 @@ func (s *store) fail(err error) error {
 	return err
 }
 
-func (s *store) usage() (bytes int64, held, last uint64) {
+// counts returns the bytes that are held, and the oldest and the newest entry.
+func (s *store) counts() (bytes int64, held, last uint64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.mu.bytes, s.mu.held, s.mu.last
+}
+
+// usage implements entryLog.
+func (s *store) usage() Usage {
+	bytes, held, last := s.counts()
+	return Usage{Bytes: bytes, BytesMax: s.bytesMax, GroupBytes: bytes, First: held, Last: last}
+}
+
+// read implements entryLog.
+func (s *store) read(index uint64, entry *raft.Log) error { return s.GetLog(index, entry) }
+
+// applied, following and scanning implement entryLog: what was read is never used for something else, and bbolt has no
+// entries without their data.
+func (s *store) applied(uint64)   {}
+func (s *store) following(uint64) {}
+func (s *store) scanning(bool)    {}
+
+// beginInstall implements entryLog. The library removes all entries when it has installed a state.
+func (s *store) beginInstall(uint64, uint64, uint64) error { return nil }
+
+// settle implements entryLog. A crash while a state was installed leaves entries before it that nobody knows to be right.
+func (s *store) settle(index, _ uint64) error {
+	if usage := s.usage(); usage.Last != 0 && usage.Last < index {
+		return s.DeleteRange(usage.First, usage.Last)
+	}
+	return nil
 }
 
 func (s *store) close() error { return s.disk.Close() }

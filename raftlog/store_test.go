@@ -45,11 +45,11 @@ func TestHeldEntries(t *testing.T) {
 						}
 					}
 					want := max(1, min(retained, oldest+1, first))
-					if _, held, _ := s.usage(); last > 0 && held != want {
+					if _, held, _ := s.counts(); last > 0 && held != want {
 						t.Fatalf("held from %d, want %d: retained %d, checkpoints %d and %d, first %d", held, want, retained, oldest, newest, first)
 					}
 				case action == 9:
-					bytes, held, _ := s.usage()
+					bytes, held, _ := s.counts()
 					if err := s.close(); err != nil {
 						t.Fatal(err)
 					}
@@ -59,7 +59,7 @@ func TestHeldEntries(t *testing.T) {
 					if newest > 0 { // what the library had let go of is not on disk; the snapshots say as much, or more
 						first = max(first, min(newest+1, last))
 					}
-					again, heldAgain, _ := s.usage()
+					again, heldAgain, _ := s.counts()
 					count := int64(last - held + 1)
 					if heldAgain != held || abs(again-bytes) > 16*count {
 						t.Fatalf("reopened with %d bytes from %d, it had %d from %d", again, heldAgain, bytes, held)
@@ -88,7 +88,7 @@ func abs(n int64) int64 { return max(n, -n) }
 
 func checkHeld(t *testing.T, s *store, last, retained, oldest uint64) {
 	t.Helper()
-	_, held, gotLast := s.usage()
+	_, held, gotLast := s.counts()
 	if gotLast != last {
 		t.Fatalf("last is %d, want %d", gotLast, last)
 	}
@@ -106,7 +106,7 @@ func checkHeld(t *testing.T, s *store, last, retained, oldest uint64) {
 		}
 		bytes += entrySize(&e)
 	}
-	counted, _, _ := s.usage()
+	counted, _, _ := s.counts()
 	if count := int64(last - held + 1); abs(bytes-counted) > 16*count {
 		t.Fatalf("counts %d bytes, there are %d", counted, bytes)
 	}
@@ -144,7 +144,7 @@ func TestReclaimInSteps(t *testing.T) {
 		more bool
 	}{{reclaimStepEntries + 1, true}, {entries, false}, {entries, false}} {
 		more, err := s.reclaim()
-		_, held, _ := s.usage()
+		_, held, _ := s.counts()
 		if err != nil || more != want.more || held != want.held {
 			t.Fatalf("step %d: held from %d, more %v, %v; want %+v", step, held, more, err, want)
 		}

@@ -144,3 +144,25 @@ func (s *store) reclaim() (more bool, err error) {
 	s.mu.freeBytes -= bytes
 	return s.mu.free > s.mu.held, nil
 }
+
+// runReclaim removes what may go, in steps, until the store is closed.
+func (s *store) runReclaim() {
+	for {
+		select {
+		case <-s.reclaimable:
+		case <-s.stopping:
+			return
+		}
+		for more := true; more; {
+			select {
+			case <-s.stopping:
+				return
+			default:
+			}
+			var err error
+			if more, err = s.reclaim(); err != nil {
+				return // the store has said so
+			}
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package raftlog
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+const (
+	// appendEntriesMax is how many proposals the library takes into one write, and entries into one message; the transport
+	// bounds their bytes.
+	appendEntriesMax = 64
+	// trailingEntries is how many entries the library leaves behind a checkpoint for replicas that are a little late. What is
+	// still in the log it finds beyond that, too.
+	trailingEntries = 1
+	// commitTimeout is the library's heartbeat of commit indexes to idle replicas. Its default, 50 ms, is most of what an
+	// idle group costs.
+	commitTimeout = 250 * time.Millisecond
+	// never is a time that does not come.
+	never = math.MaxInt64 / 4 * time.Nanosecond
+)
+
+func (g *Group) raftConfig() *raft.Config {
+	config := raft.DefaultConfig()
+	config.LocalID = raft.ServerID(g.settings.node)
+	config.HeartbeatTimeout = g.settings.electionTimeout
+	config.ElectionTimeout = g.settings.electionTimeout
+	config.LeaderLeaseTimeout = g.settings.leaseTimeout
+	config.CommitTimeout = commitTimeout
+	config.MaxAppendEntries = appendEntriesMax
+	config.BatchApplyCh = true
+	config.TrailingLogs = trailingEntries
+	// Checkpoints are the group's to time: the library counts entries, not bytes.
+	config.SnapshotInterval = never
+	config.SnapshotThreshold = math.MaxUint64
+	// A member that is removed stays, without a vote, until its group is closed.
+	config.ShutdownOnRemove = false
+	config.NoLegacyTelemetry = true
+	config.Logger = newRaftLogger(g.log)
+	return config
+}
+
+// startLibrary builds a raft.Raft from what is on disk. The machine is restored when it is behind the newest checkpoint; a
+// machine that is ahead, since the library was only built anew, is not given again what it has applied.
+func (g *Group) startLibrary() error {
+	newest, err := g.noteCheckpoints()
+	if err != nil {
+		return err
+	}
+	if err := g.entries.settle(newest.Index, newest.Term); err != nil {
+		return err
+	}
+	g.debt.installed.Store(newest.Index)
+	tell(g.debt.changed)
+	config := g.raftConfig()
+	config.NoSnapshotRestoreOnStart = g.applier.begin() >= newest.Index
+	notices := make(chan bool)
+	config.NotifyCh = notices
+	g.entries.scanning(true)
+	g.snapshots.starting.Store(true)
+	library, err := raft.NewRaft(config, g.applier, g.entries, g.entries, g.snapshots, g.link)
+	if err != nil {
+		return fmt.Errorf("raftlog: starting group %s: %w", g.settings.name, err)
+	}
+	// From here on the library may lead. It tells so first in the channel that nobody reads yet, and sends nothing before.
+	library.RegisterObserver(raft.NewObserver(nil, false, g.observe))
+	if library.State() == raft.Leader {
+		g.link.term.Store(library.CurrentTerm())
+	}
+	if g.raft.Swap(library) == nil {
+		g.entries.applied(newest.Index)
+	}
+	g.ended = make(chan struct{})
+	ended := g.ended
+	g.notices.Go(func() { labelled(g, "notices", func() { g.forward(notices, ended) }) })
+	if err := g.broken(); err != nil { // it swallowed an error of the library's first write
+		return fmt.Errorf("raftlog: starting group %s: %w", g.settings.name, err)
+	}
+	if g.settings.standAtOnce && loneVoter(library, config.LocalID) {
+		g.stand()
+	}
+	return nil
+}
+
+// stopLibrary shuts the running library down and waits for its goroutines.
+func (g *Group) stopLibrary() error {
+	err := g.raft.Load().Shutdown().Error()
+	close(g.ended)
+	g.notices.Wait()
+	return err
+}
+
+// forward passes on what a library tells of its leadership, until it has ended.
+func (g *Group) forward(notices <-chan bool, ended <-chan struct{}) {
+	for {
+		select {
+		case leading := <-notices:
+			select {
+			case g.notify <- leading:
+			case <-ended:
+				return
+			}
+		case <-ended:
+			return
+		}
+	}
+}
+
+// rebuild builds the library anew from what is on disk, under the machine as it is. The caller holds changing. Proposals are
+// refused meanwhile; those that the library has taken are answered first.
+func (g *Group) rebuild() error {
+	g.gate.Lock()
+	if g.gate.closed {
+		g.gate.Unlock()
+		return ErrClosed
+	}
+	g.gate.rebuilding = true
+	g.gate.Unlock()
+	g.unanswered.Wait()
+	if err := g.stopLibrary(); err != nil {
+		return fmt.Errorf("raftlog: stopping group %s: %w", g.settings.name, err)
+	}
+	select {
+	case g.notify <- false:
+	case <-g.stopping:
+	}
+	if err := g.startLibrary(); err != nil {
+		return err
+	}
+	g.gate.Lock()
+	g.gate.rebuilding = false
+	g.gate.Unlock()
+	return nil
+}
+
+// change takes the right to checkpoint, install or rebuild; release gives it back. It is false when the group is closing.
+func (g *Group) change() bool {
+	select {
+	case g.changing <- struct{}{}:
+		return true
+	case <-g.stopping:
+		return false
+	}
+}
+
+func (g *Group) release() { <-g.changing }
+
+// observe is called by the library, on the goroutine that changes its state and before that goroutine does anything else.
+// In this order nothing is ever sent whose memory the log may use again: see link.term.
+func (g *Group) observe(o *raft.Observation) bool {
+	switch data := o.Data.(type) {
+	case raft.RaftState:
+		if data == raft.Leader {
+			g.link.term.Store(o.Raft.CurrentTerm())
+		} else {
+			g.link.term.Store(0)
+		}
+	case raft.LeaderObservation:
+		if data.LeaderID != "" && data.LeaderID != raft.ServerID(g.settings.node) {
+			g.entries.following(o.Raft.CurrentTerm())
+		}
+	}
+	return false // nothing is sent anywhere
+}
+
+// stand makes the library stand for election at once, as the present leader's order to take over does.
+func (g *Group) stand() {
+	g.helpers.Go(func() {
+		order := raft.RPC{
+			Command:  &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}},
+			RespChan: make(chan raft.RPCResponse, 1),
+		}
+		select {
+		case g.link.rpcs <- order:
+		case <-g.stopping:
+		}
+	})
+}
+
+// loneVoter says whether nobody else has a vote.
+func loneVoter(library *raft.Raft, self raft.ServerID) bool {
+	voters, mine := 0, false
+	for _, server := range library.GetConfiguration().Configuration().Servers {
+		if server.Suffrage == raft.Voter {
+			voters++
+			mine = mine || server.ID == self
+		}
+	}
+	return voters == 1 && mine
+}

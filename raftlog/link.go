@@ -1,0 +1,94 @@
+package raftlog
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+)
+
+// errNotLeading fails a message of a leadership that has ended.
+var errNotLeading = errors.New("raftlog: this node does not lead in that term any more")
+
+// GroupTransport carries the messages of one group. SetHeartbeatHandler must not make heartbeats bypass Consumer.
+type GroupTransport interface {
+	raft.Transport
+	raft.WithPreVote
+	raft.WithClose
+}
+
+// link stands between the library and the group's transport. The library comes and goes (rebuild), the link stays.
+//
+//	transport.Consumer ──▶ relay ──▶ link.rpcs ──▶ library
+//	transport ◀──── link: only in the term that it leads ◀──── library's replication
+//
+// It doesn't implement raft.WithClose: the library would close the transport with itself.
+type link struct {
+	raft.Transport
+	preVotes raft.WithPreVote
+	rpcs     chan raft.RPC
+	// scanned is called when a new library has read the log, before anything of it runs.
+	scanned func()
+	// term is the one in which this node leads, 0 when it doesn't. Entries read for replication are lent by the log while it
+	// leads; those read by a replicator that has not noticed the end of its leadership are not, and must not be sent: the
+	// log may use their memory again.
+	term atomic.Uint64
+}
+
+var (
+	_ raft.Transport   = (*link)(nil)
+	_ raft.WithPreVote = (*link)(nil)
+)
+
+func newLink(to GroupTransport) *link {
+	return &link{Transport: to, preVotes: to, rpcs: make(chan raft.RPC)}
+}
+
+// Consumer implements raft.Transport. The channel has no buffer: what is taken from it is worked on at once.
+func (l *link) Consumer() <-chan raft.RPC { return l.rpcs }
+
+// SetHeartbeatHandler implements raft.Transport. Heartbeats that bypass the library's main loop can break safety (raft issue
+// 695), so the handler is not passed on. The library calls this between reading its log and starting its goroutines.
+func (l *link) SetHeartbeatHandler(func(raft.RPC)) { l.scanned() }
+
+// RequestPreVote implements raft.WithPreVote.
+func (l *link) RequestPreVote(id raft.ServerID, target raft.ServerAddress, request *raft.RequestPreVoteRequest, response *raft.RequestPreVoteResponse) error {
+	return l.preVotes.RequestPreVote(id, target, request, response)
+}
+
+// AppendEntries implements raft.Transport.
+func (l *link) AppendEntries(id raft.ServerID, target raft.ServerAddress, request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) error {
+	if err := l.check(request); err != nil {
+		return err
+	}
+	return l.Transport.AppendEntries(id, target, request, response)
+}
+
+func (l *link) check(request *raft.AppendEntriesRequest) error {
+	if len(request.Entries) > 0 && l.term.Load() != request.Term {
+		return errNotLeading
+	}
+	return nil
+}
+
+// AppendEntriesPipeline implements raft.Transport.
+func (l *link) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
+	p, err := l.Transport.AppendEntriesPipeline(id, target)
+	if err != nil {
+		return nil, err
+	}
+	return &linkedPipeline{AppendPipeline: p, link: l}, nil
+}
+
+type linkedPipeline struct {
+	raft.AppendPipeline
+	link *link
+}
+
+// AppendEntries implements raft.AppendPipeline.
+func (p *linkedPipeline) AppendEntries(request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
+	if err := p.link.check(request); err != nil {
+		return nil, err
+	}
+	return p.AppendPipeline.AppendEntries(request, response)
+}

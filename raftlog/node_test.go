@@ -1,0 +1,24 @@
+package raftlog
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestThreeNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 2, 1)
+		c.start()
+		began := time.Now()
+		for group := range c.groups {
+			t.Logf("group %d is led by %s after %v", group, c.leader(t.Context(), group).name, time.Since(began))
+		}
+		for i := range 200 {
+			c.write(t.Context(), i%2, fmt.Sprint(i), 100)
+		}
+		c.settle(t.Context())
+		t.Logf("after %v", time.Since(began))
+	})
+}
