@@ -111,6 +111,9 @@ const (
 
 // hash hashes a string or number that is looked up or guards something.
 func (w *matching) hash(v *foundValue) {
+	if v.again {
+		return
+	}
 	kinds := v.kinds
 	switch {
 	case v.value.kind == kindString && kinds.ways&(1<<byText|1<<byGuard) != 0:
@@ -133,10 +136,10 @@ func (w *matching) guarded(guard uint32) bool {
 	return guard == 0 || w.guards[guard>>guardShift/64]>>(guard>>guardShift%64)&1 != 0
 }
 
-// look puts to the test what a value leads to.
+// look puts to the test what a value leads to. One that is there again leads to nothing else.
 func (w *matching) look(v *foundValue) {
 	kinds := v.kinds
-	if kinds.ways == 0 {
+	if kinds.ways == 0 || v.again {
 		return
 	}
 	switch v.value.kind {

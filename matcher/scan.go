@@ -37,6 +37,7 @@ type foundValue struct {
 	before  int32  // as heads: the value found before at this node
 	element int32  // the innermost element around it; 0 for none
 	counted bool   // whether value.number is filled in
+	again   bool   // whether the value found before at this node is the same
 	hash    uint32 // of a value that guards, or that is looked up by it
 	filed   slot   // of a string: what the index has under the hash
 }
@@ -48,6 +49,7 @@ type frame struct {
 	self    int32 // the element that it is itself; 0 for none
 	array   int32 // the array that it is; noArray for an object, and inside of what no rule uses
 	end     byte  // what closes it
+	guess   int32 // of an array: which guess came next where its first element began
 }
 
 const noArray = -1
@@ -94,6 +96,9 @@ func (s *scanner) scan(t *trie, text []byte) bool {
 				s.frames = append(s.frames, f)
 				if len(s.frames) >= NestingMax {
 					return false
+				}
+				if f.end == ']' { // elements of an array have the same names, mostly
+					s.guesses.next = int(f.guess)
 				}
 				f = s.open(t, f, at, c)
 				i = skipSpace(b, i+1)
@@ -178,7 +183,7 @@ func hasDot(b []byte, start, end int) bool {
 
 // open begins an object or an array at a node.
 func (s *scanner) open(t *trie, around frame, at int32, kind byte) frame {
-	f := frame{node: at, element: around.element, array: noArray, end: kind + 2}
+	f := frame{node: at, element: around.element, array: noArray, end: kind + 2, guess: int32(s.guesses.next)}
 	if at == noNode {
 		return f
 	}
@@ -259,6 +264,7 @@ func (s *scanner) keep(t *trie, at uint32, element int32, k kind, text string) {
 	v.kinds = t.kinds.at(at)
 	v.node, v.before, v.element = at, before, element
 	v.counted, v.hash, v.filed.value = false, 0, 0
+	v.again = before != 0 && s.found[before-1].value.kind == k && s.found[before-1].value.text == text
 	s.heads[at] = int32(n) + 1
 }
 

@@ -191,13 +191,17 @@ func (w *matching) list(c *check) {
 	j.used++
 	a.listed = int32(j.used)
 	at.matching, at.present = at.matching[:0], at.present[:0]
+	known, fits := false, false // of a value that is the same as the one behind it
 	for n := w.scanner.heads[c.node]; n != 0; n = w.scanner.found[n-1].before {
 		v := &w.scanner.found[n-1]
 		a.inside = a.inside || v.element != 0
 		if c.absence {
 			at.present = append(at.present, v.element)
 		}
-		if c.fits(v) {
+		if !known {
+			fits = c.fits(v)
+		}
+		if known = v.again; fits {
 			at.matching = append(at.matching, v.element)
 		}
 	}
