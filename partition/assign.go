@@ -17,6 +17,9 @@ func (m *Machine) assign(fx *Effects) {
 		if !c.ready.IsEmpty() {
 			fx.Ready = append(fx.Ready, c.id())
 		}
+		if n := m.appetite(c); n > 0 {
+			fx.Behind = append(fx.Behind, Behind{c.id(), n})
+		}
 	}
 	m.dirty = m.dirty[:0]
 }

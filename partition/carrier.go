@@ -60,14 +60,15 @@ func (p *Partition) carryOut(s sealed, fx *Effects) {
 		}
 		c.done(res, nil)
 	}
+	for _, b := range fx.Appended {
+		p.places.note(place{stream: b.Stream, first: b.First, count: b.Count, index: fx.Index, section: b.Section, stored: b.Stored})
+		p.appended.wake(b.Stream, ^uint64(0))
+	}
 	for i := range fx.Grants {
 		p.deliver(&fx.Grants[i], s)
 	}
 	for _, c := range fx.Ready {
 		p.ready.wake(c, p.readyCount(c))
-	}
-	for _, st := range fx.Appended {
-		p.appended.wake(st, ^uint64(0))
 	}
 	if fx.Index%retainEvery == 0 {
 		p.retain()

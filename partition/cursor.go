@@ -22,7 +22,7 @@ type cursor struct {
 	// ordinal is the cursor's place in the order in which cursors are worked on (P9).
 	ordinal uint64
 
-	// ready can be assigned now.
+	// ready can be assigned now. Of every event that is ready or held the stream's size table knows the size.
 	ready *roaring64.Bitmap
 	// held is leased or delayed.
 	held *roaring64.Bitmap
@@ -40,6 +40,18 @@ type cursor struct {
 	turn     int
 	// dirty: assignment may find something to do.
 	dirty bool
+
+	// reach says how it gets at events (frontier.go). frontier is kept for a cursor that isn't near. While it closes up, ahead has its events
+	// from resume on.
+	reach            reach
+	frontier, resume Offset
+	ahead            *roaring64.Bitmap
+	// pinned in the stream's order of what cursors need, at an offset that may be too low.
+	pinned   bool
+	pinnedAt Offset
+	// dropped events waited, and unread offsets lay before it, when the stream's retention went beyond, last at truncatedAt.
+	dropped, unread uint64
+	truncatedAt     Offset
 }
 
 // tries counts how often an event was leased (P7), and how often it was sent without arriving.
@@ -63,7 +75,9 @@ func delayedLess(a, b delayedEvent) bool {
 
 // deadLetter is an event that the subscription gave up.
 type deadLetter struct {
-	offset   Offset
+	offset Offset
+	// size is what the event counts with when it is redriven.
+	size     sizeClass
 	reason   DeadReason
 	attempts uint16
 	died     Wall
@@ -92,13 +106,18 @@ func (c *cursor) id() CursorID {
 	return CursorID{Subscription: c.subscription.ID, Member: c.member}
 }
 
-// oldest returns the lowest offset that isn't settled.
+// oldest returns the lowest offset that isn't settled, or that the cursor has yet to look at. What is held beyond a retention that drops isn't
+// needed: its holder has it, or never will.
 func (c *cursor) oldest() (at Offset, ok bool) {
 	at = ^Offset(0)
-	for _, b := range []*roaring64.Bitmap{c.ready, c.held} {
-		if !b.IsEmpty() {
-			at, ok = min(at, Offset(b.Minimum())), true
-		}
+	if c.reach != reachNear {
+		at, ok = c.frontier, true
+	}
+	if !c.ready.IsEmpty() {
+		at, ok = min(at, Offset(c.ready.Minimum())), true
+	}
+	if first, some := firstFrom(c.held, c.subscription.stream.dropped); some {
+		at, ok = min(at, first), true
 	}
 	if d, some := c.dead.Min(); some {
 		at, ok = min(at, d.offset), true
@@ -106,20 +125,25 @@ func (c *cursor) oldest() (at Offset, ok bool) {
 	return at, ok
 }
 
-// offer makes matching events of a new block ready.
-func (m *Machine) offer(c *cursor, first Offset, count uint32, words []uint64) {
-	if words == nil {
-		c.ready.AddRange(uint64(first), uint64(first)+uint64(count))
-	} else {
-		for i := range setBits(words) {
-			c.ready.Add(uint64(first) + uint64(i))
-		}
+// firstFrom returns a set's lowest offset from one on.
+func firstFrom(set *roaring64.Bitmap, from Offset) (Offset, bool) {
+	if set.IsEmpty() {
+		return 0, false
 	}
-	m.touch(c)
+	if lowest := Offset(set.Minimum()); lowest >= from {
+		return lowest, true
+	}
+	it := set.Iterator()
+	it.AdvanceIfNeeded(uint64(from))
+	if !it.HasNext() {
+		return 0, false
+	}
+	return Offset(it.PeekNext()), true
 }
 
-// touch has the cursor looked at when the entry's events are assigned.
+// touch has the cursor looked at when the entry's events are assigned, and its stream's floor some time after.
 func (m *Machine) touch(c *cursor) {
+	m.stale(c.subscription.stream)
 	if !c.dirty {
 		c.dirty = true
 		m.dirty = append(m.dirty, c)
@@ -130,6 +154,10 @@ func (m *Machine) touch(c *cursor) {
 //
 // counted tells whether the lease was an attempt; an uncounted one that never arrived is counted by itself, with its own limit.
 func (m *Machine) giveBack(c *cursor, at Offset, attempt uint16, why comeback) {
+	if at < c.subscription.stream.dropped {
+		m.drop(c, at)
+		return
+	}
 	t := c.tries[at]
 	switch why.kind {
 	case comebackUncounted:
@@ -183,20 +211,40 @@ const (
 
 // bury makes an event a dead letter.
 func (m *Machine) bury(c *cursor, at Offset, d deadLetter) {
-	d.offset, d.died = at, m.wall
+	sizes := &c.subscription.stream.sizes
+	d.offset, d.died, d.size = at, m.wall, sizes.class(at)
 	delete(c.tries, at)
 	c.held.Remove(uint64(at))
+	sizes.release(&m.waiting, Run{at, 1})
 	c.dead.ReplaceOrInsert(d)
 }
 
-// wake makes delayed events ready whose time has come.
-func (m *Machine) wake(c *cursor) {
-	for {
+// drop has an event that comes back gone: its stream's retention has passed it meanwhile.
+func (m *Machine) drop(c *cursor, at Offset) {
+	st := c.subscription.stream
+	delete(c.tries, at)
+	c.held.Remove(uint64(at))
+	st.sizes.release(&m.waiting, Run{at, 1})
+	c.dropped++
+	c.truncatedAt = st.dropped
+}
+
+// wake makes delayed events ready whose time has come, at most so many, and says how many there were.
+func (m *Machine) wake(c *cursor, limit int) (n int) {
+	for ; ; n++ {
 		d, ok := c.delayed.Min()
 		if !ok || d.notBefore > m.clock {
-			return
+			return n
+		}
+		if n == limit { // P10: the rest is due at once
+			m.delays.ReplaceOrInsert(cursorDelay{d.notBefore, c.ordinal, c})
+			return n
 		}
 		c.delayed.DeleteMin()
+		if d.offset < c.subscription.stream.dropped {
+			m.drop(c, d.offset)
+			continue
+		}
 		c.held.Remove(uint64(d.offset))
 		c.ready.Add(uint64(d.offset))
 		m.touch(c)

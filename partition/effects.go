@@ -9,8 +9,27 @@ type Effects struct {
 	Grants []Grant
 	// Ready names the cursors that have events and no session with room for them: hints, and one-shot receives, wait for these.
 	Ready []CursorID
-	// Appended are the streams that got events.
-	Appended []StreamID
+	// Behind names the far cursors whose consumers could take more than waits, with how much more: the leader reads it from the log (reader.go).
+	Behind []Behind
+	// Truncated cursors lost events to a retention.
+	Truncated []Truncation
+	// Appended are the blocks that were stored.
+	Appended []Appended
+}
+
+// Behind is a far cursor with an appetite.
+type Behind struct {
+	Cursor CursorID
+	Events uint32
+}
+
+// Appended is a block that was stored, and where: its section of the entry.
+type Appended struct {
+	Stream  StreamID
+	First   Offset
+	Count   uint32
+	Section uint32
+	Stored  Wall
 }
 
 // Refusal says why a section changed nothing. The zero value means that it took effect.
@@ -41,10 +60,12 @@ const (
 	RefusedBlock
 	// RefusedSettleOrder: the settle sequence is neither the next nor the last.
 	RefusedSettleOrder
+	// RefusedFrontier: the fill doesn't begin at the cursor's frontier, or goes beyond what it lacks. The answer's First says where the frontier is.
+	RefusedFrontier
 )
 
 var refusalNames = [...]string{"done", "no such stream", "no such subscription", "other set version", "sequence gap",
-	"producer expired", "producer fenced", "no such session", "member refused", "too many", "not a block", "settle out of order"}
+	"producer expired", "producer fenced", "no such session", "member refused", "too many", "not a block", "settle out of order", "not the frontier"}
 
 func (r Refusal) String() string { return refusalNames[r] }
 

@@ -40,6 +40,15 @@ func seedEntries(tb testing.TB) [][]byte {
 			detachSection{Session: sessionNamed("a"), Connection: 1},
 			attachSection{Session: sessionNamed("b"), Connection: 2, Cursor: CursorID{11, "z"}, CreditEvents: 5, CreditBytes: 100},
 		},
+		{
+			subscriptionSection{SubscriptionConfig{
+				ID: 12, Stream: 1, Kind: KindQueue, Visibility: 1_000, AttemptsMax: 2, From: FromEarliest,
+			}},
+			fillSection{Cursor: CursorID{Subscription: 12}, From: 0, To: 3, Runs: []sizedRun{
+				{Run{0, 1}, []sizeClass{9}}, {Run{1, 2}, []sizeClass{9, 10}},
+			}},
+			streamSection{Stream: 1, Retention: Retention{Age: 1_000, Bytes: 1 << 20, Drop: true}},
+		},
 		{closeSection{Session: sessionNamed("a"), Received: 2, Unstarted: []Leased{{Delivery: 2}}}},
 		{
 			redriveSection{Cursor: queue, Reason: DeadRejected, Max: 5},

@@ -84,6 +84,26 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
 
+// From says where in its stream a new cursor begins.
+type From uint8
+
+const (
+	// FromLatest begins with the next event that is stored.
+	FromLatest From = 0
+	// FromEarliest begins with the oldest event that is kept: because another subscription hasn't settled it, or by the stream's retention.
+	FromEarliest From = 1
+)
+
+func (f From) String() string {
+	switch f {
+	case FromLatest:
+		return "latest"
+	case FromEarliest:
+		return "earliest"
+	}
+	return fmt.Sprintf("from(%d)", uint8(f))
+}
+
 // DeadReason says why an event is a dead letter. The numbers are the wire's.
 type DeadReason uint8
 

@@ -43,15 +43,8 @@ func checkInvariants(m *Machine) error {
 		return err
 	}
 	for _, st := range m.streamOrder {
-		next := Offset(0)
-		for i, b := range st.blocks {
-			if i > 0 && b.first != next {
-				return fmt.Errorf("P1: block at %d follows one that ends at %d", b.first, next)
-			}
-			next = b.end()
-		}
-		if len(st.blocks) > 0 && next != st.next {
-			return fmt.Errorf("P1: the last block ends at %d, the stream at %d", next, st.next)
+		if err := checkStream(st); err != nil {
+			return fmt.Errorf("stream %d: %w", st.id, err)
 		}
 		for _, sub := range st.subscriptions {
 			for _, c := range sub.cursors {
@@ -66,6 +59,74 @@ func checkInvariants(m *Machine) error {
 				}
 			}
 		}
+	}
+	return checkWaiting(m)
+}
+
+// checkStream asserts that references follow each other, and that the floor lies below all that is needed.
+func checkStream(st *stream) error {
+	for i, ref := range st.refs {
+		if i > 0 && (ref.first <= st.refs[i-1].first || ref.index < st.refs[i-1].index) {
+			return fmt.Errorf("P1: the reference to %d in entry %d follows one to %d in %d", ref.first, ref.index, st.refs[i-1].first, st.refs[i-1].index)
+		}
+		if ref.first >= st.next {
+			return fmt.Errorf("P1: a reference to %d, the next offset is %d", ref.first, st.next)
+		}
+	}
+	if st.floor < st.next && st.refAt(st.floor) < 0 {
+		return fmt.Errorf("P2: offset %d is kept, and no reference leads to it", st.floor)
+	}
+	takers := 0
+	for _, sub := range st.subscriptions {
+		for _, c := range sub.cursors {
+			at, ok := c.oldest()
+			if ok && at < st.floor {
+				return fmt.Errorf("P2: cursor %v needs offset %d, the floor is %d", c.id(), at, st.floor)
+			}
+			if ok && (!c.pinned || c.pinnedAt > at) {
+				return fmt.Errorf("P2: cursor %v needs offset %d, pinned %v at %d", c.id(), at, c.pinned, c.pinnedAt)
+			}
+			if c.takes() && sub.Pattern == "" {
+				takers++
+			}
+		}
+	}
+	if takers != len(st.takers) {
+		return fmt.Errorf("%d cursors take every block, %d are listed", takers, len(st.takers))
+	}
+	return nil
+}
+
+// checkWaiting recounts what events in hand take.
+func checkWaiting(m *Machine) error {
+	var want waiting
+	for _, st := range m.streamOrder {
+		refs := map[uint64]uint64{}
+		for _, sub := range st.subscriptions {
+			for _, c := range sub.cursors {
+				for _, set := range []*roaring64.Bitmap{c.ready, c.held, c.ahead} {
+					if set == nil {
+						continue
+					}
+					want.events += set.GetCardinality()
+					for it := set.Iterator(); it.HasNext(); {
+						refs[it.Next()/sizeChunkEvents]++
+					}
+				}
+			}
+		}
+		if len(refs) != len(st.sizes.chunks) {
+			return fmt.Errorf("stream %d has %d size chunks, events in hand are of %d", st.id, len(st.sizes.chunks), len(refs))
+		}
+		for key, c := range st.sizes.chunks {
+			if c.refs != refs[key] {
+				return fmt.Errorf("stream %d: size chunk %d counts %d events in hand, there are %d", st.id, key, c.refs, refs[key])
+			}
+			want.sizes += sizeChunkBytes + uint64(len(c.sizes))
+		}
+	}
+	if m.waiting != want {
+		return fmt.Errorf("events in hand are booked with %+v, they take %+v", m.waiting, want)
 	}
 	return nil
 }
@@ -93,10 +154,16 @@ func checkCursor(c *cursor, leased *roaring64.Bitmap) error {
 	if c.ready.Intersects(c.held) || c.ready.Intersects(dead) || c.held.Intersects(dead) {
 		return fmt.Errorf("an event is in two places: ready %v, held %v, dead %v", c.ready, c.held, dead)
 	}
-	if at, ok := c.oldest(); ok {
-		if st := c.subscription.stream; at < st.held() {
-			return fmt.Errorf("offset %d isn't settled, and the stream holds only %d and on", at, st.held())
-		}
+	st := c.subscription.stream
+	if c.reach == reachClosing && (c.frontier >= c.resume || c.resume > st.next) || c.looked() > st.next || (c.reach == reachClosing) != (c.ahead != nil) {
+		return fmt.Errorf("%v, frontier %d, resume %d, in a stream of %d", c.reach, c.frontier, c.resume, st.next)
+	}
+	if c.reach != reachNear && (beyond(c.ready, c.frontier) || beyond(c.held, c.frontier) || beyond(dead, c.frontier)) {
+		return fmt.Errorf("has events beyond its frontier, %d", c.frontier)
 	}
 	return nil
+}
+
+func beyond(set *roaring64.Bitmap, at Offset) bool {
+	return !set.IsEmpty() && Offset(set.Maximum()) >= at
 }

@@ -137,29 +137,30 @@ func (m *Machine) end(l *lease, why comeback) {
 	m.dropIfEmpty(l)
 }
 
-// expire ends the leases whose deadline has passed (P4: none before), at most so many runs at a time (P10: the rest is due at once). One
+// expire ends the leases whose deadline has passed (P4: none before), at most so many events at a time (P10: the rest is due at once). One
 // whose events never arrived was no attempt: nobody has tried anything.
 func (m *Machine) expire() {
-	for runs := 0; runs < expireRunsMax; {
+	for left := expireEventsMax; left > 0; {
 		l, ok := m.deadlines.Min()
 		if !ok || l.deadline > m.clock {
 			break
 		}
-		runs += len(l.runs)
-		m.expired += eventsOf(l.runs)
+		events := eventsOf(l.runs)
+		left -= int(events)
+		m.expired += events
 		why := comeback{kind: comebackCounted, reason: DeadExpired}
 		if !l.arrived() {
 			why = comeback{kind: comebackUndelivered}
 		}
 		m.end(l, why)
 	}
-	for {
+	for left := expireEventsMax; left > 0; {
 		d, ok := m.delays.Min()
 		if !ok || d.notBefore > m.clock {
 			return
 		}
 		m.delays.DeleteMin()
-		m.wake(d.cursor)
+		left -= m.wake(d.cursor, left) + 1
 	}
 }
 

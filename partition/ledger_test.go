@@ -36,6 +36,19 @@ func newLedger(id CursorID, st *walkStream, selective bool) *ledger {
 	}
 }
 
+// begun notes that the cursor is there: it wants what is stored from now on, or, when it is far, from its frontier on.
+func (l *ledger) begun(m *Machine) {
+	if l.there {
+		return
+	}
+	l.there = true
+	if c := m.find(l.id); c.reach != reachNear {
+		for at := c.frontier; at < l.stream.next; at++ {
+			l.wanted[at] = !l.selective || l.stream.selected[at]
+		}
+	}
+}
+
 // stored notes which events of a block are wanted.
 func (l *ledger) stored(st *walkStream, first Offset, n int, selected matched) {
 	if l.stream != st || !l.there {
@@ -190,7 +203,14 @@ func (l *ledger) check(m *Machine) (err error) {
 	}
 	st := c.subscription.stream
 	for at := range st.next {
-		somewhere := c.ready.Contains(uint64(at)) || c.held.Contains(uint64(at)) || l.dead[at]
+		if c.reach != reachNear && at >= c.frontier && (c.reach == reachFar || at < c.resume) {
+			if l.acked[at] || l.dead[at] {
+				return fmt.Errorf("offset %d is settled, and the cursor has yet to look at it, from %d on (P5)", at, c.frontier)
+			}
+			continue
+		}
+		somewhere := c.ready.Contains(uint64(at)) || c.held.Contains(uint64(at)) || l.dead[at] ||
+			c.ahead != nil && c.ahead.Contains(uint64(at))
 		if somewhere != (l.wanted[at] && !l.acked[at]) {
 			return fmt.Errorf("offset %d: wanted %v, acked %v, still there %v (P2, P3, P5)", at, l.wanted[at], l.acked[at], somewhere)
 		}

@@ -27,6 +27,15 @@ const (
 	// MatchIndexBytesMax bounds what one block's match index takes of an entry. A block beyond it, of very many events that very many
 	// subscriptions each get some of, is refused: it has to be published in smaller ones.
 	MatchIndexBytesMax = 8 << 20
+	// NearEventsMax is how many events may wait for a near cursor: 1,024 blocks of 1,024. With more it falls behind: it becomes far, and what
+	// comes is read from the log when its consumers have room.
+	NearEventsMax = 1 << 20
+	// WaitingBytesMax is what all waiting and held events of a partition may take of memory. Beyond it a cursor for which something waits takes no
+	// block, beyond twice as much none does: they fall behind.
+	WaitingBytesMax = 64 << 20
+	// PatternsMax is how many patterns of a subscription are remembered for a cursor that hasn't looked at the events that they were in force for.
+	// Another change is refused until it has.
+	PatternsMax = 16
 	// ReasonBytesMax is the length of what a consumer says why it released or rejected an event.
 	ReasonBytesMax = 256
 
@@ -39,15 +48,17 @@ const (
 	// UndeliveredMax is how often an event may be sent without arriving (its session never says that it got the delivery, and the lease ends)
 	// before it is a dead letter.
 	UndeliveredMax = 100
+	// fillEventsMax is how many events one fill brings a far cursor, and how many wait for it at most before it gets no other.
+	fillEventsMax = 16_384
+	// closeEvents is how close to the head a far cursor takes blocks again.
+	closeEvents = 65_536
 	// deliveryEventsMax and deliveryBytesMax bound one delivery, so that a consumer's first event needn't wait for a large message.
 	deliveryEventsMax = 4_096
 	deliveryBytesMax  = 1 << 20
-	// expireRunsMax is how many runs of leases end in one entry; the rest ends in the next, which is due at once.
-	expireRunsMax = 10_000
+	// expireEventsMax is how many events' leases or delays end in one entry, to within one lease; the rest ends in the next, which is due at once.
+	expireEventsMax = 16_384
 	// redriveLooksMax is how many dead letters one command looks at to find those that it means.
 	redriveLooksMax = 50_000
-	// recentBlocks is how many settled blocks a stream still knows the place of, for readers that follow its head.
-	recentBlocks = 256
 	// leaseTicksMax is the longest that one lease can be made by extending it: 12 hours.
 	leaseTicksMax Tick = 12 * 60 * 60 * 1000
 	// wallJumpMax is how far, in milliseconds, a wall reading may lie from what the partition clock makes of the last one.

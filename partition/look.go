@@ -7,6 +7,10 @@ import (
 // Counts are a subscription's events that aren't settled; of a fan-out, over all members.
 type Counts struct {
 	Ready, Leased, Delayed, Dead uint64
+	// Unread events are stored, and yet to be looked at: far cursors get at them when their consumers have room. Some may not match.
+	Unread uint64
+	// Dropped events waited when the topic's retention dropped them; Skipped were dropped before anybody looked whether they match.
+	Dropped, Skipped uint64
 	// Sessions that are attached.
 	Sessions int
 }
@@ -20,6 +24,9 @@ func (p *Partition) Counts(id SubscriptionID) (n Counts) {
 		}
 		for _, c := range sub.cursors {
 			n.Ready += c.ready.GetCardinality()
+			n.Unread += uint64(sub.stream.next - c.looked())
+			n.Dropped += c.dropped
+			n.Skipped += c.unread
 			n.Leased += c.leased
 			n.Delayed += uint64(c.delayed.Len())
 			n.Dead += uint64(c.dead.Len())
@@ -111,16 +118,14 @@ func (p *Partition) Status() Status {
 	s := Status{Leading: p.leading.Load(), LogBytes: u.Bytes, LogBytesMax: u.BytesMax}
 	p.replica.look(func(m *Machine) {
 		s.Term, s.Applied = m.term, m.applied
-		oldest := m.applied + 1
-		for _, st := range m.streamOrder {
-			floor, holder := st.oldest()
-			i := st.blockAt(floor)
-			if holder == nil || i == len(st.blocks) || st.blocks[i].index >= oldest {
-				continue
+		m.kept.Ascend(func(k kept) bool { // a stream that only its retention keeps has no holder
+			floor, holder := k.stream.holder()
+			if holder == nil {
+				return true
 			}
-			oldest = st.blocks[i].index
-			s.Held, s.OldestStream, s.OldestHolder, s.OldestOffset = true, st.id, holder.id(), floor
-		}
+			s.Held, s.OldestStream, s.OldestHolder, s.OldestOffset = true, k.stream.id, holder.id(), floor
+			return false
+		})
 	})
 	return s
 }

@@ -10,8 +10,8 @@ import (
 
 // Machine is the state of one partition, and the only thing that changes it is Apply. It isn't safe for use by several goroutines.
 //
-// All of it is memory, and each part is bounded: subscriptions, members, sessions and producers by limits.go, waiting events by what the
-// log may hold, at about a bit for each cursor and a byte for its size.
+// All of it is memory, and each part is bounded: subscriptions, members, sessions, producers and the events that cursors have in hand by limits.go,
+// references to blocks by what the log may hold, at 40 bytes for so much of it as refs.go says.
 type Machine struct {
 	applied Index
 	term    Term
@@ -29,14 +29,24 @@ type Machine struct {
 	delays    *btree.BTreeG[cursorDelay]
 
 	lastCursor, lastLease uint64
-	// leasedMax is LeasedMax, and deadMax DeadLettersMax; tests make them small.
-	leasedMax, deadMax uint64
+	// leasedMax is LeasedMax, deadMax DeadLettersMax, nearEventsMax NearEventsMax, waitingBytesMax WaitingBytesMax; tests make them small.
+	leasedMax, deadMax, nearEventsMax, waitingBytesMax uint64
+	// waiting is what the events that cursors have in hand take of memory, and logBytes how long all entries were together.
+	waiting  waiting
+	logBytes uint64
+	// kept has the streams that need entries of the log, the oldest first, and aging those whose events come of age, the soonest first.
+	kept  *btree.BTreeG[kept]
+	aging *btree.BTreeG[aging]
+	// staleStreams had something happen to them since the floors were last looked at.
+	staleStreams []*stream
 	// expired counts events whose lease ran out, for metrics.
 	expired uint64
 
 	// dirty cursors of the entry that is being applied, and what was just taken from one: used again for each.
 	dirty []*cursor
 	taken []Run
+	// classes of the sizes of the block that is being stored.
+	classes []sizeClass
 }
 
 // NewMachine returns a partition in which nothing has happened.
@@ -48,8 +58,11 @@ func NewMachine() *Machine {
 		producers:     newProducers(),
 		leasedMax:     LeasedMax,
 		deadMax:       DeadLettersMax,
-		deadlines:     btree.NewG(btreeDegree, leaseLess),
-		delays:        btree.NewG(btreeDegree, cursorDelayLess),
+		nearEventsMax: NearEventsMax, waitingBytesMax: WaitingBytesMax,
+		kept:      btree.NewG(btreeDegree, keptLess),
+		aging:     btree.NewG(btreeDegree, agingLess),
+		deadlines: btree.NewG(btreeDegree, leaseLess),
+		delays:    btree.NewG(btreeDegree, cursorDelayLess),
 	}
 }
 
@@ -63,6 +76,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 		return nil, fmt.Errorf("%w: entry %d comes after %d", ErrCorrupt, index, m.applied)
 	}
 	m.applied, m.term = index, term
+	m.logBytes += uint64(len(entry))
 	fx := &Effects{Index: index}
 	position := uint32(0)
 	for raw, err := range sections(entry) {
@@ -79,9 +93,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	m.expire()
 	m.assign(fx)
 	if index%trimEvery == 0 {
-		for _, st := range m.streamOrder {
-			st.trim()
-		}
+		m.trim(fx)
 	}
 	return fx, nil
 }
@@ -118,6 +130,8 @@ func (m *Machine) applySection(raw rawSection, position uint32, fx *Effects) (Re
 		return apply(raw, decodeReturn, m.returnTaken)
 	case sectionRedrive:
 		return apply(raw, decodeRedrive, m.redrive)
+	case sectionFill:
+		return apply(raw, decodeFill, m.fill)
 	}
 	return Result{}, fmt.Errorf("%w: this release doesn't know the section", ErrCorrupt)
 }
@@ -145,13 +159,15 @@ func (m *Machine) readClock(s clockSection) Result {
 }
 
 func (m *Machine) putStream(s streamSection) Result {
-	if m.streams[s.Stream] != nil {
+	if st := m.streams[s.Stream]; st != nil {
+		st.retention = s.Retention
+		m.stale(st)
 		return Result{}
 	}
 	if len(m.streams) >= StreamsMax {
 		return Result{Refused: RefusedTooMany}
 	}
-	st := &stream{id: s.Stream}
+	st := &stream{id: s.Stream, retention: s.Retention}
 	m.streams[s.Stream] = st
 	m.streamOrder = append(m.streamOrder, st)
 	return Result{}
@@ -163,41 +179,45 @@ func (m *Machine) store(s blockSection, position uint32, fx *Effects) (Result, e
 	if st == nil {
 		return Result{Refused: RefusedStream}, nil
 	}
-	if s.SetVersion != st.setVersion {
-		return Result{Refused: RefusedSetVersion}, nil
+	b, res := m.admit(st, &s)
+	if res != nil {
+		st.refDue = true // reading on from the last reference would take this section for a stored block
+		return *res, nil
 	}
-	b, err := block.Open(s.Block)
-	if err != nil {
-		return Result{Refused: RefusedBlock}, nil //nolint:nilerr // what isn't a block is refused alike on every replica
-	}
-	if res, ok := m.producers.check(st.id, b.Producer()); !ok {
-		return res, nil
-	}
-	first, count := st.next, uint32(b.Len())
-	for _, sub := range st.subscriptions {
-		if sub.Pattern == "" {
-			for _, c := range sub.cursors {
-				m.offer(c, first, count, nil)
-			}
-		}
-	}
-	err = eachMatched(s.Matches, int(count), func(hit matched) {
+	a := arrival{block: &b, first: st.next, count: uint32(b.Len())}
+	m.offerAll(st, &a)
+	err := eachMatched(s.Matches, b.Len(), func(hit matched) {
 		if sub, _ := st.subscription(hit.Subscription); sub != nil && sub.Pattern != "" {
 			for _, c := range sub.cursors {
-				m.offer(c, first, count, hit.Words)
+				m.offer(c, &a, hit.Words)
 			}
 		}
 	})
 	if err != nil {
 		return Result{}, err
 	}
-	st.next += Offset(count)
-	st.blocks = append(st.blocks, blockRef{
-		first: first, count: count, index: m.applied, section: position, stored: m.wall, sizes: sizesOf(&b),
-	})
-	m.producers.stored(st.id, b.Producer(), first, count)
-	fx.Appended = append(fx.Appended, st.id)
-	return Result{First: first, Count: count}, nil
+	st.refer(m, position, len(s.Block))
+	st.next += Offset(a.count)
+	m.keep(st)
+	m.stale(st)
+	m.producers.stored(st.id, b.Producer(), a.first, a.count)
+	fx.Appended = append(fx.Appended, Appended{Stream: st.id, First: a.first, Count: a.count, Section: position, Stored: m.wall})
+	return Result{First: a.first, Count: a.count}, nil
+}
+
+// admit tells whether a block may be stored, or what it is answered instead.
+func (m *Machine) admit(st *stream, s *blockSection) (block.Block, *Result) {
+	if s.SetVersion != st.setVersion {
+		return block.Block{}, &Result{Refused: RefusedSetVersion}
+	}
+	b, err := block.Open(s.Block)
+	if err != nil {
+		return b, &Result{Refused: RefusedBlock} // alike on every replica
+	}
+	if res, ok := m.producers.check(st.id, b.Producer()); !ok {
+		return b, &res
+	}
+	return b, nil
 }
 
 // NextDeadline returns when the next lease ends or the next delayed event is ready, by the partition clock; false when nothing waits for time.

@@ -69,6 +69,7 @@ type Partition struct {
 	attachments attachments
 	ready       waiters[CursorID]
 	appended    waiters[StreamID]
+	places      places
 
 	// connection numbers start at a random place, so that they don't return after a restart.
 	connection atomic.Uint64
@@ -106,6 +107,7 @@ func Open(o Options) (*Partition, error) {
 	p.attachments.init()
 	p.ready.init()
 	p.appended.init()
+	p.places.init()
 	var seed [8]byte
 	rand.Read(seed[:])
 	p.connection.Store(binary.LittleEndian.Uint64(seed[:]) >> 8)

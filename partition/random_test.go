@@ -40,8 +40,10 @@ type walk struct {
 	m, twin *Machine
 	index   Index
 	term    Term
-	// leasedMax and deadMax are the machines' bounds, often small.
-	leasedMax, deadMax uint64
+	// leasedMax and deadMax are the machines' bounds, often small, and so is nearEventsMax, so that cursors fall behind.
+	leasedMax, deadMax, nearEventsMax uint64
+	// retained is from where on the log is kept. What lies before may be gone.
+	retained Index
 
 	streams   []*walkStream
 	ledgers   []*ledger
@@ -63,6 +65,9 @@ type walkStream struct {
 	// stored is where numbered blocks went, latest the epoch of each producer that was stored last.
 	stored map[block.Producer]Offset
 	latest [2]uint32
+	// selected events match the one pattern that there is, sizes are the classes of all.
+	selected map[Offset]bool
+	sizes    []sizeClass
 }
 
 // walker is a consumer, and what it believes to hold, by delivery.
@@ -92,6 +97,10 @@ func runRandom(t *testing.T, seed uint64, entries int) {
 	if w.rng.IntN(3) == 0 {
 		w.deadMax = 20 + w.rng.Uint64N(40)
 	}
+	w.nearEventsMax = NearEventsMax
+	if w.rng.IntN(2) == 0 {
+		w.nearEventsMax = 10 + w.rng.Uint64N(60)
+	}
 	w.bound(w.m)
 	w.bound(w.twin)
 	fail := func(err error) {
@@ -107,13 +116,15 @@ func runRandom(t *testing.T, seed uint64, entries int) {
 	fail(w.drain())
 }
 
-func (w *walk) bound(m *Machine) { m.leasedMax, m.deadMax = w.leasedMax, w.deadMax }
+func (w *walk) bound(m *Machine) {
+	m.leasedMax, m.deadMax, m.nearEventsMax = w.leasedMax, w.deadMax, w.nearEventsMax
+}
 
 // populate makes two streams with queues, one of them selective, and a fan-out, a member of which comes later.
 func (w *walk) populate() {
 	for id := StreamID(1); id <= 2; id++ {
 		w.add(streamSection{Stream: id}, nil)
-		w.streams = append(w.streams, &walkStream{id: id, epochs: [2]uint32{1, 1}, stored: map[block.Producer]Offset{}})
+		w.streams = append(w.streams, &walkStream{id: id, epochs: [2]uint32{1, 1}, stored: map[block.Producer]Offset{}, selected: map[Offset]bool{}})
 	}
 	subscribe := func(st *walkStream, c SubscriptionConfig, members ...string) {
 		c.Stream, c.Visibility, c.AttemptsMax = st.id, 5_000, walkAttemptsMax
@@ -130,7 +141,9 @@ func (w *walk) populate() {
 	}
 	subscribe(w.streams[0], SubscriptionConfig{ID: 10, Kind: KindQueue}, "")
 	subscribe(w.streams[0], SubscriptionConfig{ID: 11, Kind: KindQueue, Pattern: `{"a":[1]}`}, "")
-	subscribe(w.streams[0], SubscriptionConfig{ID: 12, Kind: KindFanout, Members: []string{"x", "y"}}, "x", "y", "late")
+	subscribe(w.streams[0], SubscriptionConfig{
+		ID: 12, Kind: KindFanout, Members: []string{"x", "y"}, From: From(w.rng.IntN(2)),
+	}, "x", "y", "late")
 	subscribe(w.streams[1], SubscriptionConfig{ID: 20, Kind: KindQueue}, "")
 }
 
@@ -173,6 +186,9 @@ func (w *walk) random(tb testing.TB) error {
 	if w.rng.IntN(3) == 0 {
 		w.publish(tb)
 	}
+	if w.rng.IntN(3) == 0 {
+		w.fill(w.ledgers[w.rng.IntN(len(w.ledgers))])
+	}
 	if w.rng.IntN(6) == 0 {
 		w.take()
 	}
@@ -207,7 +223,7 @@ func (w *walk) attached(s *walker, a attachSection, r Result) error {
 	if r.Refused != Done {
 		return fmt.Errorf("attaching %s: %v", s.name, r.Refused)
 	}
-	s.ledger.there = true
+	s.ledger.begun(w.m)
 	if !r.Resumed {
 		s.incarnation++
 		s.held, s.order, s.settles, s.received, s.told = map[uint64][]Run{}, nil, 0, 0, 0
@@ -310,6 +326,7 @@ func (w *walk) publish(tb testing.TB) {
 	selected := matched{Subscription: 11, Words: words}
 	sec := blockSection{Stream: st.id, SetVersion: st.version, Block: testBlock(tb, n, 1+w.rng.IntN(300), producer)}
 	sec.Matches = appendMatchIndex(nil, n, []matched{selected})
+	classes := classesOf(tb, sec.Block)
 	stale := w.rng.IntN(15) == 0
 	if stale {
 		sec.SetVersion--
@@ -341,8 +358,69 @@ func (w *walk) publish(tb testing.TB) {
 		}
 		st.stored[producer], st.latest[who] = r.First, producer.Epoch
 		st.next += Offset(n)
+		st.sizes = append(st.sizes, classes...)
+		for i := range n {
+			st.selected[r.First+Offset(i)] = has(selected, i)
+		}
 		for _, l := range w.ledgers {
 			l.stored(st, r.First, n, selected)
+		}
+		return nil
+	})
+}
+
+// classesOf returns the class of each of a block's events.
+func classesOf(tb testing.TB, raw []byte) []sizeClass {
+	tb.Helper()
+	b, err := block.Open(raw)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	classes := sizesOf(nil, &b)
+	for len(classes) < b.Len() {
+		classes = append(classes, classes[0])
+	}
+	return classes
+}
+
+// fill does what the leader does for a cursor that is far: it brings it a stretch of the log, or one that isn't for its frontier.
+func (w *walk) fill(l *ledger) {
+	c := w.m.find(l.id)
+	if c == nil || c.reach == reachNear {
+		return
+	}
+	limit := c.subscription.stream.next
+	if c.reach == reachClosing {
+		limit = c.resume
+	}
+	sec := fillSection{Cursor: l.id, From: c.frontier}
+	if sec.To = limit; w.rng.IntN(2) == 0 {
+		sec.To = c.frontier + Offset(w.rng.Uint64N(uint64(limit-c.frontier)+1))
+	}
+	stale := false
+	switch w.rng.IntN(12) {
+	case 0:
+		stale, sec.From = sec.To > sec.From, sec.From+1
+	case 1:
+		stale, sec.To = true, c.subscription.stream.next+1_000
+	}
+	for at := sec.From; at < min(sec.To, l.stream.next); at++ {
+		if !l.wanted[at] {
+			continue
+		}
+		if n := len(sec.Runs); n > 0 && sec.Runs[n-1].end() == at {
+			sec.Runs[n-1].Count++
+			sec.Runs[n-1].Classes = append(sec.Runs[n-1].Classes, l.stream.sizes[at])
+			continue
+		}
+		sec.Runs = append(sec.Runs, sizedRun{Run{at, 1}, []sizeClass{l.stream.sizes[at]}})
+	}
+	if sec.To < sec.From {
+		return
+	}
+	w.add(sec, func(r Result) error {
+		if stale && r.Refused != RefusedFrontier && r.First < sec.To {
+			return fmt.Errorf("P2: a fill from %d to %d of %v is answered %v", sec.From, sec.To, l.id, r)
 		}
 		return nil
 	})
@@ -352,7 +430,7 @@ func (w *walk) take() {
 	l := w.ledgers[w.rng.IntN(len(w.ledgers))]
 	sec := takeSection{Cursor: l.id, Events: 1 + w.rng.Uint32N(3), Bytes: 400, Visibility: Tick(w.rng.IntN(2)) * 2_000}
 	w.add(sec, func(r Result) error {
-		l.there = true
+		l.begun(w.m)
 		for _, run := range r.Taken.Runs {
 			for at := run.First; at < run.end(); at++ {
 				w.receipts = append(w.receipts, Receipt{l.id, at, r.Taken.Epoch})
@@ -449,6 +527,11 @@ func (w *walk) apply(delta Tick) error {
 			return err
 		}
 	}
+	if from := w.m.retainFrom(); from < w.retained || from > w.index+1 {
+		return fmt.Errorf("P2: entries from %d on are needed, the log was let go up to %d", from, w.retained)
+	} else if w.index%8 == 0 {
+		w.retained = from
+	}
 	if err := checkInvariants(w.m); err != nil {
 		return err
 	}
@@ -488,13 +571,17 @@ func (w *walk) drain() error {
 		a := attachSection{Session: sessionNamed(s.name), Connection: 1, Cursor: l.id, CreditEvents: 10_000, CreditBytes: 1 << 20}
 		w.add(a, func(r Result) error { return w.attached(s, a, r) })
 	}
-	left := func(l *ledger) bool { c := w.m.find(l.id); return !c.ready.IsEmpty() || !c.held.IsEmpty() }
+	left := func(l *ledger) bool {
+		c := w.m.find(l.id)
+		return !c.ready.IsEmpty() || !c.held.IsEmpty() || c.reach != reachNear
+	}
 	for entries := 0; entries == 0 || entries < 500 && slices.ContainsFunc(w.ledgers, left); entries++ {
 		if err := w.apply(5_100); err != nil {
 			return err
 		}
 		for _, l := range w.ledgers { // full of dead letters, nothing more would be leased
 			w.addRedrive(l, redriveSection{Cursor: l.id, Max: RedriveMax})
+			w.fill(l)
 		}
 		if err := w.apply(0); err != nil {
 			return err

@@ -8,7 +8,7 @@ import (
 	"sort"
 	"time"
 
-	"github.com/freshet-mq/freshet/raftlog"
+	"github.com/freshet-mq/freshet/proto/block"
 )
 
 // Stored is a block as the log has it.
@@ -28,19 +28,44 @@ func (p *Partition) Head(id StreamID) (head Offset, err error) {
 
 // Held returns the offset of the first event that can still be read.
 func (p *Partition) Held(id StreamID) (held Offset, err error) {
-	err = p.stream(id, func(st *stream) { held = st.held() })
+	from := Index(p.group.Usage().First)
+	err = p.stream(id, func(st *stream) {
+		held = st.next
+		if i := sort.Search(len(st.refs), func(i int) bool { return st.refs[i].index >= from }); i < len(st.refs) {
+			held = st.refs[i].first
+		}
+	})
 	return held, err
 }
 
 // OffsetAt returns the offset of the first event that was stored at a time or later, or the head.
 func (p *Partition) OffsetAt(id StreamID, at time.Time) (offset Offset, err error) {
 	wall := Wall(at.UnixMilli())
+	before := -1 // the reference behind which it lies
+	var l leg
 	err = p.stream(id, func(st *stream) {
 		offset = st.next
-		if i := sort.Search(len(st.blocks), func(i int) bool { return st.blocks[i].stored >= wall }); i < len(st.blocks) {
-			offset = st.blocks[i].first
+		i := sort.Search(len(st.refs), func(i int) bool { return st.refs[i].stored >= wall })
+		if i < len(st.refs) {
+			offset = st.refs[i].first
+		}
+		if before = i - 1; before >= 0 {
+			l, _ = st.legAt(st.refs[before].first, wall) // a reference that is there has a leg
 		}
 	})
+	if err != nil || before < 0 {
+		return offset, err
+	}
+	err = p.walk(l, l.first, func(pl place, _ *block.Block) error {
+		if pl.stored < wall {
+			return nil
+		}
+		offset = pl.first
+		return errStop
+	})
+	if errors.Is(err, errGone) {
+		return offset, nil
+	}
 	return offset, err
 }
 
@@ -64,40 +89,26 @@ func (p *Partition) stream(id StreamID, f func(*stream)) error {
 // nothing is kept for the reader.
 func (p *Partition) Next(ctx context.Context, id StreamID, from Offset, follow bool) (Stored, error) {
 	for {
-		var ref blockRef
-		find := func() bool {
-			found := false
-			p.replica.look(func(m *Machine) {
-				if st := m.streams[id]; st != nil {
-					if i := st.blockAt(from); i < len(st.blocks) {
-						ref, found = st.blocks[i], true
-					}
-				}
-			})
-			return found
-		}
-		if !find() {
-			if err := p.stream(id, func(*stream) {}); err != nil {
-				return Stored{}, err
-			}
-			if !follow {
-				return Stored{}, io.EOF
-			}
-			if err := p.appended.wait(ctx, p.closing, id, find); err != nil {
-				return Stored{}, err
-			}
-			continue
-		}
-		b, err := p.load(&ref)
+		pl, b, err := p.fetch(id, from)
 		switch {
-		case errors.Is(err, raftlog.ErrNotRetained):
-			from = ref.end() // it went while we looked: a gap like any other
-			continue
+		case errors.Is(err, io.EOF) && follow:
+			there := func() bool {
+				head, err := p.Head(id)
+				return err != nil || head > from
+			}
+			if err := p.appended.wait(ctx, p.closing, id, there); err != nil {
+				return Stored{}, err
+			}
+		case errors.Is(err, io.EOF):
+			return Stored{}, io.EOF
+		case errors.Is(err, errGone):
+			from = p.afterGap(id, from)
 		case err != nil:
 			return Stored{}, fmt.Errorf("reading offset %d: %w", from, err)
+		default:
+			return Stored{
+				First: pl.first, Count: pl.count, StoredAt: time.UnixMilli(int64(pl.stored)), Block: b.Bytes(),
+			}, nil
 		}
-		return Stored{
-			First: ref.first, Count: ref.count, StoredAt: time.UnixMilli(int64(ref.stored)), Block: b.Bytes(),
-		}, nil
 	}
 }

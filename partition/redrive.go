@@ -13,7 +13,7 @@ func (m *Machine) redrive(sec redriveSection) Result {
 	p.pick(c)
 	for _, d := range p.picked {
 		c.dead.Delete(d)
-		c.ready.Add(uint64(d.offset))
+		m.add(c, c.ready, Run{d.offset, 1}, []sizeClass{d.size})
 	}
 	m.touch(c)
 	return Result{Redriven: uint32(len(p.picked)), Next: p.next, More: p.more}

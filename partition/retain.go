@@ -7,18 +7,6 @@ import (
 	"github.com/freshet-mq/freshet/raftlog"
 )
 
-// retainFrom returns the oldest entry that holds events that aren't settled, or the next one.
-func (m *Machine) retainFrom() Index {
-	from := m.applied + 1
-	for _, st := range m.streamOrder {
-		floor, _ := st.oldest()
-		if i := st.blockAt(floor); floor < st.next && i < len(st.blocks) {
-			from = min(from, st.blocks[i].index)
-		}
-	}
-	return from
-}
-
 // retain lets the log go up to the oldest entry whose events somebody still holds. It goes for good with the next checkpoints.
 func (p *Partition) retain() (from Index) {
 	p.replica.look(func(m *Machine) { from = m.retainFrom() })

@@ -38,6 +38,8 @@ type story struct {
 	settles  map[string]uint64
 	// versions are the streams' set versions once the pending sections are applied.
 	versions map[StreamID]uint64
+	// nearEventsMax, when it is made small.
+	nearEventsMax uint64
 }
 
 func newStory(t *testing.T) *story {
@@ -60,9 +62,25 @@ func (s *story) step(d *datadriven.TestData) string {
 		return fmt.Sprintf("term %d\n", s.term)
 	case "show":
 		return s.show()
+	case "limits":
+		s.limits(d)
+		return "ok\n"
 	}
 	s.t.Fatalf("%s: unknown directive %q", d.Pos, d.Cmd)
 	return ""
+}
+
+// limits makes limits small: near is NearEventsMax.
+func (s *story) limits(d *datadriven.TestData) {
+	for _, arg := range d.CmdArgs {
+		switch n := s.num(arg.Vals[0]); arg.Key {
+		case "near":
+			s.nearEventsMax = n
+			s.m.nearEventsMax, s.twin.nearEventsMax = n, n
+		default:
+			d.Fatalf(s.t, "no limit %q", arg.Key)
+		}
+	}
 }
 
 // line adds the sections of one line: "wait 30s", "topic 1", "subscribe 1 queue 10 visibility=30s attempts=3 pattern", "publish 1 5 10=0,2",
@@ -86,7 +104,11 @@ func (s *story) line(line string) {
 		s.labels = s.labels[:len(s.labels)-1]
 		s.delta += s.ticks(rest[0])
 	case "topic":
-		add(streamSection{Stream: StreamID(s.num(rest[0]))})
+		add(streamSection{Stream: StreamID(s.num(rest[0])), Retention: Retention{
+			Age: Wall(s.optTicks(opts, "age")), Bytes: s.opt(opts, "bytes", 0), Drop: opts["drop"] == "yes",
+		}})
+	case "fill":
+		add(s.fill(rest, opts))
 	case "subscribe":
 		add(s.subscribe(rest, opts))
 	case "publish":
@@ -135,6 +157,9 @@ func (s *story) subscribe(rest []string, opts map[string]string) section {
 	}
 	if len(rest) > 3 {
 		c.Pattern = rest[3]
+	}
+	if opts["from"] == "earliest" {
+		c.From = FromEarliest
 	}
 	if m := opts["members"]; m != "" {
 		c.Members = strings.Split(m, ",")
@@ -227,6 +252,18 @@ func (s *story) decision(verb string, leased []Leased, opts map[string]string) D
 	}
 }
 
+// fill is "fill 10 0-6 0-2,5": of the offsets from 0 up to 6 these match. Events are as large as publish makes them.
+func (s *story) fill(rest []string, opts map[string]string) section {
+	from, to, _ := strings.Cut(rest[1], "-")
+	sec := fillSection{Cursor: s.cursor(rest[0]), From: Offset(s.num(from)), To: Offset(s.num(to))}
+	if len(rest) > 2 {
+		for _, r := range s.runs(rest[2]) {
+			sec.Runs = append(sec.Runs, sizedRun{r, []sizeClass{classOf(int(s.opt(opts, "size", 125)))}})
+		}
+	}
+	return sec
+}
+
 // giveBack is "return ack 10 offset@epoch ...".
 func (s *story) giveBack(rest []string, opts map[string]string) section {
 	sec := returnSection{Decision: s.decision(rest[0], nil, opts)}
@@ -289,7 +326,7 @@ func (s *story) apply() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "entry %d at %v\n", s.index, s.m.clock)
 	for i, label := range s.labels {
-		fmt.Fprintf(&out, "  %s: %s\n", label, tell(fx.Results[i+1]))
+		fmt.Fprintf(&out, "  %s: %s\n", label, tellSection(label, fx.Results[i+1]))
 	}
 	for _, g := range fx.Grants {
 		fmt.Fprintf(&out, "  -> %s delivery %d, until %v: %s\n", sessionName(g.Session), g.Delivery,
@@ -297,6 +334,12 @@ func (s *story) apply() string {
 	}
 	for _, c := range fx.Ready {
 		fmt.Fprintf(&out, "  waiting on %v: %d\n", c, s.m.find(c).ready.GetCardinality())
+	}
+	for _, b := range fx.Behind {
+		fmt.Fprintf(&out, "  %v is behind, room for %d more\n", b.Cursor, b.Events)
+	}
+	for _, t := range fx.Truncated {
+		fmt.Fprintf(&out, "  %v is truncated at %d: %d dropped, %d unread\n", t.Cursor, t.At, t.Dropped, t.Unread)
 	}
 	s.pending, s.labels, s.delta = nil, nil, 0
 	s.checkTwin(entry, fx)
@@ -310,6 +353,9 @@ func (s *story) checkTwin(entry []byte, fx *Effects) {
 		s.t.Fatalf("restoring: %v", err)
 	}
 	s.twin = restored
+	if s.nearEventsMax > 0 {
+		s.twin.nearEventsMax = s.nearEventsMax
+	}
 	again, err := s.twin.Apply(s.index, s.term, entry)
 	if err != nil {
 		s.t.Fatalf("the restored machine: %v", err)
@@ -326,11 +372,22 @@ func (s *story) checkTwin(entry []byte, fx *Effects) {
 func (s *story) show() string {
 	var out strings.Builder
 	for _, st := range s.m.streamOrder {
-		fmt.Fprintf(&out, "stream %d, next offset %d\n", st.id, st.next)
+		fmt.Fprintf(&out, "stream %d, next offset %d", st.id, st.next)
+		if st.floor > 0 {
+			fmt.Fprintf(&out, ", kept from %d on", st.floor)
+		}
+		fmt.Fprintln(&out)
 		for _, sub := range st.subscriptions {
 			for _, c := range sub.cursors {
 				fmt.Fprintf(&out, "  %v %v: ready %v", sub.Kind, c.id(), c.ready)
 				fmt.Fprintf(&out, " leased %d delayed %d", c.leased, c.delayed.Len())
+				switch c.reach {
+				case reachFar:
+					fmt.Fprintf(&out, " far from %d on", c.frontier)
+				case reachClosing:
+					fmt.Fprintf(&out, " lacks %d-%d, ahead %v", c.frontier, c.resume-1, c.ahead)
+				case reachNear:
+				}
 				c.dead.Ascend(func(d deadLetter) bool {
 					fmt.Fprintf(&out, " dead %d (%v after %d %s)", d.offset, d.reason, d.attempts, d.detail)
 					return true
@@ -345,10 +402,19 @@ func (s *story) show() string {
 	return out.String()
 }
 
+func tellSection(label string, r Result) string {
+	if strings.HasPrefix(label, "fill ") && r.Refused == Done {
+		return fmt.Sprintf("%d events, frontier %d", r.Count, r.First)
+	}
+	return tell(r)
+}
+
 func tell(r Result) string {
 	var parts []string
 	part := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	switch {
+	case r.Refused == RefusedFrontier:
+		part("refused: %v, which is %d", r.Refused, r.First)
 	case r.Refused != Done && r.Sequence != 0:
 		part("refused: %v, expected %d", r.Refused, r.Sequence)
 	case r.Refused != Done:

@@ -21,12 +21,10 @@ const (
 	sectionClose        SectionType = 9
 	sectionTake         SectionType = 10
 	sectionReturn       SectionType = 11
-
-	sectionRedrive SectionType = 17
-
-	// Reserved for what DESIGN.md's later parts need, so that no other meaning takes their numbers: fills of far subscriptions,
-	// removals, and what follows them.
 	sectionFill         SectionType = 16
+	sectionRedrive      SectionType = 17
+
+	// Reserved for what DESIGN.md's later parts need, so that no other meaning takes their numbers: removals, and what follows them.
 	sectionRemove       SectionType = 18
 	sectionStateLevel   SectionType = 31
 	sectionOutbox       SectionType = 32
@@ -120,6 +118,8 @@ func readable(s section) (err error) {
 		_, err = decodeReturn(body)
 	case redriveSection:
 		_, err = decodeRedrive(body)
+	case fillSection:
+		_, err = decodeFill(body)
 	}
 	if err != nil {
 		return fmt.Errorf("partition: a command is beyond its bounds: %w", err)

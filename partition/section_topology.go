@@ -31,20 +31,38 @@ func decodeClock(body []byte) (s clockSection, err error) {
 	return s, d.done("clock")
 }
 
-// streamSection makes a stream, if it isn't there.
+// streamSection makes a stream, or changes its retention.
+//
+//	stream | age, bytes: uvarint | drop: u8
 type streamSection struct {
-	Stream StreamID
+	Stream    StreamID
+	Retention Retention
 }
 
 func (streamSection) sectionType() SectionType { return sectionStream }
 
 func (s streamSection) appendBody(b []byte) []byte {
-	return binary.AppendUvarint(b, uint64(s.Stream))
+	b = binary.AppendUvarint(b, uint64(s.Stream))
+	return s.Retention.append(b)
+}
+
+func (r Retention) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(r.Age))
+	b = binary.AppendUvarint(b, r.Bytes)
+	return appendBool(b, r.Drop)
+}
+
+func (d *decoder) retention() (r Retention) {
+	r.Age = Wall(d.bounded("retention age", 1<<62))
+	r.Bytes = d.bounded("retention bytes", 1<<62)
+	r.Drop = d.bool("retention drops")
+	return r
 }
 
 func decodeStream(body []byte) (s streamSection, err error) {
 	d := decoder{b: body}
 	s.Stream = StreamID(d.uvarint("stream"))
+	s.Retention = d.retention()
 	return s, d.done("stream")
 }
 
@@ -59,6 +77,8 @@ type SubscriptionConfig struct {
 	Visibility Tick
 	// AttemptsMax is how often an event is tried before it is a dead letter.
 	AttemptsMax uint16
+	// From says where its cursors begin: a queue's with the subscription, a member's when it is made. Changing it changes those made afterwards.
+	From From
 	// Members of a fan-out that begin with the subscription.
 	Members []string
 }
@@ -78,6 +98,7 @@ func (c SubscriptionConfig) append(b []byte) []byte {
 	b = appendString(b, c.Pattern)
 	b = binary.AppendUvarint(b, uint64(c.Visibility))
 	b = binary.AppendUvarint(b, uint64(c.AttemptsMax))
+	b = append(b, byte(c.From))
 	b = binary.AppendUvarint(b, uint64(len(c.Members)))
 	for _, m := range c.Members {
 		b = appendString(b, m)
@@ -92,6 +113,9 @@ func (d *decoder) subscriptionConfig() (c SubscriptionConfig) {
 	c.Pattern = d.string("pattern")
 	c.Visibility = Tick(d.bounded("visibility", uint64(leaseTicksMax)))
 	c.AttemptsMax = uint16(d.bounded("attempts", 1<<16-1))
+	if c.From = From(d.byte("from")); c.From > FromEarliest {
+		d.fail("from")
+	}
 	for range d.bounded("members", MembersMax) {
 		c.Members = append(c.Members, d.string("member"))
 	}

@@ -106,6 +106,7 @@ func (m *Machine) decideOn(l *lease, dec Decision, visibility Tick, r Run, lost 
 // ack settles events: no set of the cursor has them any more (P5).
 func (m *Machine) ack(c *cursor, r Run) {
 	c.held.RemoveRange(uint64(r.First), uint64(r.end()))
+	c.subscription.stream.sizes.release(&m.waiting, r)
 	if len(c.tries) > 0 {
 		for at := r.First; at < r.end(); at++ {
 			delete(c.tries, at)
@@ -165,16 +166,12 @@ func (m *Machine) returnTaken(sec returnSection) Result {
 
 // takenLease finds the lease that a receipt is of, if it still runs.
 func (m *Machine) takenLease(r Receipt) *lease {
-	sub := m.subscriptions[r.Cursor.Subscription]
-	if sub == nil {
+	c := m.find(r.Cursor)
+	if c == nil {
 		return nil
 	}
-	for _, c := range sub.cursors {
-		if c.member == r.Cursor.Member {
-			if l := c.taken[r.Offset]; l != nil && l.epoch == r.Epoch {
-				return l
-			}
-		}
+	if l := c.taken[r.Offset]; l != nil && l.epoch == r.Epoch {
+		return l
 	}
 	return nil
 }

@@ -9,11 +9,12 @@ import (
 // begin with their length:
 //
 //	'F' 'P' version
-//	applied, term, clock, wall, last cursor, last lease, expired
-//	streams:    id, next, set version
-//	            blocks:         first, count, index, section, stored, size classes
-//	            subscriptions:  config
-//	                cursors:    member, ordinal, turn, ready, held, tries, dead, delayed
+//	applied, term, clock, wall, last cursor, last lease, expired, log bytes
+//	streams:    id, next, floor, dropped, bytes, last stored, log at the last reference, set version, reference due, retention
+//	            references:     first, index, section, stored, bytes
+//	            size chunks:    number, class, classes
+//	            subscriptions:  config, past patterns
+//	                cursors:    member, ordinal, turn, reach, frontier, resume, what it lost, ready, held, ahead, tries, dead, delayed
 //	sessions in the order of their cursors, then leases in the order of their deadlines, then producers, the least recently used first
 const (
 	snapshotMagic0  = 'F'
@@ -26,6 +27,7 @@ func (m *Machine) Snapshot() []byte {
 	b := []byte{snapshotMagic0, snapshotMagic1, snapshotVersion}
 	for _, v := range []uint64{
 		uint64(m.applied), uint64(m.term), uint64(m.clock), uint64(m.wall), m.lastCursor, m.lastLease, m.expired,
+		m.logBytes,
 	} {
 		b = binary.AppendUvarint(b, v)
 	}
@@ -68,6 +70,7 @@ func Restore(snapshot []byte) (*Machine, error) {
 	m.applied, m.term = Index(d.uvarint("applied")), Term(d.uvarint("term"))
 	m.clock, m.wall = Tick(d.uvarint("clock")), Wall(d.uvarint("wall"))
 	m.lastCursor, m.lastLease, m.expired = d.uvarint("last cursor"), d.uvarint("last lease"), d.uvarint("expired")
+	m.logBytes = d.uvarint("log bytes")
 	for range d.count("streams") {
 		m.restoreStream(d)
 	}

@@ -33,15 +33,11 @@ func (m *Machine) restoreSession(d *decoder) {
 
 // restoredCursor finds a cursor that must be there, without making one.
 func (m *Machine) restoredCursor(d *decoder, id CursorID) *cursor {
-	if sub := m.subscriptions[id.Subscription]; sub != nil {
-		for _, c := range sub.cursors {
-			if c.member == id.Member {
-				return c
-			}
-		}
+	c := m.find(id)
+	if c == nil {
+		d.fail("a cursor that isn't there")
 	}
-	d.fail("a cursor that isn't there")
-	return nil
+	return c
 }
 
 func (l *lease) appendTo(b []byte) []byte {
@@ -95,7 +91,7 @@ func (m *Machine) restoreLease(d *decoder) {
 func (m *Machine) account(d *decoder, l *lease) {
 	c, st := l.cursor, l.cursor.subscription.stream
 	for _, r := range l.runs {
-		if r.Count == 0 || r.end() > st.next || r.First < st.held() {
+		if r.Count == 0 || r.end() > st.next || !st.sizes.has(r.Run) {
 			d.fail("a lease of events that aren't there")
 			return
 		}

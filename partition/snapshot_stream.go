@@ -6,29 +6,32 @@ import (
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
-
-	"github.com/freshet-mq/freshet/proto/block"
 )
 
 func (st *stream) appendTo(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(st.id))
-	b = binary.AppendUvarint(b, uint64(st.next))
-	b = binary.AppendUvarint(b, st.setVersion)
-	b = binary.AppendUvarint(b, uint64(len(st.blocks)))
-	for i := range st.blocks {
-		ref := &st.blocks[i]
-		b = appendRun(b, Run{ref.first, ref.count})
-		b = binary.AppendUvarint(b, uint64(ref.index))
-		b = binary.AppendUvarint(b, uint64(ref.section))
-		b = binary.AppendUvarint(b, uint64(ref.stored))
-		b = binary.AppendUvarint(b, uint64(len(ref.sizes)))
-		for _, c := range ref.sizes {
-			b = append(b, byte(c))
+	for _, v := range []uint64{
+		uint64(st.id), uint64(st.next), uint64(st.floor), uint64(st.dropped), st.bytes, uint64(st.lastStored), st.refLogBytes, st.setVersion,
+	} {
+		b = binary.AppendUvarint(b, v)
+	}
+	b = appendBool(b, st.refDue)
+	b = st.retention.append(b)
+	b = binary.AppendUvarint(b, uint64(len(st.refs)))
+	for i := range st.refs {
+		ref := &st.refs[i]
+		for _, v := range []uint64{uint64(ref.first), uint64(ref.index), uint64(ref.section), uint64(ref.stored), ref.bytes} {
+			b = binary.AppendUvarint(b, v)
 		}
 	}
+	b = st.sizes.appendTo(b)
 	b = binary.AppendUvarint(b, uint64(len(st.subscriptions)))
 	for _, sub := range st.subscriptions {
 		b = sub.SubscriptionConfig.append(b)
+		b = binary.AppendUvarint(b, uint64(len(sub.past)))
+		for _, p := range sub.past {
+			b = binary.AppendUvarint(b, uint64(p.until))
+			b = appendString(b, p.pattern)
+		}
 		b = binary.AppendUvarint(b, uint64(len(sub.cursors)))
 		for _, c := range sub.cursors {
 			b = c.appendTo(b)
@@ -38,27 +41,27 @@ func (st *stream) appendTo(b []byte) []byte {
 }
 
 func (m *Machine) restoreStream(d *decoder) {
-	st := &stream{id: StreamID(d.uvarint("stream")), next: Offset(d.uvarint("next offset")), setVersion: d.uvarint("set version")}
-	for range d.count("blocks") {
-		r := d.run()
+	st := &stream{
+		id: StreamID(d.uvarint("stream")), next: Offset(d.bounded("next offset", 1<<62)),
+		floor: Offset(d.uvarint("floor")), dropped: Offset(d.uvarint("dropped")),
+		bytes: d.uvarint("bytes"), lastStored: Wall(d.uvarint("last stored")),
+		refLogBytes: d.uvarint("log at the last reference"), setVersion: d.uvarint("set version"),
+		refDue: d.bool("reference due"), retention: d.retention(),
+	}
+	if st.floor > st.next || st.dropped > st.next {
+		d.fail("a floor beyond the stream")
+	}
+	for range d.count("references") {
 		ref := blockRef{
-			first: r.First, count: r.Count, index: Index(d.uvarint("index")),
-			section: uint32(d.bounded("section", 1<<32-1)), stored: Wall(d.uvarint("stored")),
+			first: Offset(d.uvarint("first offset")), index: Index(d.uvarint("index")),
+			section: uint32(d.bounded("section", 1<<32-1)), stored: Wall(d.uvarint("stored")), bytes: d.uvarint("bytes"),
 		}
-		for _, c := range d.bytes("sizes") {
-			ref.sizes = append(ref.sizes, sizeClass(c))
+		if n := len(st.refs); ref.first >= st.next || n > 0 && (st.refs[n-1].first >= ref.first || st.refs[n-1].index > ref.index) {
+			d.fail("a reference that doesn't follow the one before")
 		}
-		if n := len(ref.sizes); ref.count == 0 || ref.count > block.EventsMax || n != 1 && n != int(ref.count) {
-			d.fail("a block's events and sizes")
-		}
-		if n := len(st.blocks); n > 0 && st.blocks[n-1].end() != ref.first {
-			d.fail("a block that doesn't follow the one before")
-		}
-		st.blocks = append(st.blocks, ref)
+		st.refs = append(st.refs, ref)
 	}
-	if n := len(st.blocks); n > 0 && st.blocks[n-1].end() != st.next {
-		d.fail("the last block and the next offset")
-	}
+	st.sizes.restore(d, &m.waiting)
 	if m.streams[st.id] != nil {
 		d.fail("a stream twice")
 		return
@@ -66,11 +69,29 @@ func (m *Machine) restoreStream(d *decoder) {
 	m.streams[st.id] = st
 	m.streamOrder = append(m.streamOrder, st)
 	for range d.count("subscriptions") {
-		sub := &subscription{SubscriptionConfig: d.subscriptionConfig(), stream: st}
-		st.subscriptions = append(st.subscriptions, sub)
-		m.subscriptions[sub.ID] = sub
-		for range d.count("cursors") {
-			sub.cursors = append(sub.cursors, m.restoreCursor(d, sub))
+		m.restoreSubscription(d, st)
+	}
+	m.keep(st)
+	m.age(st)
+	m.stale(st)
+}
+
+func (m *Machine) restoreSubscription(d *decoder, st *stream) {
+	sub := &subscription{SubscriptionConfig: d.subscriptionConfig(), stream: st}
+	for range d.bounded("past patterns", PatternsMax) {
+		sub.past = append(sub.past, pastPattern{Offset(d.uvarint("until")), d.string("pattern")})
+	}
+	st.subscriptions = append(st.subscriptions, sub)
+	m.subscriptions[sub.ID] = sub
+	for range d.count("cursors") {
+		c := m.restoreCursor(d, sub)
+		sub.cursors = append(sub.cursors, c)
+		if d.err != nil {
+			return
+		}
+		st.setTaker(c)
+		if at, ok := c.oldest(); ok {
+			st.pin(c, at)
 		}
 	}
 }
@@ -79,8 +100,15 @@ func (c *cursor) appendTo(b []byte) []byte {
 	b = appendString(b, c.member)
 	b = binary.AppendUvarint(b, c.ordinal)
 	b = binary.AppendUvarint(b, uint64(c.turn))
+	b = append(b, byte(c.reach))
+	for _, v := range []uint64{uint64(c.frontier), uint64(c.resume), c.dropped, c.unread, uint64(c.truncatedAt)} {
+		b = binary.AppendUvarint(b, v)
+	}
 	b = appendSet(b, c.ready)
 	b = appendSet(b, c.held)
+	if c.reach == reachClosing {
+		b = appendSet(b, c.ahead)
+	}
 	b = binary.AppendUvarint(b, uint64(len(c.tries)))
 	for _, at := range slices.Sorted(maps.Keys(c.tries)) { // P9
 		t := c.tries[at]
@@ -91,7 +119,7 @@ func (c *cursor) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(c.dead.Len()))
 	c.dead.Ascend(func(l deadLetter) bool {
 		b = binary.AppendUvarint(b, uint64(l.offset))
-		b = append(b, byte(l.reason))
+		b = append(b, byte(l.reason), byte(l.size))
 		b = binary.AppendUvarint(b, uint64(l.attempts))
 		b = binary.AppendUvarint(b, uint64(l.died))
 		b = appendString(b, l.detail)
@@ -109,7 +137,18 @@ func (c *cursor) appendTo(b []byte) []byte {
 func (m *Machine) restoreCursor(d *decoder, sub *subscription) *cursor {
 	c := newCursor(sub, d.string("member"), d.uvarint("ordinal"))
 	c.turn = int(d.bounded("turn", SessionsMax))
-	c.ready, c.held = d.set("ready", sub.stream.next), d.set("held", sub.stream.next)
+	if c.reach = reach(d.byte("reach")); c.reach > reachClosing {
+		d.fail("reach")
+	}
+	c.frontier, c.resume = Offset(d.uvarint("frontier")), Offset(d.uvarint("resume"))
+	c.dropped, c.unread, c.truncatedAt = d.uvarint("dropped"), d.uvarint("unread"), Offset(d.uvarint("truncated at"))
+	if max(c.frontier, c.resume) > sub.stream.next || c.reach == reachClosing && c.frontier >= c.resume {
+		d.fail("a frontier beyond the stream")
+	}
+	c.ready, c.held = m.restoreSet(d, "ready", sub.stream), m.restoreSet(d, "held", sub.stream)
+	if c.reach == reachClosing {
+		c.ahead = m.restoreSet(d, "ahead", sub.stream)
+	}
 	for range d.count("tries") {
 		at := Offset(d.uvarint("offset"))
 		c.tries[at] = tries{
@@ -119,7 +158,7 @@ func (m *Machine) restoreCursor(d *decoder, sub *subscription) *cursor {
 	}
 	for range d.count("dead letters") {
 		c.dead.ReplaceOrInsert(deadLetter{
-			offset: Offset(d.uvarint("offset")), reason: DeadReason(d.byte("reason")),
+			offset: Offset(d.uvarint("offset")), reason: DeadReason(d.byte("reason")), size: sizeClass(d.byte("size class")),
 			attempts: uint16(d.bounded("attempts", 1<<16-1)), died: Wall(d.uvarint("died")), detail: d.string("detail"),
 		})
 	}
@@ -129,6 +168,39 @@ func (m *Machine) restoreCursor(d *decoder, sub *subscription) *cursor {
 		m.delays.ReplaceOrInsert(cursorDelay{e.notBefore, c.ordinal, c})
 	}
 	return c
+}
+
+// appendTo writes a table's chunks: their number, then for each its own number, the class, and the classes if they differ.
+func (t *sizeTable) appendTo(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(t.chunks)))
+	for _, key := range slices.Sorted(maps.Keys(t.chunks)) { // P9
+		c := t.chunks[key]
+		b = binary.AppendUvarint(b, key)
+		b = append(b, byte(c.class))
+		b = binary.AppendUvarint(b, uint64(len(c.sizes)))
+		for _, class := range c.sizes {
+			b = append(b, byte(class))
+		}
+	}
+	return b
+}
+
+// restore reads a table. Who has its events in hand is counted with the cursors.
+func (t *sizeTable) restore(d *decoder, w *waiting) {
+	for range d.count("size chunks") {
+		key := d.bounded("size chunk", 1<<62/sizeChunkEvents)
+		class := sizeClass(d.byte("size class"))
+		sizes := d.bytes("size classes")
+		if n := len(sizes); n != 0 && n != sizeChunkEvents || t.chunks[key] != nil {
+			d.fail("a size chunk")
+			return
+		}
+		c := t.add(w, key, class)
+		for _, class := range sizes {
+			c.sizes = append(c.sizes, sizeClass(class))
+		}
+		w.sizes += uint64(len(sizes))
+	}
 }
 
 // appendSet writes a set of offsets as runs: their number, then for each the distance from the end of the one before, and its length. A bitmap's
@@ -149,18 +221,23 @@ func appendSet(b []byte, set *roaring64.Bitmap) []byte {
 	return b
 }
 
-// set reads a set whose members are below an offset.
-func (d *decoder) set(what string, below Offset) *roaring64.Bitmap {
+// restoreSet reads a set of events that a cursor has in hand, and counts them. Their sizes must be known.
+func (m *Machine) restoreSet(d *decoder, what string, st *stream) *roaring64.Bitmap {
 	set := roaring64.New()
 	last := Offset(0)
 	for range d.count(what) {
 		r := d.run()
-		if r.First > below-last || Offset(r.Count) > below-last-r.First {
+		if r.First > st.next-last || Offset(r.Count) > st.next-last-r.First {
 			d.fail(what + " beyond the stream")
 			break
 		}
 		r.First += last
+		if !st.sizes.has(r) {
+			d.fail(what + " has events whose sizes aren't known")
+			break
+		}
 		set.AddRange(uint64(r.First), uint64(r.end()))
+		st.sizes.recount(&m.waiting, r)
 		last = r.end()
 	}
 	return set

@@ -10,6 +10,8 @@ import (
 type subscription struct {
 	SubscriptionConfig
 	stream *stream
+	// past patterns, the oldest first, that were in force for events which some cursor hasn't looked at yet.
+	past []pastPattern
 	// cursors by member: a queue has one, without a name.
 	cursors []*cursor
 }
@@ -20,8 +22,12 @@ func (m *Machine) putSubscription(c SubscriptionConfig) Refusal {
 	if st == nil {
 		return RefusedStream
 	}
-	st.setVersion++
 	sub, at := st.subscription(c.ID)
+	if sub != nil && !sub.rememberPattern(c.Pattern) {
+		// Not even the version changes: blocks that were matched against the refused pattern must find another one than theirs.
+		return RefusedTooMany
+	}
+	st.setVersion++
 	if sub == nil {
 		if len(st.subscriptions) >= SubscriptionsMax {
 			return RefusedTooMany
@@ -33,6 +39,9 @@ func (m *Machine) putSubscription(c SubscriptionConfig) Refusal {
 	members := c.Members
 	c.Members = nil
 	sub.SubscriptionConfig = c
+	for _, cur := range sub.cursors {
+		st.setTaker(cur)
+	}
 	if c.Kind == KindQueue {
 		members = []string{""}
 	}
@@ -59,7 +68,53 @@ func (m *Machine) member(sub *subscription, name string) (*cursor, Refusal) {
 	m.lastCursor++
 	c := newCursor(sub, name, m.lastCursor)
 	sub.cursors = slices.Insert(sub.cursors, at, c)
+	m.begin(c)
 	return c, Done
+}
+
+// pastPattern was in force for the events before an offset, and from the past pattern before it on.
+type pastPattern struct {
+	until   Offset
+	pattern string
+}
+
+// rememberPattern keeps the pattern in force, which another is about to replace, while a cursor has yet to look at events that it was in force for:
+// what an event matches is decided by the pattern at the time when it was stored (P3). False: too many are kept.
+func (sub *subscription) rememberPattern(next string) bool {
+	lowest, behind := sub.lowestFrontier()
+	until := sub.stream.next
+	if next == sub.Pattern || !behind || lowest == until {
+		return true
+	}
+	if n := len(sub.past); n > 0 && sub.past[n-1].until == until {
+		return true // no event was stored since the last change
+	}
+	if len(sub.past) >= PatternsMax {
+		return false
+	}
+	sub.past = append(sub.past, pastPattern{until, sub.Pattern})
+	return true
+}
+
+// forgetPatterns drops those of which every cursor has looked at all events.
+func (sub *subscription) forgetPatterns() {
+	lowest, behind := sub.lowestFrontier()
+	if !behind {
+		sub.past = nil
+		return
+	}
+	sub.past = slices.DeleteFunc(sub.past, func(p pastPattern) bool { return p.until <= lowest })
+}
+
+// lowestFrontier returns the lowest frontier of the cursors that aren't near.
+func (sub *subscription) lowestFrontier() (lowest Offset, behind bool) {
+	lowest = sub.stream.next
+	for _, c := range sub.cursors {
+		if c.reach != reachNear {
+			lowest, behind = min(lowest, c.frontier), true
+		}
+	}
+	return lowest, behind
 }
 
 // cursor finds a cursor that is there, or, of a fan-out, makes it.

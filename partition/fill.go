@@ -1,0 +1,25 @@
+package partition
+
+// fill gives a far cursor the matching events from its frontier up to an offset, which the leader read from the log and matched again. One that
+// doesn't begin at the frontier changes nothing: it was read for a state that is over, and its answer says where the frontier is.
+func (m *Machine) fill(s fillSection) Result {
+	c := m.find(s.Cursor)
+	if c == nil {
+		return Result{Refused: RefusedSubscription}
+	}
+	st := c.subscription.stream
+	limit := st.next
+	if c.reach == reachClosing {
+		limit = c.resume
+	}
+	if c.reach == reachNear || s.From != c.frontier || s.To > limit {
+		return Result{Refused: RefusedFrontier, First: c.looked()}
+	}
+	events := uint32(0)
+	for _, r := range s.Runs { // P2, P3: the leader vouches for them
+		m.add(c, c.ready, r.Run, r.Classes)
+		events += r.Count
+	}
+	m.advance(c, s.To)
+	return Result{First: c.looked(), Count: events}
+}

@@ -1,0 +1,285 @@
+package partition
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
+	"github.com/freshet-mq/freshet/proto/block"
+)
+
+// reach is how a cursor gets at its stream's events.
+//
+//	           more waits than may
+//	near -----------------------------> far <------- begins at earliest
+//	 ^ ^                               | | ^
+//	 | |   a fill reaches the head     | | |
+//	 | +-------------------------------+ | | more is ahead than may
+//	 |                                   v |
+//	 +-------------------------------- closing
+//	     a fill reaches what is ahead    a fill comes close to the head
+//
+// The frontier is the offset below which the cursor has looked at every event: each that it matches is waiting, held, dead or
+// settled. A near cursor's frontier is the stream's head: a block is offered to it from its match index as it is applied. A
+// far cursor's stands still, and blocks cost it nothing: the leader reads the log for it, when its consumers have room, and proposes
+// fills (fill.go).
+//
+// While events are published a fill that was read up to the head doesn't reach it when it is applied. So a cursor that has come close takes
+// blocks again, ahead of a gap that the next fills close; what is ahead isn't given to anybody before, so that a cursor gets
+// its events in their order.
+type reach uint8
+
+const (
+	reachNear    reach = 0
+	reachFar     reach = 1
+	reachClosing reach = 2
+)
+
+func (r reach) String() string { return [...]string{"near", "far", "closing"}[r] }
+
+// arrival is a block that is being stored, as its takers see it.
+type arrival struct {
+	block *block.Block
+	first Offset
+	count uint32
+	// classes of its events' sizes, made when the first cursor takes some.
+	classes []sizeClass
+}
+
+// looked returns the cursor's frontier.
+func (c *cursor) looked() Offset {
+	if c.reach == reachNear {
+		return c.subscription.stream.next
+	}
+	return c.frontier
+}
+
+// takes tells whether blocks are offered to the cursor.
+func (c *cursor) takes() bool { return c.reach != reachFar }
+
+// begin puts a new cursor where its subscription says that it starts.
+func (m *Machine) begin(c *cursor) {
+	st := c.subscription.stream
+	c.reach, c.frontier = reachNear, 0
+	if c.subscription.From == FromEarliest && st.floor < st.next {
+		c.reach, c.frontier = reachFar, st.floor
+		st.pin(c, st.floor)
+	}
+	st.setTaker(c)
+}
+
+// setTaker keeps the list of cursors that get every event of each block.
+func (st *stream) setTaker(c *cursor) {
+	at, is := slices.BinarySearchFunc(st.takers, c, func(a, b *cursor) int { return cmp.Compare(a.ordinal, b.ordinal) })
+	switch wanted := c.takes() && c.subscription.Pattern == ""; {
+	case wanted && !is:
+		st.takers = slices.Insert(st.takers, at, c)
+	case !wanted && is:
+		st.takers = slices.Delete(st.takers, at, at+1)
+	}
+}
+
+// offerAll offers a block to the cursors that want all of it.
+func (m *Machine) offerAll(st *stream, a *arrival) {
+	leaving := false
+	for _, c := range st.takers {
+		m.offer(c, a, nil)
+		leaving = leaving || !c.takes()
+	}
+	if leaving {
+		st.takers = slices.DeleteFunc(st.takers, func(c *cursor) bool { return !c.takes() })
+	}
+}
+
+// offer makes a block's matching events ready for a cursor that takes blocks; words is a bit for each, nil for all. One that has too much waiting
+// already falls behind instead.
+func (m *Machine) offer(c *cursor, a *arrival, words []uint64) {
+	if !c.takes() {
+		return
+	}
+	if m.crowded(c) {
+		m.fallBehind(c, a.first)
+		return
+	}
+	if a.classes == nil {
+		m.classes = sizesOf(m.classes[:0], a.block)
+		a.classes = m.classes
+	}
+	into := c.ready
+	if c.reach == reachClosing {
+		into = c.ahead
+	}
+	if words == nil {
+		m.add(c, into, Run{a.first, a.count}, a.classes)
+	} else {
+		eachRow(words, func(from, n int) {
+			classes := a.classes
+			if len(classes) > 1 {
+				classes = classes[from : from+n]
+			}
+			m.add(c, into, Run{a.first + Offset(from), uint32(n)}, classes)
+		})
+	}
+	if c.reach == reachNear {
+		c.subscription.stream.pin(c, a.first)
+		m.touch(c)
+	}
+}
+
+// add puts a run of events that weren't in hand into one of the cursor's sets.
+func (m *Machine) add(c *cursor, into *roaring64.Bitmap, r Run, classes []sizeClass) {
+	into.AddRange(uint64(r.First), uint64(r.end()))
+	c.subscription.stream.sizes.hold(&m.waiting, r, classes)
+}
+
+// eachRow calls f for the bits in a row that are set.
+func eachRow(words []uint64, f func(from, n int)) {
+	from, n := 0, 0
+	for i := range setBits(words) {
+		if n > 0 && from+n == i {
+			n++
+			continue
+		}
+		if n > 0 {
+			f(from, n)
+		}
+		from, n = i, 1
+	}
+	if n > 0 {
+		f(from, n)
+	}
+}
+
+// crowded tells whether so much waits that the cursor should take no more: its own bound, or, once the partition's budget is used up, anything
+// at all. So one cursor with many events waiting doesn't push aside those that keep up, until twice the budget is used.
+func (m *Machine) crowded(c *cursor) bool {
+	if used := m.waiting.bytes(); used > m.waitingBytesMax {
+		return used > 2*m.waitingBytesMax || !c.ready.IsEmpty()
+	} else if m.waiting.events <= m.nearEventsMax {
+		return false // all cursors together don't have as much
+	}
+	waits := c.ready.GetCardinality()
+	if c.ahead != nil {
+		waits += c.ahead.GetCardinality()
+	}
+	return waits > m.nearEventsMax
+}
+
+// fallBehind makes a cursor far: what comes from the block at first on is read from the log when there is room for it. What waits already stays.
+func (m *Machine) fallBehind(c *cursor, first Offset) {
+	st := c.subscription.stream
+	if c.reach == reachClosing {
+		m.letGo(c, c.ahead) // it comes again, after the gap
+		c.ahead = nil
+	} else {
+		c.frontier = first
+	}
+	c.reach, c.resume = reachFar, 0
+	st.pin(c, c.frontier)
+	m.touch(c)
+}
+
+// letGo says that the cursor has a set's events in hand no more.
+func (m *Machine) letGo(c *cursor, set *roaring64.Bitmap) {
+	rows := rowReader{it: set.ManyIterator()}
+	for row := rows.peek(); row.Count > 0; row = rows.peek() {
+		c.subscription.stream.sizes.release(&m.waiting, row)
+		rows.skip(row.Count)
+	}
+}
+
+// arrive makes a cursor near again: its frontier has reached the head, or what is ahead.
+func (m *Machine) arrive(c *cursor) {
+	if c.ahead != nil {
+		c.ready.Or(c.ahead)
+		c.ahead = nil
+	}
+	c.reach, c.frontier, c.resume = reachNear, 0, 0
+	c.subscription.stream.setTaker(c)
+}
+
+// closeUp has a far cursor take blocks from the next on, ahead of the gap that fills have yet to close.
+func (m *Machine) closeUp(c *cursor) {
+	st := c.subscription.stream
+	c.reach, c.resume, c.ahead = reachClosing, st.next, roaring64.New()
+	st.setTaker(c)
+}
+
+// giveUp has a cursor do without what lies before an offset, since its stream's retention drops that. What is under lease is its holder's until the
+// lease ends; should it come back, it is dropped then.
+func (m *Machine) giveUp(c *cursor, before Offset) Truncation {
+	t := Truncation{Cursor: c.id(), At: before}
+	t.Dropped = m.dropBefore(c, c.ready, before)
+	if c.ahead != nil {
+		t.Dropped += m.dropBefore(c, c.ahead, before)
+	}
+	if c.reach != reachNear && c.frontier < before {
+		t.Unread = uint64(before - c.frontier)
+		if c.reach == reachClosing && c.resume < before {
+			t.Unread = uint64(c.resume - c.frontier)
+		}
+		m.advance(c, before)
+	}
+	if t.Dropped+t.Unread > 0 {
+		c.dropped += t.Dropped
+		c.unread += t.Unread
+		c.truncatedAt = before
+	}
+	return t
+}
+
+// dropBefore drops a set's events before an offset.
+func (m *Machine) dropBefore(c *cursor, set *roaring64.Bitmap, before Offset) (n uint64) {
+	if set.IsEmpty() || Offset(set.Minimum()) >= before {
+		return 0
+	}
+	going := set.Clone()
+	going.RemoveRange(uint64(before), ^uint64(0))
+	set.RemoveRange(0, uint64(before))
+	m.letGo(c, going)
+	n = going.GetCardinality()
+	if len(c.tries) > 0 {
+		for it := going.Iterator(); it.HasNext(); {
+			delete(c.tries, Offset(it.Next()))
+		}
+	}
+	return n
+}
+
+// advance moves a far cursor's frontier on.
+func (m *Machine) advance(c *cursor, to Offset) {
+	c.frontier = to
+	switch st := c.subscription.stream; {
+	case c.reach == reachClosing && to >= c.resume, to == st.next:
+		m.arrive(c)
+	case c.reach == reachFar && st.next-to <= closeEvents:
+		m.closeUp(c)
+	}
+	if len(c.subscription.past) > 0 {
+		c.subscription.forgetPatterns()
+	}
+	m.touch(c)
+}
+
+// appetite returns how many events a far cursor's fills should bring: as many as its attached consumers may hold together, so that an ack finds the
+// next event waiting, less what waits.
+func (m *Machine) appetite(c *cursor) uint32 {
+	if c.reach == reachNear || m.leasable(c) == 0 {
+		return 0
+	}
+	waits := c.ready.GetCardinality()
+	if waits > 0 && m.waiting.bytes() > m.waitingBytesMax {
+		return 0
+	}
+	want := uint64(0)
+	for _, s := range c.sessions {
+		if s.live(m.term) {
+			want += uint64(s.creditEvents)
+		}
+	}
+	if want = min(want, fillEventsMax); waits >= want {
+		return 0
+	}
+	return uint32(want - waits)
+}

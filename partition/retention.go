@@ -1,0 +1,265 @@
+package partition
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+
+	"github.com/google/btree"
+)
+
+// Retention says how long a stream's events are kept beside what is always so: until every subscription has settled them. The zero value
+// keeps no event longer than that, and a stream without subscriptions nothing.
+type Retention struct {
+	// Age in milliseconds, by the partition's wall time: what is older isn't kept by this rule. 0: no limit of age.
+	Age Wall
+	// Bytes of the stream's blocks: what lies further back isn't kept by this rule. 0: no limit of bytes. With both, the nearer one holds.
+	Bytes uint64
+	// Drop: what the rule doesn't keep goes although it isn't settled, and each cursor counts what it lost by that (P2). Otherwise
+	// the rule only keeps settled events for those who read again.
+	Drop bool
+}
+
+func (r *Retention) set() bool { return r.Age > 0 || r.Bytes > 0 }
+
+// Truncation says that a cursor lost events to its stream's retention.
+type Truncation struct {
+	Cursor CursorID
+	// At is the offset of the first event that is still kept.
+	At Offset
+	// Dropped events waited for the cursor's consumers. Unread ones lay between its frontier and At: how many of them match isn't known.
+	Dropped, Unread uint64
+}
+
+// boundary returns the offset before which the retention's rule keeps nothing.
+func (st *stream) boundary(now Wall) Offset {
+	rule, at := &st.retention, Offset(0)
+	if rule.Age > 0 {
+		// Everything between a reference and the next was stored before the next.
+		if n := sort.Search(len(st.refs), func(i int) bool { return st.refs[i].stored > now-rule.Age }); n > 0 {
+			at = st.refs[n-1].first
+		}
+		if st.lastStored <= now-rule.Age {
+			return st.next
+		}
+	}
+	if rule.Bytes > 0 {
+		if n := sort.Search(len(st.refs), func(i int) bool { return st.bytes-st.refs[i].bytes < rule.Bytes }); n > 0 {
+			at = max(at, st.refs[n-1].first)
+		}
+	}
+	return at
+}
+
+// ages returns when the boundary next moves by time alone.
+func (st *stream) ages() (at Wall, ok bool) {
+	if st.retention.Age == 0 || st.floor == st.next {
+		return 0, false
+	}
+	next := st.lastStored
+	if i := st.refAt(st.floor) + 1; i < len(st.refs) {
+		next = st.refs[i].stored
+	}
+	return next + st.retention.Age, true
+}
+
+// pin is a cursor that needs events of its stream from an offset on, or from a later one: it is corrected when it matters.
+type pin struct {
+	at     Offset
+	cursor *cursor
+}
+
+func pinLess(a, b pin) bool {
+	if a.at != b.at {
+		return a.at < b.at
+	}
+	if a.cursor == nil || b.cursor == nil { // a bound to look from
+		return a.cursor == nil && b.cursor != nil
+	}
+	return a.cursor.ordinal < b.cursor.ordinal
+}
+
+// pin says that a cursor needs events from an offset on.
+func (st *stream) pin(c *cursor, at Offset) {
+	if c.pinned {
+		if c.pinnedAt <= at {
+			return
+		}
+		st.pins.Delete(pin{c.pinnedAt, c})
+	}
+	if st.pins == nil {
+		st.pins = btree.NewG(btreeDegree, pinLess)
+	}
+	c.pinned, c.pinnedAt = true, at
+	st.pins.ReplaceOrInsert(pin{at, c})
+}
+
+// needed returns the lowest offset that some cursor needs. It corrects the pins that stand lower than their
+// cursors do, each once for all that it has moved: what it costs, somebody's settling has paid for.
+func (st *stream) needed() Offset {
+	for st.pins != nil {
+		lowest, ok := st.pins.Min()
+		if !ok {
+			break
+		}
+		c := lowest.cursor
+		at, ok := c.oldest()
+		if ok && at == lowest.at {
+			return at
+		}
+		st.pins.DeleteMin()
+		if c.pinned = ok; ok {
+			c.pinnedAt = at
+			st.pins.ReplaceOrInsert(pin{at, c})
+		}
+	}
+	return st.next
+}
+
+// holder is needed for those who may only look: it corrects nothing, so it looks at every pin that stands below the lowest need.
+func (st *stream) holder() (at Offset, holder *cursor) {
+	at = st.next
+	if st.pins == nil {
+		return at, nil
+	}
+	st.pins.Ascend(func(p pin) bool {
+		if p.at >= at {
+			return false
+		}
+		if o, ok := p.cursor.oldest(); ok && o < at {
+			at, holder = o, p.cursor
+		}
+		return true
+	})
+	return at, holder
+}
+
+// stale has a stream's floor looked at when it is next time for that.
+func (m *Machine) stale(st *stream) {
+	if !st.stale {
+		st.stale = true
+		m.staleStreams = append(m.staleStreams, st)
+	}
+}
+
+// trim moves the floors of the streams that something happened to, or whose events have come of age.
+func (m *Machine) trim(fx *Effects) {
+	for {
+		a, ok := m.aging.Min()
+		if !ok || a.at > m.wall {
+			break
+		}
+		m.aging.DeleteMin()
+		a.stream.agesAt = 0
+		m.stale(a.stream)
+	}
+	for _, st := range m.staleStreams {
+		st.stale = false
+		m.trimStream(st, fx)
+	}
+	m.staleStreams = m.staleStreams[:0]
+}
+
+// trimStream moves one stream's floor: before it the log may go.
+func (m *Machine) trimStream(st *stream, fx *Effects) {
+	floor := st.needed()
+	if st.retention.set() {
+		boundary := st.boundary(m.wall)
+		if st.retention.Drop {
+			m.truncate(st, boundary, fx)
+			floor = st.needed()
+		}
+		floor = min(floor, boundary)
+	}
+	st.floor = max(st.floor, floor)
+	st.dropRefs()
+	m.keep(st)
+	m.age(st)
+}
+
+// truncate has every cursor that still needs events before the boundary give them up (P2: and say so).
+func (m *Machine) truncate(st *stream, boundary Offset, fx *Effects) {
+	st.dropped = max(st.dropped, boundary)
+	if st.pins == nil {
+		return
+	}
+	var losing []*cursor
+	st.pins.AscendLessThan(pin{at: boundary}, func(p pin) bool {
+		losing = append(losing, p.cursor)
+		return true
+	})
+	slices.SortFunc(losing, func(a, b *cursor) int { return cmp.Compare(a.ordinal, b.ordinal) }) // pins may stand too low, each replica's otherwise (P9)
+	for _, c := range losing {
+		if t := m.giveUp(c, boundary); t.Dropped+t.Unread > 0 {
+			fx.Truncated = append(fx.Truncated, t)
+		}
+	}
+}
+
+// kept is a stream that keeps entries from an index on.
+type kept struct {
+	index  Index
+	stream *stream
+}
+
+func keptLess(a, b kept) bool {
+	if a.index != b.index {
+		return a.index < b.index
+	}
+	return a.stream.id < b.stream.id
+}
+
+// keep corrects what the stream keeps of the log.
+func (m *Machine) keep(st *stream) {
+	index := Index(0)
+	if i := st.refAt(st.floor); i >= 0 && st.floor < st.next {
+		index = st.refs[i].index
+	}
+	if index == st.keeps {
+		return
+	}
+	if st.keeps != 0 {
+		m.kept.Delete(kept{st.keeps, st})
+	}
+	if st.keeps = index; index != 0 {
+		m.kept.ReplaceOrInsert(kept{index, st})
+	}
+}
+
+// aging is a stream whose events come of age.
+type aging struct {
+	at     Wall
+	stream *stream
+}
+
+func agingLess(a, b aging) bool {
+	if a.at != b.at {
+		return a.at < b.at
+	}
+	return a.stream.id < b.stream.id
+}
+
+// age notes when the stream's next events come of age.
+func (m *Machine) age(st *stream) {
+	at, ok := st.ages()
+	if !ok {
+		at = 0
+	}
+	if at == st.agesAt {
+		return
+	}
+	if st.agesAt != 0 {
+		m.aging.Delete(aging{st.agesAt, st})
+	}
+	if st.agesAt = at; at != 0 {
+		m.aging.ReplaceOrInsert(aging{at, st})
+	}
+}
+
+// retainFrom returns the oldest entry of which something is kept, or the next one.
+func (m *Machine) retainFrom() Index {
+	if k, ok := m.kept.Min(); ok {
+		return k.index
+	}
+	return m.applied + 1
+}
