@@ -27,7 +27,10 @@ type CheckpointMeta struct {
 type StateStore interface {
 	// Commit makes records part of the group's checkpoint, which from then on stands for meta. When it returns without an error all of it is
 	// durable; after a crash before that, none of it is there. With whole, what was there before goes: the new state is built aside and
-	// takes its place in one step. After an error nobody knows what is on disk, and the process ends (R4).
+	// takes its place in one step. Without whole there must be a checkpoint, of an entry that isn't behind meta's.
+	//
+	// An error that records yields is returned as it is (errors.Is), and the checkpoint stays what it was, as it does where Commit refuses what
+	// it is given. After any other error nobody knows what is on disk, and the process ends (R4).
 	Commit(group GroupNumber, meta CheckpointMeta, records iter.Seq2[Record, error], whole bool) error
 	// Latest returns what the group's checkpoint stands for; false when there is none.
 	Latest(group GroupNumber) (CheckpointMeta, bool, error)
