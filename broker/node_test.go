@@ -233,8 +233,9 @@ func TestEveryMethodIsAuthorised(t *testing.T) {
 		"Read": `{"topic":"t"}`, "CreateTopic": `{"name":"n"}`, "ListTopics": `{}`,
 		"CreateSubscription": `{"subscription":{"topic":"t","name":"n","kind":1}}`, "ListSubscriptions": `{"topic":"t"}`,
 		"ListDeadLetters": `{"topic":"t","subscription":"q"}`, "DescribeCluster": `{}`,
-		"Consume":       `{"attach":{"topic":"t","subscription":"q","session":"AAAAAAAAAAAAAAAAAAAAAA==","credit":{"events":1}}}`,
-		"PublishStream": `{"topic":"t","block":"eA=="}`,
+		"RedriveDeadLetters": `{"topic":"t","subscription":"q"}`,
+		"Consume":            `{"attach":{"topic":"t","subscription":"q","session":"AAAAAAAAAAAAAAAAAAAAAA==","credit":{"events":1}}}`,
+		"PublishStream":      `{"topic":"t","block":"eA=="}`,
 	}
 	r.services().authorise = func(_ context.Context, p principal, a action, on resource) error {
 		return status.Errorf(codes.PermissionDenied, "%s may not %v %v", p.method, a, on)

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,6 +35,8 @@ func (s *story) administer(a arguments) (string, error) {
 		return s.listSubscriptions(a)
 	case "dead":
 		return s.listDead(a)
+	case "redrive":
+		return s.redrive(a)
 	default:
 		res, err := s.admin.DescribeCluster(ctx, &freshetv1.DescribeClusterRequest{})
 		if err != nil {
@@ -123,6 +126,7 @@ func (s *story) listDead(a arguments) (string, error) {
 	topic, name, member := a.place(0)
 	res, err := s.admin.ListDeadLetters(s.context(), &freshetv1.ListDeadLettersRequest{
 		Topic: topic, Subscription: name, Member: member, FromOffset: a.number("from"), Max: uint32(a.number("max")),
+		Reason: reasonCalled(a.text("reason")), Key: a.text("key"), Pattern: strings.TrimSpace(a.Input),
 	})
 	if err != nil {
 		return "", err
@@ -134,4 +138,33 @@ func (s *story) listDead(a arguments) (string, error) {
 			since(l.GetDiedMs()), strings.Join(eventsOf(s.t, l.GetBlock()), " ")))
 	}
 	return listed(lines, res.GetMore()), nil
+}
+
+// reasonCalled is a reason of death in small letters.
+func reasonCalled(name string) freshetv1.DeadReason {
+	return freshetv1.DeadReason(freshetv1.DeadReason_value["DEAD_REASON_"+strings.ToUpper(name)])
+}
+
+func (s *story) redrive(a arguments) (string, error) {
+	topic, name, member := a.place(0)
+	req := &freshetv1.RedriveDeadLettersRequest{
+		Topic: topic, Subscription: name, Member: member, FromOffset: a.number("from"), Max: uint32(a.number("max")),
+		Reason: reasonCalled(a.text("reason")), Key: a.text("key"), Pattern: strings.TrimSpace(a.Input), DryRun: a.has("dry"),
+	}
+	for _, text := range a.list("offsets") {
+		at, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return "", err
+		}
+		req.Offsets = append(req.Offsets, at)
+	}
+	res, err := s.admin.RedriveDeadLetters(s.context(), req)
+	if err != nil {
+		return "", err
+	}
+	out := fmt.Sprintf("redriven %d", res.GetRedriven())
+	if res.GetMore() {
+		out += fmt.Sprintf(", more from %d on", res.GetNextOffset())
+	}
+	return out, nil
 }

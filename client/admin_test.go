@@ -108,6 +108,42 @@ func TestDeadLetters(t *testing.T) {
 	})
 }
 
+func TestRedrive(t *testing.T) {
+	withQueue(t, 30*time.Second, 5, func(t *testing.T, n *fakeNode, c *Client, _ *fakeQueue) {
+		b, err := c.Queue("orders/billing").Receive(t.Context(), 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Reject(t.Context(), "no good"); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			options []DeadLetterOption
+			want    int
+		}{
+			{[]DeadLetterOption{WithDeadDryRun()}, 5},
+			{[]DeadLetterOption{WithDeadReason(DeadExpired)}, 0},
+			{[]DeadLetterOption{WithDeadMost(3), WithDeadRate(1_000)}, 3},
+			{nil, 2},
+			{nil, 0},
+		} {
+			if got, err := c.Admin().Redrive(t.Context(), "orders/billing", "", step.options...); err != nil || got != step.want {
+				t.Errorf("redriven %d, want %d, error %v", got, step.want, err)
+			}
+		}
+		b, err = c.Queue("orders/billing").Receive(t.Context(), 5)
+		if err != nil || len(b.Deliveries) != 5 || b.Deliveries[0].Attempt != 1 {
+			t.Errorf("%+v, %v", b, err)
+		}
+		if _, err := c.Admin().Redrive(t.Context(), "orders/biling", ""); !errors.Is(err, ErrNotFound) {
+			t.Errorf("unknown: %v", err)
+		}
+		if _, err := c.Admin().Redrive(t.Context(), "orders/billing", "", WithDeadOffsets(make([]uint64, 1_001)...)); err == nil {
+			t.Error("1,001 offsets were taken")
+		}
+	})
+}
+
 func TestCluster(t *testing.T) {
 	withFake(t, func(t *testing.T, n *fakeNode, c *Client) {
 		cluster, err := c.Admin().Cluster(t.Context())

@@ -27,8 +27,11 @@ func (r *retry) next() time.Duration {
 func (r *retry) reset() { r.tries = 0 }
 
 // pause waits for the next pause, or returns ctx's error.
-func (r *retry) pause(ctx context.Context) error {
-	timer := time.NewTimer(r.next())
+func (r *retry) pause(ctx context.Context) error { return pauseFor(ctx, r.next()) }
+
+// pauseFor waits so long, or returns ctx's error.
+func pauseFor(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -61,17 +62,23 @@ const deadLettersPage = 16
 
 // DeadLetters yields what a subscription, named "topic/subscription", could not deliver, in the order of offsets. member names the fan-out's
 // member and is empty for a queue. An error ends it.
-func (a *Admin) DeadLetters(ctx context.Context, topicSlashSub, member string) iter.Seq2[*DeadLetter, error] {
+func (a *Admin) DeadLetters(ctx context.Context, topicSlashSub, member string, options ...DeadLetterOption) iter.Seq2[*DeadLetter, error] {
 	return func(yield func(*DeadLetter, error) bool) {
 		name, err := parseSubscription(topicSlashSub)
-		if err != nil {
+		choice, refused := deadChoice(options)
+		if err = cmp.Or(err, refused); err != nil {
 			yield(nil, err)
 			return
 		}
 		request := &freshetv1.ListDeadLettersRequest{
-			Topic: name.topic, Subscription: name.subscription, Member: member, Max: deadLettersPage,
+			Topic: name.topic, Subscription: name.subscription, Member: member, FromOffset: choice.from,
+			Reason: freshetv1.DeadReason(choice.reason), Pattern: choice.pattern, Key: choice.key,
 		}
-		for {
+		for left := choice.most; ; {
+			request.Max = uint32(deadLettersPage)
+			if choice.most > 0 {
+				request.Max = uint32(min(deadLettersPage, left))
+			}
 			response, err := a.client.admin.ListDeadLetters(ctx, request)
 			if err != nil {
 				yield(nil, errorOf(ctx, err))
@@ -82,10 +89,50 @@ func (a *Admin) DeadLetters(ctx context.Context, topicSlashSub, member string) i
 				if !yield(letter, err) || err != nil {
 					return
 				}
-				request.FromOffset = wire.GetOffset() + 1
 			}
-			if !response.GetMore() || len(response.GetLetters()) == 0 {
+			left -= len(response.GetLetters())
+			if !response.GetMore() || choice.most > 0 && left <= 0 {
 				return
+			}
+			request.FromOffset = response.GetNextOffset()
+		}
+	}
+}
+
+// Redrive makes dead letters of a subscription ready again, in the order of their offsets, and their attempts begin anew. It returns how many
+// they were, also with an error: what was redriven before stays so. member is as for DeadLetters.
+func (a *Admin) Redrive(ctx context.Context, topicSlashSub, member string, options ...DeadLetterOption) (redriven int, err error) {
+	name, err := parseSubscription(topicSlashSub)
+	choice, refused := deadChoice(options)
+	if err = cmp.Or(err, refused); err != nil {
+		return 0, err
+	}
+	request := &freshetv1.RedriveDeadLettersRequest{
+		Topic: name.topic, Subscription: name.subscription, Member: member, FromOffset: choice.from,
+		Reason: freshetv1.DeadReason(choice.reason), Pattern: choice.pattern, Key: choice.key, Offsets: choice.offsets, DryRun: choice.dryRun,
+	}
+	step := redriveStep
+	if choice.rate > 0 && !choice.dryRun { // a tenth of a second's worth at a time
+		step = min(step, max(1, int(choice.rate/10)))
+	}
+	for {
+		request.Max = uint32(step)
+		if choice.most > 0 {
+			request.Max = uint32(min(step, choice.most-redriven))
+		}
+		response, err := a.client.admin.RedriveDeadLetters(ctx, request)
+		if err != nil {
+			return redriven, errorOf(ctx, err)
+		}
+		n := int(response.GetRedriven())
+		redriven += n
+		if !response.GetMore() || choice.most > 0 && redriven >= choice.most {
+			return redriven, nil
+		}
+		request.FromOffset = response.GetNextOffset()
+		if choice.rate > 0 && n > 0 && !choice.dryRun {
+			if err := pauseFor(ctx, time.Duration(float64(n)/choice.rate*float64(time.Second))); err != nil {
+				return redriven, err
 			}
 		}
 	}

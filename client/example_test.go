@@ -322,6 +322,28 @@ func ExamplePermanent() {
 	// Output: 0 rejected no such customer
 }
 
+func ExampleAdmin_Redrive() {
+	ctx := context.Background()
+	c, end := connect(ctx)
+	defer end()
+	publish(ctx, c, 3)
+
+	batch, err := c.Queue("orders/billing").Receive(ctx, 3)
+	if err != nil {
+		panic(err)
+	}
+	if _, err := batch.Reject(ctx, "the database is read-only"); err != nil {
+		panic(err)
+	}
+	// It has been repaired; a few at a time, so that what is published meanwhile gets its share.
+	redriven, err := c.Admin().Redrive(ctx, "orders/billing", "", client.WithDeadReason(client.DeadRejected), client.WithDeadRate(1_000))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(redriven)
+	// Output: 3
+}
+
 func ExampleDelivery_Ack() {
 	ctx := context.Background()
 	c, end := connect(ctx)

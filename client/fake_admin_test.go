@@ -119,8 +119,11 @@ func (n *fakeNode) ListDeadLetters(_ context.Context, r *freshetv1.ListDeadLette
 			continue
 		}
 		if len(response.Letters) == fakePage {
-			response.More = true
+			response.More, response.NextOffset = true, offset
 			break
+		}
+		if r.GetReason() != 0 && q.dead[offset] != r.GetReason() {
+			continue
 		}
 		var w block.Writer
 		if err := w.Append(&q.topic.events[offset].event); err != nil {
@@ -133,6 +136,33 @@ func (n *fakeNode) ListDeadLetters(_ context.Context, r *freshetv1.ListDeadLette
 		response.Letters = append(response.Letters, &freshetv1.DeadLetter{
 			Offset: offset, Reason: q.dead[offset], Detail: q.detail[offset], Attempts: q.tries[offset], Block: encoded,
 		})
+	}
+	return response, nil
+}
+
+// RedriveDeadLetters redrives fakePage at a time, whatever is asked for.
+func (n *fakeNode) RedriveDeadLetters(_ context.Context, r *freshetv1.RedriveDeadLettersRequest) (*freshetv1.RedriveDeadLettersResponse, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	q, err := n.queueOf(r.GetTopic(), r.GetSubscription(), r.GetMember())
+	if err != nil {
+		return nil, err
+	}
+	response := &freshetv1.RedriveDeadLettersResponse{}
+	for _, offset := range slices.Sorted(maps.Keys(q.dead)) {
+		if offset < r.GetFromOffset() || r.GetReason() != 0 && q.dead[offset] != r.GetReason() {
+			continue
+		}
+		if response.Redriven == min(fakePage, r.GetMax()) {
+			response.More, response.NextOffset = true, offset
+			break
+		}
+		response.Redriven++
+		if !r.GetDryRun() {
+			delete(q.dead, offset)
+			q.tries[offset] = 0
+			q.ready = append(q.ready, offset)
+		}
 	}
 	return response, nil
 }

@@ -44,6 +44,8 @@ const (
 	codeFile       failureCode = 6003 // a file can't be read or written
 	codeCommand    failureCode = 6004 // a command that was to be run failed
 	codePartlyDone failureCode = 6005 // some of it is done
+
+	codeNoDeadLetter failureCode = 6006 // an event isn't a dead letter
 )
 
 // Codes of the wire that the program itself gives out.
@@ -87,6 +89,8 @@ var exitExceptions = map[failureCode]exitCode{
 	codeUnsupported: exitUsage,
 	codePortTaken:   exitConflict,
 	codePartlyDone:  exitPartly,
+
+	codeNoDeadLetter: exitNotFound,
 }
 
 // failure is what a person is told when something went wrong. It is written as

@@ -31,6 +31,12 @@ type grammar struct {
 		List   subListCommand   `aliases:"ls" cmd:"" help:"List subscriptions, and what they hold."`
 	} `cmd:"" group:"Topics and subscriptions" help:"Who wants which events."`
 
+	Dead struct {
+		List    deadListCommand    `aliases:"ls" cmd:"" help:"List dead letters, by reason, pattern or key."`
+		Show    deadShowCommand    `cmd:""              help:"Show one, whole."`
+		Redrive deadRedriveCommand `cmd:""              help:"Give dead letters another life."`
+	} `cmd:"" group:"Topics and subscriptions" help:"What subscriptions gave up."`
+
 	Explain explainCommand `cmd:"" group:"Patterns" help:"Say why an event does or doesn't match, leaf by leaf."`
 	Pattern struct {
 		Check patternCheckCommand `cmd:"" help:"Say whether a pattern is valid, and where it isn't."`

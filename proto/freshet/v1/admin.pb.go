@@ -811,7 +811,13 @@ type ListDeadLettersRequest struct {
 	// Only offsets from this one on. Default 0.
 	FromOffset uint64 `protobuf:"varint,4,opt,name=from_offset,json=fromOffset,proto3" json:"from_offset,omitempty"`
 	// At most this many, 1 to 1,000. Default 100.
-	Max           uint32 `protobuf:"varint,5,opt,name=max,proto3" json:"max,omitempty"`
+	Max uint32 `protobuf:"varint,5,opt,name=max,proto3" json:"max,omitempty"`
+	// Only those of this reason. Default: any.
+	Reason DeadReason `protobuf:"varint,6,opt,name=reason,proto3,enum=freshet.v1.DeadReason" json:"reason,omitempty"`
+	// Only those that match this event pattern, JSON text of at most 64 KiB. Default: any.
+	Pattern string `protobuf:"bytes,7,opt,name=pattern,proto3" json:"pattern,omitempty"`
+	// Only those of this key. Default: any.
+	Key           string `protobuf:"bytes,8,opt,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -879,6 +885,27 @@ func (x *ListDeadLettersRequest) GetMax() uint32 {
 		return x.Max
 	}
 	return 0
+}
+
+func (x *ListDeadLettersRequest) GetReason() DeadReason {
+	if x != nil {
+		return x.Reason
+	}
+	return DeadReason_DEAD_REASON_UNSPECIFIED
+}
+
+func (x *ListDeadLettersRequest) GetPattern() string {
+	if x != nil {
+		return x.Pattern
+	}
+	return ""
+}
+
+func (x *ListDeadLettersRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
 }
 
 // DeadLetter is an event that a subscription gave up.
@@ -984,8 +1011,10 @@ func (x *DeadLetter) GetBlock() []byte {
 type ListDeadLettersResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Letters []*DeadLetter          `protobuf:"bytes,1,rep,name=letters,proto3" json:"letters,omitempty"`
-	// True when there are more behind the last.
-	More          bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	// True when there may be more, from next_offset on. There may be although no letter is in the answer: few of many match.
+	More bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	// Where to go on.
+	NextOffset    uint64 `protobuf:"varint,3,opt,name=next_offset,json=nextOffset,proto3" json:"next_offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1034,6 +1063,200 @@ func (x *ListDeadLettersResponse) GetMore() bool {
 	return false
 }
 
+func (x *ListDeadLettersResponse) GetNextOffset() uint64 {
+	if x != nil {
+		return x.NextOffset
+	}
+	return 0
+}
+
+type RedriveDeadLettersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the topic. Required.
+	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	// Name of the subscription. Required.
+	Subscription string `protobuf:"bytes,2,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	// Fan-out only: the member. Required for a fan-out.
+	Member string `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	// Only offsets from this one on. Default 0.
+	FromOffset uint64 `protobuf:"varint,4,opt,name=from_offset,json=fromOffset,proto3" json:"from_offset,omitempty"`
+	// At most this many, 1 to 10,000. Default 1,000.
+	Max uint32 `protobuf:"varint,5,opt,name=max,proto3" json:"max,omitempty"`
+	// As in ListDeadLettersRequest.
+	Reason  DeadReason `protobuf:"varint,6,opt,name=reason,proto3,enum=freshet.v1.DeadReason" json:"reason,omitempty"`
+	Pattern string     `protobuf:"bytes,7,opt,name=pattern,proto3" json:"pattern,omitempty"`
+	Key     string     `protobuf:"bytes,8,opt,name=key,proto3" json:"key,omitempty"`
+	// Only these offsets, at most 1,000. Default: all.
+	Offsets []uint64 `protobuf:"varint,9,rep,packed,name=offsets,proto3" json:"offsets,omitempty"`
+	// Only count them.
+	DryRun        bool `protobuf:"varint,10,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RedriveDeadLettersRequest) Reset() {
+	*x = RedriveDeadLettersRequest{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RedriveDeadLettersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RedriveDeadLettersRequest) ProtoMessage() {}
+
+func (x *RedriveDeadLettersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RedriveDeadLettersRequest.ProtoReflect.Descriptor instead.
+func (*RedriveDeadLettersRequest) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RedriveDeadLettersRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *RedriveDeadLettersRequest) GetSubscription() string {
+	if x != nil {
+		return x.Subscription
+	}
+	return ""
+}
+
+func (x *RedriveDeadLettersRequest) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *RedriveDeadLettersRequest) GetFromOffset() uint64 {
+	if x != nil {
+		return x.FromOffset
+	}
+	return 0
+}
+
+func (x *RedriveDeadLettersRequest) GetMax() uint32 {
+	if x != nil {
+		return x.Max
+	}
+	return 0
+}
+
+func (x *RedriveDeadLettersRequest) GetReason() DeadReason {
+	if x != nil {
+		return x.Reason
+	}
+	return DeadReason_DEAD_REASON_UNSPECIFIED
+}
+
+func (x *RedriveDeadLettersRequest) GetPattern() string {
+	if x != nil {
+		return x.Pattern
+	}
+	return ""
+}
+
+func (x *RedriveDeadLettersRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *RedriveDeadLettersRequest) GetOffsets() []uint64 {
+	if x != nil {
+		return x.Offsets
+	}
+	return nil
+}
+
+func (x *RedriveDeadLettersRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type RedriveDeadLettersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many are ready again; with dry_run, would be.
+	Redriven uint32 `protobuf:"varint,1,opt,name=redriven,proto3" json:"redriven,omitempty"`
+	// True when there may be more, from next_offset on. There may be although none was redriven: few of many match.
+	More bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	// Where to go on.
+	NextOffset    uint64 `protobuf:"varint,3,opt,name=next_offset,json=nextOffset,proto3" json:"next_offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RedriveDeadLettersResponse) Reset() {
+	*x = RedriveDeadLettersResponse{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RedriveDeadLettersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RedriveDeadLettersResponse) ProtoMessage() {}
+
+func (x *RedriveDeadLettersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RedriveDeadLettersResponse.ProtoReflect.Descriptor instead.
+func (*RedriveDeadLettersResponse) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RedriveDeadLettersResponse) GetRedriven() uint32 {
+	if x != nil {
+		return x.Redriven
+	}
+	return 0
+}
+
+func (x *RedriveDeadLettersResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+func (x *RedriveDeadLettersResponse) GetNextOffset() uint64 {
+	if x != nil {
+		return x.NextOffset
+	}
+	return 0
+}
+
 type DescribeClusterRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1042,7 +1265,7 @@ type DescribeClusterRequest struct {
 
 func (x *DescribeClusterRequest) Reset() {
 	*x = DescribeClusterRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[14]
+	mi := &file_freshet_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1054,7 +1277,7 @@ func (x *DescribeClusterRequest) String() string {
 func (*DescribeClusterRequest) ProtoMessage() {}
 
 func (x *DescribeClusterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[14]
+	mi := &file_freshet_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1067,7 +1290,7 @@ func (x *DescribeClusterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeClusterRequest.ProtoReflect.Descriptor instead.
 func (*DescribeClusterRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 type DescribeClusterResponse struct {
@@ -1086,7 +1309,7 @@ type DescribeClusterResponse struct {
 
 func (x *DescribeClusterResponse) Reset() {
 	*x = DescribeClusterResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[15]
+	mi := &file_freshet_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1098,7 +1321,7 @@ func (x *DescribeClusterResponse) String() string {
 func (*DescribeClusterResponse) ProtoMessage() {}
 
 func (x *DescribeClusterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[15]
+	mi := &file_freshet_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1111,7 +1334,7 @@ func (x *DescribeClusterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeClusterResponse.ProtoReflect.Descriptor instead.
 func (*DescribeClusterResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DescribeClusterResponse) GetName() string {
@@ -1156,7 +1379,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[16]
+	mi := &file_freshet_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1168,7 +1391,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[16]
+	mi := &file_freshet_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +1404,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Node) GetName() string {
@@ -1227,7 +1450,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[17]
+	mi := &file_freshet_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1239,7 +1462,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[17]
+	mi := &file_freshet_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1252,7 +1475,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Partition) GetNumber() uint32 {
@@ -1366,14 +1589,17 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x03max\x18\x03 \x01(\rR\x03max\"o\n" +
 	"\x19ListSubscriptionsResponse\x12>\n" +
 	"\rsubscriptions\x18\x01 \x03(\v2\x18.freshet.v1.SubscriptionR\rsubscriptions\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"\x9d\x01\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\xf9\x01\n" +
 	"\x16ListDeadLettersRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
 	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
 	"\x06member\x18\x03 \x01(\tR\x06member\x12\x1f\n" +
 	"\vfrom_offset\x18\x04 \x01(\x04R\n" +
 	"fromOffset\x12\x10\n" +
-	"\x03max\x18\x05 \x01(\rR\x03max\"\xd5\x01\n" +
+	"\x03max\x18\x05 \x01(\rR\x03max\x12.\n" +
+	"\x06reason\x18\x06 \x01(\x0e2\x16.freshet.v1.DeadReasonR\x06reason\x12\x18\n" +
+	"\apattern\x18\a \x01(\tR\apattern\x12\x10\n" +
+	"\x03key\x18\b \x01(\tR\x03key\"\xd5\x01\n" +
 	"\n" +
 	"DeadLetter\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\x16\n" +
@@ -1382,10 +1608,30 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x06detail\x18\x04 \x01(\tR\x06detail\x12\x1a\n" +
 	"\battempts\x18\x05 \x01(\rR\battempts\x12\x17\n" +
 	"\adied_ms\x18\x06 \x01(\x03R\x06diedMs\x12\x14\n" +
-	"\x05block\x18\a \x01(\fR\x05block\"_\n" +
+	"\x05block\x18\a \x01(\fR\x05block\"\x80\x01\n" +
 	"\x17ListDeadLettersResponse\x120\n" +
 	"\aletters\x18\x01 \x03(\v2\x16.freshet.v1.DeadLetterR\aletters\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"\x18\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\x12\x1f\n" +
+	"\vnext_offset\x18\x03 \x01(\x04R\n" +
+	"nextOffset\"\xaf\x02\n" +
+	"\x19RedriveDeadLettersRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
+	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
+	"\x06member\x18\x03 \x01(\tR\x06member\x12\x1f\n" +
+	"\vfrom_offset\x18\x04 \x01(\x04R\n" +
+	"fromOffset\x12\x10\n" +
+	"\x03max\x18\x05 \x01(\rR\x03max\x12.\n" +
+	"\x06reason\x18\x06 \x01(\x0e2\x16.freshet.v1.DeadReasonR\x06reason\x12\x18\n" +
+	"\apattern\x18\a \x01(\tR\apattern\x12\x10\n" +
+	"\x03key\x18\b \x01(\tR\x03key\x12\x18\n" +
+	"\aoffsets\x18\t \x03(\x04R\aoffsets\x12\x17\n" +
+	"\adry_run\x18\n" +
+	" \x01(\bR\x06dryRun\"m\n" +
+	"\x1aRedriveDeadLettersResponse\x12\x1a\n" +
+	"\bredriven\x18\x01 \x01(\rR\bredriven\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\x12\x1f\n" +
+	"\vnext_offset\x18\x03 \x01(\x04R\n" +
+	"nextOffset\"\x18\n" +
 	"\x16DescribeClusterRequest\"\x9c\x01\n" +
 	"\x17DescribeClusterResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
@@ -1414,14 +1660,15 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x13DEAD_REASON_EXPIRED\x10\x01\x12\x18\n" +
 	"\x14DEAD_REASON_RELEASED\x10\x02\x12\x18\n" +
 	"\x14DEAD_REASON_REJECTED\x10\x03\x12\x1b\n" +
-	"\x17DEAD_REASON_UNDELIVERED\x10\x042\xaa\x04\n" +
+	"\x17DEAD_REASON_UNDELIVERED\x10\x042\x8f\x05\n" +
 	"\fAdminService\x12N\n" +
 	"\vCreateTopic\x12\x1e.freshet.v1.CreateTopicRequest\x1a\x1f.freshet.v1.CreateTopicResponse\x12K\n" +
 	"\n" +
 	"ListTopics\x12\x1d.freshet.v1.ListTopicsRequest\x1a\x1e.freshet.v1.ListTopicsResponse\x12c\n" +
 	"\x12CreateSubscription\x12%.freshet.v1.CreateSubscriptionRequest\x1a&.freshet.v1.CreateSubscriptionResponse\x12`\n" +
 	"\x11ListSubscriptions\x12$.freshet.v1.ListSubscriptionsRequest\x1a%.freshet.v1.ListSubscriptionsResponse\x12Z\n" +
-	"\x0fListDeadLetters\x12\".freshet.v1.ListDeadLettersRequest\x1a#.freshet.v1.ListDeadLettersResponse\x12Z\n" +
+	"\x0fListDeadLetters\x12\".freshet.v1.ListDeadLettersRequest\x1a#.freshet.v1.ListDeadLettersResponse\x12c\n" +
+	"\x12RedriveDeadLetters\x12%.freshet.v1.RedriveDeadLettersRequest\x1a&.freshet.v1.RedriveDeadLettersResponse\x12Z\n" +
 	"\x0fDescribeCluster\x12\".freshet.v1.DescribeClusterRequest\x1a#.freshet.v1.DescribeClusterResponseB:Z8github.com/freshet-mq/freshet/proto/freshet/v1;freshetv1b\x06proto3"
 
 var (
@@ -1437,7 +1684,7 @@ func file_freshet_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_freshet_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_freshet_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_freshet_v1_admin_proto_goTypes = []any{
 	(DeadReason)(0),                    // 0: freshet.v1.DeadReason
 	(*Topic)(nil),                      // 1: freshet.v1.Topic
@@ -1454,41 +1701,47 @@ var file_freshet_v1_admin_proto_goTypes = []any{
 	(*ListDeadLettersRequest)(nil),     // 12: freshet.v1.ListDeadLettersRequest
 	(*DeadLetter)(nil),                 // 13: freshet.v1.DeadLetter
 	(*ListDeadLettersResponse)(nil),    // 14: freshet.v1.ListDeadLettersResponse
-	(*DescribeClusterRequest)(nil),     // 15: freshet.v1.DescribeClusterRequest
-	(*DescribeClusterResponse)(nil),    // 16: freshet.v1.DescribeClusterResponse
-	(*Node)(nil),                       // 17: freshet.v1.Node
-	(*Partition)(nil),                  // 18: freshet.v1.Partition
-	(SubscriptionKind)(0),              // 19: freshet.v1.SubscriptionKind
+	(*RedriveDeadLettersRequest)(nil),  // 15: freshet.v1.RedriveDeadLettersRequest
+	(*RedriveDeadLettersResponse)(nil), // 16: freshet.v1.RedriveDeadLettersResponse
+	(*DescribeClusterRequest)(nil),     // 17: freshet.v1.DescribeClusterRequest
+	(*DescribeClusterResponse)(nil),    // 18: freshet.v1.DescribeClusterResponse
+	(*Node)(nil),                       // 19: freshet.v1.Node
+	(*Partition)(nil),                  // 20: freshet.v1.Partition
+	(SubscriptionKind)(0),              // 21: freshet.v1.SubscriptionKind
 }
 var file_freshet_v1_admin_proto_depIdxs = []int32{
 	1,  // 0: freshet.v1.CreateTopicResponse.topic:type_name -> freshet.v1.Topic
 	1,  // 1: freshet.v1.ListTopicsResponse.topics:type_name -> freshet.v1.Topic
-	19, // 2: freshet.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
+	21, // 2: freshet.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
 	7,  // 3: freshet.v1.Subscription.counts:type_name -> freshet.v1.SubscriptionCounts
 	6,  // 4: freshet.v1.CreateSubscriptionRequest.subscription:type_name -> freshet.v1.Subscription
 	6,  // 5: freshet.v1.CreateSubscriptionResponse.subscription:type_name -> freshet.v1.Subscription
 	6,  // 6: freshet.v1.ListSubscriptionsResponse.subscriptions:type_name -> freshet.v1.Subscription
-	0,  // 7: freshet.v1.DeadLetter.reason:type_name -> freshet.v1.DeadReason
-	13, // 8: freshet.v1.ListDeadLettersResponse.letters:type_name -> freshet.v1.DeadLetter
-	17, // 9: freshet.v1.DescribeClusterResponse.nodes:type_name -> freshet.v1.Node
-	18, // 10: freshet.v1.DescribeClusterResponse.partitions:type_name -> freshet.v1.Partition
-	2,  // 11: freshet.v1.AdminService.CreateTopic:input_type -> freshet.v1.CreateTopicRequest
-	4,  // 12: freshet.v1.AdminService.ListTopics:input_type -> freshet.v1.ListTopicsRequest
-	8,  // 13: freshet.v1.AdminService.CreateSubscription:input_type -> freshet.v1.CreateSubscriptionRequest
-	10, // 14: freshet.v1.AdminService.ListSubscriptions:input_type -> freshet.v1.ListSubscriptionsRequest
-	12, // 15: freshet.v1.AdminService.ListDeadLetters:input_type -> freshet.v1.ListDeadLettersRequest
-	15, // 16: freshet.v1.AdminService.DescribeCluster:input_type -> freshet.v1.DescribeClusterRequest
-	3,  // 17: freshet.v1.AdminService.CreateTopic:output_type -> freshet.v1.CreateTopicResponse
-	5,  // 18: freshet.v1.AdminService.ListTopics:output_type -> freshet.v1.ListTopicsResponse
-	9,  // 19: freshet.v1.AdminService.CreateSubscription:output_type -> freshet.v1.CreateSubscriptionResponse
-	11, // 20: freshet.v1.AdminService.ListSubscriptions:output_type -> freshet.v1.ListSubscriptionsResponse
-	14, // 21: freshet.v1.AdminService.ListDeadLetters:output_type -> freshet.v1.ListDeadLettersResponse
-	16, // 22: freshet.v1.AdminService.DescribeCluster:output_type -> freshet.v1.DescribeClusterResponse
-	17, // [17:23] is the sub-list for method output_type
-	11, // [11:17] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	0,  // 7: freshet.v1.ListDeadLettersRequest.reason:type_name -> freshet.v1.DeadReason
+	0,  // 8: freshet.v1.DeadLetter.reason:type_name -> freshet.v1.DeadReason
+	13, // 9: freshet.v1.ListDeadLettersResponse.letters:type_name -> freshet.v1.DeadLetter
+	0,  // 10: freshet.v1.RedriveDeadLettersRequest.reason:type_name -> freshet.v1.DeadReason
+	19, // 11: freshet.v1.DescribeClusterResponse.nodes:type_name -> freshet.v1.Node
+	20, // 12: freshet.v1.DescribeClusterResponse.partitions:type_name -> freshet.v1.Partition
+	2,  // 13: freshet.v1.AdminService.CreateTopic:input_type -> freshet.v1.CreateTopicRequest
+	4,  // 14: freshet.v1.AdminService.ListTopics:input_type -> freshet.v1.ListTopicsRequest
+	8,  // 15: freshet.v1.AdminService.CreateSubscription:input_type -> freshet.v1.CreateSubscriptionRequest
+	10, // 16: freshet.v1.AdminService.ListSubscriptions:input_type -> freshet.v1.ListSubscriptionsRequest
+	12, // 17: freshet.v1.AdminService.ListDeadLetters:input_type -> freshet.v1.ListDeadLettersRequest
+	15, // 18: freshet.v1.AdminService.RedriveDeadLetters:input_type -> freshet.v1.RedriveDeadLettersRequest
+	17, // 19: freshet.v1.AdminService.DescribeCluster:input_type -> freshet.v1.DescribeClusterRequest
+	3,  // 20: freshet.v1.AdminService.CreateTopic:output_type -> freshet.v1.CreateTopicResponse
+	5,  // 21: freshet.v1.AdminService.ListTopics:output_type -> freshet.v1.ListTopicsResponse
+	9,  // 22: freshet.v1.AdminService.CreateSubscription:output_type -> freshet.v1.CreateSubscriptionResponse
+	11, // 23: freshet.v1.AdminService.ListSubscriptions:output_type -> freshet.v1.ListSubscriptionsResponse
+	14, // 24: freshet.v1.AdminService.ListDeadLetters:output_type -> freshet.v1.ListDeadLettersResponse
+	16, // 25: freshet.v1.AdminService.RedriveDeadLetters:output_type -> freshet.v1.RedriveDeadLettersResponse
+	18, // 26: freshet.v1.AdminService.DescribeCluster:output_type -> freshet.v1.DescribeClusterResponse
+	20, // [20:27] is the sub-list for method output_type
+	13, // [13:20] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_freshet_v1_admin_proto_init() }
@@ -1503,7 +1756,7 @@ func file_freshet_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_v1_admin_proto_rawDesc), len(file_freshet_v1_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
