@@ -72,7 +72,7 @@ func (s *StateFiles) Commit(group GroupNumber, meta CheckpointMeta, records iter
 	defer lock.Unlock()
 	state := map[string][]byte{}
 	if !whole {
-		if err := s.load(group, state); err != nil {
+		if err := s.load(group, meta, state); err != nil {
 			return err
 		}
 	}
@@ -80,9 +80,12 @@ func (s *StateFiles) Commit(group GroupNumber, meta CheckpointMeta, records iter
 		if err != nil {
 			return err
 		}
-		if record.Value == nil {
+		switch {
+		case record.Value == nil && whole:
+			return record.check()
+		case record.Value == nil:
 			delete(state, string(record.Key))
-		} else {
+		default:
 			state[string(record.Key)] = bytes.Clone(record.Value)
 		}
 	}
@@ -102,16 +105,16 @@ func (s *StateFiles) Commit(group GroupNumber, meta CheckpointMeta, records iter
 	})
 }
 
-// load reads the state that is there.
-func (s *StateFiles) load(group GroupNumber, into map[string][]byte) (err error) {
+// load reads the state that is there, which changes as of an entry are to be added to.
+func (s *StateFiles) load(group GroupNumber, next CheckpointMeta, into map[string][]byte) (err error) {
 	reader, err := s.Open(group)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
+	if at := reader.Meta().Index; next.Index < at {
+		return fmt.Errorf("raftlog: the checkpoint of group %d is of entry %d, its changes are of entry %d", group, at, next.Index)
+	}
 	for record, err := range reader.Records() {
 		if err != nil {
 			return err
