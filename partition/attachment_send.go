@@ -102,7 +102,7 @@ func (h *hinter) wait(parked bool) error {
 		defer a.p.ready.leave(a.cursor, one)
 		woken = one.woken
 	}
-	if ready := a.p.readyCount(a.cursor) > 0; ready != h.ready {
+	if ready := a.p.isReady(a.cursor); ready != h.ready {
 		h.ready = ready
 		return a.outlet.Hint(ready)
 	}

@@ -67,6 +67,9 @@ func (p *Partition) carryOut(s sealed, fx *Effects) {
 	for i := range fx.Grants {
 		p.deliver(&fx.Grants[i], s)
 	}
+	for _, b := range fx.Behind {
+		p.filler.ask(b.Cursor, b.Events)
+	}
 	for _, c := range fx.Ready {
 		p.ready.wake(c, p.readyCount(c))
 	}

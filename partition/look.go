@@ -92,10 +92,20 @@ func (p *Partition) readyCount(id CursorID) (n uint64) {
 	return n
 }
 
+// isReady tells whether a cursor has an event that could be leased. When it doesn't, and the log may have one for it, that is looked for: whoever
+// asks must have joined those who wait for it.
+func (p *Partition) isReady(id CursorID) bool {
+	if p.readyCount(id) > 0 {
+		return true
+	}
+	p.askIfFar(id)
+	return false
+}
+
 // WaitReady waits until the cursor has an event that could be leased. Waiting costs no entry. By the time the caller asks for it, another may
 // have taken it.
 func (p *Partition) WaitReady(ctx context.Context, id CursorID) error {
-	return p.ready.wait(ctx, p.closing, id, func() bool { return p.readyCount(id) > 0 })
+	return p.ready.wait(ctx, p.closing, id, func() bool { return p.isReady(id) })
 }
 
 // Status is what a partition says of itself.

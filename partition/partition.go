@@ -37,7 +37,8 @@ const (
 // Partition is a replica, and while it leads, all that stands around the machine.
 //
 // Goroutines, all joined by Close: the proposer (proposer.go) seals what waits into entries; the carrier (carrier.go) takes their effects
-// in the order of the log; one for each attachment (attachment.go) sends deliveries; the reclaimer (retain.go) makes room in the log.
+// in the order of the log; one for each attachment (attachment.go) sends deliveries; the reclaimer (retain.go) makes room in the log;
+// while the replica leads, two fillers (filler.go) read the log for far cursors, joined by the proposer.
 //
 // Locks: replica.mu guards the machine; attachments.mu the attachments; ready.mu and appended.mu those who wait. None is held while
 // another is taken, but for replica.mu inside none of them. handing is held by whoever waits for room in a lane, attaching by one of those.
@@ -70,6 +71,7 @@ type Partition struct {
 	ready       waiters[CursorID]
 	appended    waiters[StreamID]
 	places      places
+	filler      filler
 
 	// connection numbers start at a random place, so that they don't return after a restart.
 	connection atomic.Uint64
@@ -108,6 +110,7 @@ func Open(o Options) (*Partition, error) {
 	p.ready.init()
 	p.appended.init()
 	p.places.init()
+	p.filler.init()
 	var seed [8]byte
 	rand.Read(seed[:])
 	p.connection.Store(binary.LittleEndian.Uint64(seed[:]) >> 8)

@@ -79,8 +79,10 @@ func (pr *proposer) lead(ctx context.Context) {
 		return
 	}
 	p.lead(true)
+	stopFilling := p.startFilling(ctx)
 	defer func() {
 		p.lead(false)
+		stopFilling()
 		p.attachments.endAll(ErrUnavailable, false)
 	}()
 	for {

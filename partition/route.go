@@ -15,9 +15,7 @@ type routes struct {
 	streams map[StreamID]*route
 
 	// What follows is used again for each block.
-	reader  block.Reader
-	arena   []byte
-	events  []matcher.Event
+	events  matchable
 	matches matcher.Matches
 	hits    []matched
 	index   []byte
@@ -123,10 +121,11 @@ func (rs *routes) match(on *publication) (section, error) {
 	}
 	rs.hits = rs.hits[:0]
 	if len(r.rules) > 0 {
-		if err := rs.load(&b); err != nil {
+		events, err := rs.events.load(&b)
+		if err != nil {
 			return nil, err
 		}
-		r.set.Snapshot().MatchBlock(rs.events, &rs.matches)
+		r.set.Snapshot().MatchBlock(events, &rs.matches)
 		for _, m := range rs.matches.Rules() {
 			rs.hits = append(rs.hits, matched{Subscription: r.rules[m.Rule], Words: m.Words})
 		}
@@ -142,16 +141,23 @@ func (rs *routes) match(on *publication) (section, error) {
 	return blockSection{Stream: on.Stream, SetVersion: r.version, Matches: rs.index, Block: on.Block}, nil
 }
 
-// load makes a block's events what the matcher reads. Events of compressed frames are copied, since the reader's own buffer holds one
+// matchable makes a block's events what the matcher reads. Its memory is used again for each block.
+type matchable struct {
+	reader block.Reader
+	arena  []byte
+	events []matcher.Event
+}
+
+// load returns a block's events, until the next call. Those of compressed frames are copied, since the reader's own buffer holds one
 // frame; the block format bounds how much that can be.
-func (rs *routes) load(b *block.Block) error {
-	rs.events = slices.Grow(rs.events[:0], b.Len())
-	rs.arena = slices.Grow(rs.arena[:0], b.Size())
-	rs.reader.Reset(b)
-	for rs.reader.Next() {
-		rs.events = append(rs.events, matcherEvent(rs.reader.View(), &rs.arena))
+func (l *matchable) load(b *block.Block) ([]matcher.Event, error) {
+	l.events = slices.Grow(l.events[:0], b.Len())
+	l.arena = slices.Grow(l.arena[:0], b.Size())
+	l.reader.Reset(b)
+	for l.reader.Next() {
+		l.events = append(l.events, matcherEvent(l.reader.View(), &l.arena))
 	}
-	return rs.reader.Err()
+	return l.events, l.reader.Err()
 }
 
 // matcherEvent is an event as patterns see it, its JSON copied to the arena; without one it is the view's own.

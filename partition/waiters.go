@@ -2,6 +2,8 @@ package partition
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -56,6 +58,20 @@ func (w *waiters[K]) wake(key K, n uint64) {
 		one.woken <- struct{}{}
 	}
 	w.set(key, queue[k:])
+}
+
+// waiting tells whether anybody waits for a key.
+func (w *waiters[K]) waiting(key K) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.mu.queues[key]) > 0
+}
+
+// keys returns what is waited for, in no order.
+func (w *waiters[K]) keys() []K {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.mu.queues))
 }
 
 func (w *waiters[K]) set(key K, queue []*waiter) {
