@@ -191,8 +191,13 @@ func (m *Machine) finish(g *granting, fx *Effects) {
 		return
 	}
 	s := g.session
+	truncated := Offset(0)
+	if at := s.cursor.truncatedAt; at > s.told {
+		truncated, s.told = at, at
+	}
 	fx.Grants = append(fx.Grants, Grant{
-		Session: s.id, Connection: s.connection, Stream: g.lease.cursor.subscription.stream.id,
+		Truncated: truncated,
+		Session:   s.id, Connection: s.connection, Stream: g.lease.cursor.subscription.stream.id,
 		Delivery: g.lease.delivery, Epoch: g.lease.epoch, Visibility: s.visibility,
 		Runs: slices.Clone(g.lease.runs),
 	})

@@ -32,6 +32,8 @@ type Attached struct {
 	Settled uint64
 	// Held is what the session holds.
 	Held []Leased
+	// TruncatedBefore: what waited before this offset, the topic's retention has dropped. 0: it has dropped nothing.
+	TruncatedBefore Offset
 }
 
 // Outlet is a consumer's connection as the partition sees it. Its methods are called by the attachment's goroutine, one at a time; they may
@@ -57,6 +59,9 @@ type Delivery struct {
 	// Blocks hold the events of Runs in their order, and nobody else's.
 	Blocks [][]byte
 	Runs   []EventRun
+	// TruncatedBefore: since it was last told, the session's subscription or member lost what waited before this offset to the topic's
+	// retention. 0: nothing.
+	TruncatedBefore Offset
 }
 
 // Attachment is a session on a connection to this leader.
@@ -115,6 +120,7 @@ func (p *Partition) Attach(ctx context.Context, c AttachCommand, outlet Outlet) 
 	}
 	attached := Attached{
 		Resumed: res.Resumed, Kind: res.Kind, Visibility: res.Visibility.duration(), Settled: res.Settled, Held: res.Held,
+		TruncatedBefore: res.Truncated,
 	}
 	go func() {
 		defer p.joined.Done()

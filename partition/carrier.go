@@ -67,6 +67,10 @@ func (p *Partition) carryOut(s sealed, fx *Effects) {
 	for i := range fx.Grants {
 		p.deliver(&fx.Grants[i], s)
 	}
+	for _, t := range fx.Truncated {
+		p.options.Logger.Warn("events were dropped by their topic's retention before they were settled", "partition", p.options.Number,
+			"subscription", t.Cursor.String(), "truncated_at", uint64(t.At), "dropped", t.Dropped, "unread", t.Unread)
+	}
 	for _, b := range fx.Behind {
 		p.filler.ask(b.Cursor, b.Events)
 	}

@@ -173,6 +173,16 @@ func (p *Partition) PutStream(ctx context.Context, id StreamID) error {
 	return err
 }
 
+// SetRetention says how long a stream's events are kept beside what is always so (Retention). It holds from the next entries on, for what is
+// stored already as well.
+func (p *Partition) SetRetention(ctx context.Context, id StreamID, r Retention) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	_, err := p.control(ctx, streamSection{Stream: id, Retention: &r})
+	return err
+}
+
 // PutSubscription makes a subscription or changes it. Once it has returned, whatever is published is routed by it. A pattern that isn't valid is
 // answered with a *matcher.PatternError.
 func (p *Partition) PutSubscription(ctx context.Context, c SubscriptionConfig) error {

@@ -86,6 +86,8 @@ type Result struct {
 	Visibility Tick
 	Settled    uint64
 	Held       []Leased
+	// Truncated: what waited before this offset has been dropped by the stream's retention; 0 for nothing.
+	Truncated Offset
 
 	// Settle: what wasn't done, since the lease was over.
 	Lost []Leased
@@ -111,4 +113,6 @@ type Grant struct {
 	Epoch      Epoch
 	Visibility Tick
 	Runs       []EventRun
+	// Truncated is as a Result's, where the session hasn't been told yet.
+	Truncated Offset
 }

@@ -47,7 +47,7 @@ func seedEntries(tb testing.TB) [][]byte {
 			fillSection{Cursor: CursorID{Subscription: 12}, From: 0, To: 3, Runs: []sizedRun{
 				{Run{0, 1}, []sizeClass{9}}, {Run{1, 2}, []sizeClass{9, 10}},
 			}},
-			streamSection{Stream: 1, Retention: Retention{Age: 1_000, Bytes: 1 << 20, Drop: true}},
+			streamSection{Stream: 1, Retention: &Retention{Age: 1_000, Bytes: 1 << 20, Drop: true}},
 		},
 		{closeSection{Session: sessionNamed("a"), Received: 2, Unstarted: []Leased{{Delivery: 2}}}},
 		{

@@ -8,6 +8,9 @@ import (
 
 // checkInvariants recounts what the machine keeps books of, and asserts that no event is in two places at once (P2, P4).
 func checkInvariants(m *Machine) error {
+	if len(m.dirty) > 0 {
+		return fmt.Errorf("P9: %d cursors still want looking at after the entry, and a snapshot doesn't say so", len(m.dirty))
+	}
 	leasedBy := map[*cursor]*roaring64.Bitmap{}
 	events := map[*session]uint32{}
 	bytes := map[*session]uint64{}

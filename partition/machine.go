@@ -11,7 +11,7 @@ import (
 // Machine is the state of one partition, and the only thing that changes it is Apply. It isn't safe for use by several goroutines.
 //
 // All of it is memory, and each part is bounded: subscriptions, members, sessions, producers and the events that cursors have in hand by limits.go,
-// references to blocks by what the log may hold, at 40 bytes for so much of it as refs.go says.
+// references to blocks by what the log may hold, at 48 bytes for so much of it as refs.go says.
 type Machine struct {
 	applied Index
 	term    Term
@@ -31,6 +31,8 @@ type Machine struct {
 	lastCursor, lastLease uint64
 	// leasedMax is LeasedMax, deadMax DeadLettersMax, nearEventsMax NearEventsMax, waitingBytesMax WaitingBytesMax; tests make them small.
 	leasedMax, deadMax, nearEventsMax, waitingBytesMax uint64
+	// trimEvery is how many entries pass between two looks at what is still kept; tests look always.
+	trimEvery Index
 	// waiting is what the events that cursors have in hand take of memory, and logBytes how long all entries were together.
 	waiting  waiting
 	logBytes uint64
@@ -58,6 +60,7 @@ func NewMachine() *Machine {
 		producers:     newProducers(),
 		leasedMax:     LeasedMax,
 		deadMax:       DeadLettersMax,
+		trimEvery:     trimEvery,
 		nearEventsMax: NearEventsMax, waitingBytesMax: WaitingBytesMax,
 		kept:      btree.NewG(btreeDegree, keptLess),
 		aging:     btree.NewG(btreeDegree, agingLess),
@@ -65,9 +68,6 @@ func NewMachine() *Machine {
 		delays:    btree.NewG(btreeDegree, cursorDelayLess),
 	}
 }
-
-// trimEvery is how many entries pass between two looks at which blocks nobody holds any more.
-const trimEvery = 16
 
 // Apply applies one committed entry. An error means that the entry can't be what a leader proposed, or that it comes out of order; the replica
 // must stop, since the others may have understood it.
@@ -91,10 +91,10 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 		position++
 	}
 	m.expire()
-	m.assign(fx)
-	if index%trimEvery == 0 {
-		m.trim(fx)
+	if index%m.trimEvery == 0 {
+		m.trim(fx) // a cursor may lose events, so before they are assigned
 	}
+	m.assign(fx)
 	return fx, nil
 }
 
@@ -159,17 +159,19 @@ func (m *Machine) readClock(s clockSection) Result {
 }
 
 func (m *Machine) putStream(s streamSection) Result {
-	if st := m.streams[s.Stream]; st != nil {
-		st.retention = s.Retention
+	st := m.streams[s.Stream]
+	if st == nil {
+		if len(m.streams) >= StreamsMax {
+			return Result{Refused: RefusedTooMany}
+		}
+		st = &stream{id: s.Stream}
+		m.streams[s.Stream] = st
+		m.streamOrder = append(m.streamOrder, st)
+	}
+	if s.Retention != nil {
+		st.retention = *s.Retention
 		m.stale(st)
-		return Result{}
 	}
-	if len(m.streams) >= StreamsMax {
-		return Result{Refused: RefusedTooMany}
-	}
-	st := &stream{id: s.Stream, retention: s.Retention}
-	m.streams[s.Stream] = st
-	m.streamOrder = append(m.streamOrder, st)
 	return Result{}
 }
 

@@ -10,7 +10,7 @@ import (
 // pack reads a grant's events and puts them together: frames all of whose events are granted go as they are, of
 // others only the granted events are taken out. Events that are no longer there, since the lease was over and they were settled by another, are left out.
 func (p *Partition) pack(g *Grant) (Delivery, error) {
-	d := Delivery{Number: g.Delivery, Epoch: g.Epoch, Visibility: g.Visibility.duration()}
+	d := Delivery{Number: g.Delivery, Epoch: g.Epoch, Visibility: g.Visibility.duration(), TruncatedBefore: g.Truncated}
 	pk := packer{p: p, stream: g.Stream}
 	for _, run := range g.Runs {
 		for at := run.First; at < run.end(); {

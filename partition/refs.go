@@ -15,7 +15,8 @@ type blockRef struct {
 	index Index
 	// section is the block's position among the entry's sections.
 	section uint32
-	stored  Wall
+	// stored is when it was, and prior when the block before it.
+	stored, prior Wall
 	// bytes of the stream's blocks before this one.
 	bytes uint64
 }
@@ -37,7 +38,7 @@ const (
 func (st *stream) refer(m *Machine, position uint32, bytes int) {
 	if st.refIsDue(m) {
 		st.refs = append(st.refs, blockRef{
-			first: st.next, index: m.applied, section: position, stored: m.wall, bytes: st.bytes,
+			first: st.next, index: m.applied, section: position, stored: m.wall, prior: st.lastStored, bytes: st.bytes,
 		})
 		st.refLogBytes, st.refDue = m.logBytes, false
 	}

@@ -2,6 +2,8 @@ package partition
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 	"sort"
 
@@ -20,6 +22,22 @@ type Retention struct {
 	Drop bool
 }
 
+// retentionMax bounds both of a retention's numbers: far more than there can be, and safe to reckon with.
+const retentionMax = 1 << 60
+
+// Validate names the field that makes no sense.
+func (r *Retention) Validate() error {
+	switch {
+	case r.Age < 0 || r.Age > retentionMax:
+		return fmt.Errorf("partition: retention: Age is %d ms, 0 to %d", r.Age, int64(retentionMax))
+	case r.Bytes > retentionMax:
+		return fmt.Errorf("partition: retention: Bytes is %d, at most %d", r.Bytes, int64(retentionMax))
+	case r.Drop && !r.set():
+		return errors.New("partition: retention: Drop is set, with neither Age nor Bytes")
+	}
+	return nil
+}
+
 func (r *Retention) set() bool { return r.Age > 0 || r.Bytes > 0 }
 
 // Truncation says that a cursor lost events to its stream's retention.
@@ -35,8 +53,7 @@ type Truncation struct {
 func (st *stream) boundary(now Wall) Offset {
 	rule, at := &st.retention, Offset(0)
 	if rule.Age > 0 {
-		// Everything between a reference and the next was stored before the next.
-		if n := sort.Search(len(st.refs), func(i int) bool { return st.refs[i].stored > now-rule.Age }); n > 0 {
+		if n := sort.Search(len(st.refs), func(i int) bool { return st.refs[i].prior > now-rule.Age }); n > 0 {
 			at = st.refs[n-1].first
 		}
 		if st.lastStored <= now-rule.Age {
@@ -58,7 +75,7 @@ func (st *stream) ages() (at Wall, ok bool) {
 	}
 	next := st.lastStored
 	if i := st.refAt(st.floor) + 1; i < len(st.refs) {
-		next = st.refs[i].stored
+		next = st.refs[i].prior
 	}
 	return next + st.retention.Age, true
 }

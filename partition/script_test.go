@@ -40,6 +40,8 @@ type story struct {
 	versions map[StreamID]uint64
 	// nearEventsMax, when it is made small.
 	nearEventsMax uint64
+	// trimEvery, when it is another.
+	trimEvery Index
 }
 
 func newStory(t *testing.T) *story {
@@ -70,13 +72,16 @@ func (s *story) step(d *datadriven.TestData) string {
 	return ""
 }
 
-// limits makes limits small: near is NearEventsMax.
+// limits makes limits small: near is NearEventsMax, trim after how many entries it is looked at what is kept.
 func (s *story) limits(d *datadriven.TestData) {
 	for _, arg := range d.CmdArgs {
 		switch n := s.num(arg.Vals[0]); arg.Key {
 		case "near":
 			s.nearEventsMax = n
 			s.m.nearEventsMax, s.twin.nearEventsMax = n, n
+		case "trim":
+			s.trimEvery = Index(n)
+			s.m.trimEvery, s.twin.trimEvery = s.trimEvery, s.trimEvery
 		default:
 			d.Fatalf(s.t, "no limit %q", arg.Key)
 		}
@@ -104,9 +109,11 @@ func (s *story) line(line string) {
 		s.labels = s.labels[:len(s.labels)-1]
 		s.delta += s.ticks(rest[0])
 	case "topic":
-		add(streamSection{Stream: StreamID(s.num(rest[0])), Retention: Retention{
-			Age: Wall(s.optTicks(opts, "age")), Bytes: s.opt(opts, "bytes", 0), Drop: opts["drop"] == "yes",
-		}})
+		sec := streamSection{Stream: StreamID(s.num(rest[0]))}
+		if len(opts) > 0 {
+			sec.Retention = &Retention{Age: Wall(s.optTicks(opts, "age")), Bytes: s.opt(opts, "bytes", 0), Drop: opts["drop"] == "yes"}
+		}
+		add(sec)
 	case "fill":
 		add(s.fill(rest, opts))
 	case "subscribe":
@@ -331,6 +338,9 @@ func (s *story) apply() string {
 	for _, g := range fx.Grants {
 		fmt.Fprintf(&out, "  -> %s delivery %d, until %v: %s\n", sessionName(g.Session), g.Delivery,
 			s.m.clock.deadlineAfter(g.Visibility), tellRuns(g.Runs))
+		if g.Truncated > 0 {
+			fmt.Fprintf(&out, "     truncated before %d\n", g.Truncated)
+		}
 	}
 	for _, c := range fx.Ready {
 		fmt.Fprintf(&out, "  waiting on %v: %d\n", c, s.m.find(c).ready.GetCardinality())
@@ -353,6 +363,9 @@ func (s *story) checkTwin(entry []byte, fx *Effects) {
 		s.t.Fatalf("restoring: %v", err)
 	}
 	s.twin = restored
+	if s.trimEvery > 0 {
+		s.twin.trimEvery = s.trimEvery
+	}
 	if s.nearEventsMax > 0 {
 		s.twin.nearEventsMax = s.nearEventsMax
 	}
@@ -427,6 +440,9 @@ func tell(r Result) string {
 	}
 	if r.Visibility > 0 {
 		part("resumed %v, settled %d", r.Resumed, r.Settled)
+	}
+	if r.Truncated > 0 {
+		part("truncated before %d", r.Truncated)
 	}
 	for _, l := range r.Held {
 		part("holds %d:%v", l.Delivery, l.Runs)

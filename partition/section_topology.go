@@ -31,18 +31,23 @@ func decodeClock(body []byte) (s clockSection, err error) {
 	return s, d.done("clock")
 }
 
-// streamSection makes a stream, or changes its retention.
+// streamSection makes a stream, if it isn't there, or sets its retention.
 //
-//	stream | age, bytes: uvarint | drop: u8
+//	stream | sets: u8 | if it sets: age, bytes: uvarint, drop: u8
 type streamSection struct {
-	Stream    StreamID
-	Retention Retention
+	Stream StreamID
+	// Retention to set; nil leaves it as it is.
+	Retention *Retention
 }
 
 func (streamSection) sectionType() SectionType { return sectionStream }
 
 func (s streamSection) appendBody(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(s.Stream))
+	b = appendBool(b, s.Retention != nil)
+	if s.Retention == nil {
+		return b
+	}
 	return s.Retention.append(b)
 }
 
@@ -53,8 +58,8 @@ func (r Retention) append(b []byte) []byte {
 }
 
 func (d *decoder) retention() (r Retention) {
-	r.Age = Wall(d.bounded("retention age", 1<<62))
-	r.Bytes = d.bounded("retention bytes", 1<<62)
+	r.Age = Wall(d.bounded("retention age", retentionMax))
+	r.Bytes = d.bounded("retention bytes", retentionMax)
 	r.Drop = d.bool("retention drops")
 	return r
 }
@@ -62,7 +67,10 @@ func (d *decoder) retention() (r Retention) {
 func decodeStream(body []byte) (s streamSection, err error) {
 	d := decoder{b: body}
 	s.Stream = StreamID(d.uvarint("stream"))
-	s.Retention = d.retention()
+	if d.bool("sets") {
+		r := d.retention()
+		s.Retention = &r
+	}
 	return s, d.done("stream")
 }
 

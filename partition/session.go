@@ -29,6 +29,9 @@ type session struct {
 	heldBytes    uint64
 	visibility   Tick
 
+	// told is the offset before which it was told that a retention has dropped events.
+	told Offset
+
 	// lastDelivery is the number of the latest, and received the highest that is known to have arrived.
 	lastDelivery uint64
 	received     uint64
@@ -96,8 +99,9 @@ func (m *Machine) attach(a attachSection) Result {
 		}
 	}
 	m.touch(s.cursor)
+	s.told = s.cursor.truncatedAt
 	return Result{
-		Resumed: resumed, Kind: s.cursor.subscription.Kind, Visibility: s.visibility,
+		Truncated: s.told, Resumed: resumed, Kind: s.cursor.subscription.Kind, Visibility: s.visibility,
 		Settled: s.settled, Held: s.held(),
 	}
 }

@@ -11,7 +11,7 @@ import (
 //	'F' 'P' version
 //	applied, term, clock, wall, last cursor, last lease, expired, log bytes
 //	streams:    id, next, floor, dropped, bytes, last stored, log at the last reference, set version, reference due, retention
-//	            references:     first, index, section, stored, bytes
+//	            references:     first, index, section, stored, prior, bytes
 //	            size chunks:    number, class, classes
 //	            subscriptions:  config, past patterns
 //	                cursors:    member, ordinal, turn, reach, frontier, resume, what it lost, ready, held, ahead, tries, dead, delayed

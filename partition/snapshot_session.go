@@ -7,7 +7,7 @@ func (s *session) appendTo(b []byte) []byte {
 	b = appendCursor(b, s.cursor.id())
 	for _, v := range []uint64{
 		uint64(s.connection), uint64(s.term), uint64(s.creditEvents), s.creditBytes,
-		uint64(s.visibility), s.lastDelivery, s.received, s.settled,
+		uint64(s.visibility), s.lastDelivery, s.received, s.settled, uint64(s.told),
 	} {
 		b = binary.AppendUvarint(b, v)
 	}
@@ -21,7 +21,7 @@ func (m *Machine) restoreSession(d *decoder) {
 	s.connection, s.term = ConnectionID(d.uvarint("connection")), Term(d.uvarint("term"))
 	s.creditEvents, s.creditBytes = uint32(d.bounded("credit events", CreditEventsMax)), d.uvarint("credit bytes")
 	s.visibility, s.lastDelivery = Tick(d.uvarint("visibility")), d.uvarint("last delivery")
-	s.received, s.settled = d.uvarint("received"), d.uvarint("settled")
+	s.received, s.settled, s.told = d.uvarint("received"), d.uvarint("settled"), Offset(d.uvarint("told"))
 	s.attached = d.bool("attached")
 	s.answer = d.leasedList()
 	if s.cursor = m.restoredCursor(d, id); s.cursor == nil {

@@ -19,7 +19,7 @@ func (st *stream) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(st.refs)))
 	for i := range st.refs {
 		ref := &st.refs[i]
-		for _, v := range []uint64{uint64(ref.first), uint64(ref.index), uint64(ref.section), uint64(ref.stored), ref.bytes} {
+		for _, v := range []uint64{uint64(ref.first), uint64(ref.index), uint64(ref.section), uint64(ref.stored), uint64(ref.prior), ref.bytes} {
 			b = binary.AppendUvarint(b, v)
 		}
 	}
@@ -54,7 +54,8 @@ func (m *Machine) restoreStream(d *decoder) {
 	for range d.count("references") {
 		ref := blockRef{
 			first: Offset(d.uvarint("first offset")), index: Index(d.uvarint("index")),
-			section: uint32(d.bounded("section", 1<<32-1)), stored: Wall(d.uvarint("stored")), bytes: d.uvarint("bytes"),
+			section: uint32(d.bounded("section", 1<<32-1)), stored: Wall(d.uvarint("stored")), prior: Wall(d.uvarint("prior")),
+			bytes: d.uvarint("bytes"),
 		}
 		if n := len(st.refs); ref.first >= st.next || n > 0 && (st.refs[n-1].first >= ref.first || st.refs[n-1].index > ref.index) {
 			d.fail("a reference that doesn't follow the one before")
