@@ -83,8 +83,8 @@ func (m *Machine) leasable(c *cursor) uint64 {
 // hold moves events from ready to held.
 func (c *cursor) hold(taken []Run) {
 	for _, r := range taken {
-		c.ready.RemoveRange(uint64(r.First), uint64(r.end()))
-		c.held.AddRange(uint64(r.First), uint64(r.end()))
+		removeRun(c.ready, r)
+		addRun(c.held, r)
 	}
 }
 

@@ -125,6 +125,29 @@ func (c *cursor) oldest() (at Offset, ok bool) {
 	return at, ok
 }
 
+// shortRun is how many events in a row are put into a set one by one, which is quicker than as a range.
+const shortRun = 3
+
+func addRun(set *roaring64.Bitmap, r Run) {
+	if r.Count > shortRun {
+		set.AddRange(uint64(r.First), uint64(r.end()))
+		return
+	}
+	for at := r.First; at < r.end(); at++ {
+		set.Add(uint64(at))
+	}
+}
+
+func removeRun(set *roaring64.Bitmap, r Run) {
+	if r.Count > shortRun {
+		set.RemoveRange(uint64(r.First), uint64(r.end()))
+		return
+	}
+	for at := r.First; at < r.end(); at++ {
+		set.Remove(uint64(at))
+	}
+}
+
 // firstFrom returns a set's lowest offset from one on.
 func firstFrom(set *roaring64.Bitmap, from Offset) (Offset, bool) {
 	if set.IsEmpty() {

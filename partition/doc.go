@@ -24,8 +24,8 @@
 //
 // # The machine's order
 //
-// One entry is applied in this order: the clock moves; the sections take effect one by one; leases that are due end; events
-// that are ready are assigned to sessions with room. Assignment needs no entry of its own, so a delivery
+// One entry is applied in this order: the clock moves; the sections take effect one by one; leases that are due end; now and then
+// it is looked at what is still kept; events that are ready are assigned to sessions with room. Assignment needs no entry of its own, so a delivery
 // costs no second round trip, and leases, attempts and deadlines survive the leader.
 //
 // # Nouns
@@ -37,7 +37,8 @@
 // # Invariants
 //
 //   - P1: offsets of a stream are dense and never reused.
-//   - P2: a stored event is delivered to every subscription that matched it, or becomes its dead letter.
+//   - P2: a stored event is delivered to every subscription that matched it, becomes its dead letter, or is dropped by a
+//     retention that was asked for and that counts what it drops for each subscription.
 //   - P3: nothing is delivered that doesn't match.
 //   - P4: while a lease runs nobody else gets the event, whatever leads.
 //   - P5: an ack is final.
@@ -51,8 +52,8 @@
 //
 // # What is not here yet
 //
-// A subscription that falls behind keeps a bitmap of its waiting events, about one bit an event, bounded by what the log may hold; the
-// far mode, in which it costs nothing, comes with the partition issue. So do delayed events, dedup ids and ordered queues.
+// Delayed events, dedup ids and ordered queues. A retention by age moves when an entry comes, not by itself.
 //
-// Start reading at machine.go, then assign.go and settle.go; the leader's half starts at partition.go.
+// Start reading at machine.go, then assign.go and settle.go; frontier.go says how cursors get at events, refs.go how blocks are found, retention.go
+// what is kept. The leader's half starts at partition.go; filler.go is how it reads the log for subscriptions that are behind.
 package partition

@@ -129,7 +129,7 @@ func (m *Machine) offer(c *cursor, a *arrival, words []uint64) {
 
 // add puts a run of events that weren't in hand into one of the cursor's sets.
 func (m *Machine) add(c *cursor, into *roaring64.Bitmap, r Run, classes []sizeClass) {
-	into.AddRange(uint64(r.First), uint64(r.end()))
+	addRun(into, r)
 	c.subscription.stream.sizes.hold(&m.waiting, r, classes)
 }
 

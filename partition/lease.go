@@ -31,36 +31,44 @@ func leaseLess(a, b *lease) bool {
 	return a.id < b.id
 }
 
-// cut takes the part of a run that the lease holds out of it, and hands it to each, run by run. What the lease doesn't hold goes to lost.
-func (l *lease) cut(want Run, each func(EventRun), lost func(Run)) {
-	if n := len(l.runs); n == 0 || want.end() <= l.runs[0].First || l.runs[n-1].end() <= want.First {
-		lost(want) // a delivery whose events were extended one by one has many leases, of which all but one are passed by here
+// cut takes what the lease holds of some runs out of it, and hands it to each, run by run; what it doesn't hold goes to lost. The runs are in
+// order and don't overlap, and so are the lease's: one pass does for all.
+func (l *lease) cut(want []Run, each func(EventRun), lost func(Run)) {
+	var kept []EventRun
+	have := l.runs
+	// split takes the part of the lease's first run that lies before an offset off it.
+	split := func(at Offset) EventRun {
+		part := have[0]
+		if at >= part.end() {
+			have = have[1:]
+			return part
+		}
+		have[0].Run = runOf(at, part.end())
+		part.Run = runOf(part.First, at)
+		return part
+	}
+	for _, w := range want {
+		for at := w.First; at < w.end(); {
+			for len(have) > 0 && have[0].First < at {
+				kept = append(kept, split(at))
+			}
+			if len(have) == 0 || have[0].First >= w.end() {
+				lost(runOf(at, w.end()))
+				break
+			}
+			if have[0].First > at {
+				lost(runOf(at, have[0].First))
+			}
+			part := split(w.end())
+			at = part.end()
+			each(part)
+		}
+	}
+	if len(kept) == 0 {
+		l.runs = have
 		return
 	}
-	at := want.First
-	kept := l.runs[:0:0]
-	for _, have := range l.runs {
-		from, to := max(have.First, want.First), min(have.end(), want.end())
-		if from >= to {
-			kept = append(kept, have)
-			continue
-		}
-		if at < from {
-			lost(runOf(at, from))
-		}
-		if have.First < from {
-			kept = append(kept, EventRun{runOf(have.First, from), have.Attempt})
-		}
-		each(EventRun{runOf(from, to), have.Attempt})
-		if to < have.end() {
-			kept = append(kept, EventRun{runOf(to, have.end()), have.Attempt})
-		}
-		at = to
-	}
-	if at < want.end() {
-		lost(runOf(at, want.end()))
-	}
-	l.runs = kept
+	l.runs = append(kept, have...)
 }
 
 func runOf(from, to Offset) Run { return Run{First: from, Count: uint32(to - from)} }

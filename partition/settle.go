@@ -3,6 +3,7 @@ package partition
 import (
 	"cmp"
 	"slices"
+	"sort"
 )
 
 // settle carries out what a session says about its events. It is done once: the session remembers the last sequence and its answer.
@@ -49,18 +50,55 @@ func (m *Machine) decide(s *session, dec Decision, want Leased, lost func(Leased
 			return
 		}
 	}
-	missing := runs
+	missing, twice := inOrder(runs)
 	for _, l := range held {
+		// A delivery whose events were extended one by one has many leases: each sees only the runs that it may hold.
+		from, to := overlap(missing, l)
 		var still []Run
-		for _, r := range missing {
-			m.decideOn(l, dec, s.visibility, r, func(r Run) { still = append(still, r) })
-		}
-		missing = still
+		m.decideOn(l, dec, s.visibility, missing[from:to], func(r Run) { still = append(still, r) })
+		missing = slices.Replace(missing, from, to, still...)
 		m.dropIfEmpty(l)
 	}
+	missing = append(missing, twice...)
 	if len(missing) > 0 {
 		lost(Leased{Delivery: want.Delivery, Runs: missing})
 	}
+}
+
+// inOrder returns runs in order without overlap, its own copy, and what was named twice.
+func inOrder(runs []Run) (ordered, twice []Run) {
+	ordered = make([]Run, 0, len(runs))
+	if !slices.IsSortedFunc(runs, byFirst) {
+		runs = slices.Clone(runs)
+		slices.SortStableFunc(runs, byFirst)
+	}
+	end := Offset(0)
+	for _, r := range runs {
+		if r.First < end {
+			again := runOf(r.First, max(r.First, min(end, r.end())))
+			if again.Count > 0 {
+				twice = append(twice, again)
+			}
+			r = runOf(again.end(), r.end())
+		}
+		if r.Count > 0 {
+			ordered, end = append(ordered, r), r.end()
+		}
+	}
+	return ordered, twice
+}
+
+func byFirst(a, b Run) int { return cmp.Compare(a.First, b.First) }
+
+// overlap returns which of some runs in order lie between a lease's first event and its last.
+func overlap(runs []Run, l *lease) (from, to int) {
+	if len(l.runs) == 0 {
+		return 0, 0
+	}
+	first, end := l.runs[0].First, l.runs[len(l.runs)-1].end()
+	from = sort.Search(len(runs), func(i int) bool { return runs[i].end() > first })
+	to = sort.Search(len(runs), func(i int) bool { return runs[i].First >= end })
+	return from, max(from, to)
 }
 
 // delivery returns the leases of one delivery: one, or several once a part of it was extended.
@@ -72,10 +110,10 @@ func (s *session) delivery(number uint64) (list []*lease) {
 	return list
 }
 
-// decideOn carries out a decision on the part of a run that the lease holds.
-func (m *Machine) decideOn(l *lease, dec Decision, visibility Tick, r Run, lost func(Run)) {
+// decideOn carries out a decision on what the lease holds of some runs in order.
+func (m *Machine) decideOn(l *lease, dec Decision, visibility Tick, runs []Run, lost func(Run)) {
 	var extended []EventRun
-	l.cut(r, func(part EventRun) {
+	l.cut(runs, func(part EventRun) {
 		switch dec.Verb {
 		case VerbAck:
 			m.free(l, part.Run)
@@ -105,7 +143,7 @@ func (m *Machine) decideOn(l *lease, dec Decision, visibility Tick, r Run, lost 
 
 // ack settles events: no set of the cursor has them any more (P5).
 func (m *Machine) ack(c *cursor, r Run) {
-	c.held.RemoveRange(uint64(r.First), uint64(r.end()))
+	removeRun(c.held, r)
 	c.subscription.stream.sizes.release(&m.waiting, r)
 	if len(c.tries) > 0 {
 		for at := r.First; at < r.end(); at++ {
@@ -158,7 +196,7 @@ func (m *Machine) returnTaken(sec returnSection) Result {
 			res.LostReceipts = append(res.LostReceipts, uint32(i))
 			continue
 		}
-		m.decideOn(l, sec.Decision, l.cursor.subscription.Visibility, Run{r.Offset, 1}, func(Run) {})
+		m.decideOn(l, sec.Decision, l.cursor.subscription.Visibility, []Run{{r.Offset, 1}}, func(Run) {})
 		m.dropIfEmpty(l)
 	}
 	return res

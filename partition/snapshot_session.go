@@ -90,11 +90,13 @@ func (m *Machine) restoreLease(d *decoder) {
 // account puts a restored lease on the books of its cursor and session.
 func (m *Machine) account(d *decoder, l *lease) {
 	c, st := l.cursor, l.cursor.subscription.stream
+	end := Offset(0)
 	for _, r := range l.runs {
-		if r.Count == 0 || r.end() > st.next || !st.sizes.has(r.Run) {
+		if r.Count == 0 || r.First < end || r.end() > st.next || !st.sizes.has(r.Run) {
 			d.fail("a lease of events that aren't there")
 			return
 		}
+		end = r.end()
 		c.leased += uint64(r.Count)
 		if l.session == nil {
 			continue
