@@ -13,6 +13,9 @@ func (m *Machine) assign(fx *Effects) {
 	slices.SortFunc(m.dirty, func(a, b *cursor) int { return cmp.Compare(a.ordinal, b.ordinal) })
 	for _, c := range m.dirty {
 		c.dirty = false
+		if c.leaving {
+			continue
+		}
 		m.assignCursor(c, fx)
 		if !c.ready.IsEmpty() {
 			fx.Ready = append(fx.Ready, c.id())
@@ -77,6 +80,9 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 
 // leasable returns how many more events of a cursor may be leased: each may become a dead letter.
 func (m *Machine) leasable(c *cursor) uint64 {
+	if c.leaving {
+		return 0
+	}
 	return min(room(m.leasedMax, c.leased), room(m.deadMax, c.leased+uint64(c.dead.Len())))
 }
 
@@ -210,6 +216,7 @@ func (m *Machine) take(t takeSection) Result {
 	if refused != Done {
 		return Result{Refused: refused}
 	}
+	m.used(c)
 	visibility := t.Visibility
 	if visibility == 0 {
 		visibility = c.subscription.Visibility

@@ -64,6 +64,7 @@ func (p *Partition) carryOut(s sealed, fx *Effects) {
 		p.places.note(place{stream: b.Stream, first: b.First, count: b.Count, index: fx.Index, section: b.Section, stored: b.Stored})
 		p.appended.wake(b.Stream, ^uint64(0))
 	}
+	p.tellGone(fx)
 	for i := range fx.Grants {
 		p.deliver(&fx.Grants[i], s)
 	}
@@ -79,6 +80,25 @@ func (p *Partition) carryOut(s sealed, fx *Effects) {
 	}
 	if fx.Index%retainEvery == 0 {
 		p.retain()
+	}
+}
+
+// tellGone tells those who consume, read or wait for what was removed.
+func (p *Partition) tellGone(fx *Effects) {
+	for _, u := range fx.Unused {
+		p.options.Logger.Warn("a fan-out's member that nobody used has expired", "partition", p.options.Number, "member", u.Cursor.String(),
+			"unsettled", u.Unsettled, "unread", u.Unread)
+	}
+	for _, g := range fx.Gone.Sessions {
+		if a := p.attachments.find(g.Session, g.Connection); a != nil {
+			a.finish(ErrRemoved)
+		}
+	}
+	for _, c := range fx.Gone.Cursors {
+		p.ready.wake(c, ^uint64(0))
+	}
+	for _, st := range fx.Gone.Streams {
+		p.appended.wake(st, ^uint64(0))
 	}
 }
 

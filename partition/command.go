@@ -195,6 +195,32 @@ func (p *Partition) PutSubscription(ctx context.Context, c SubscriptionConfig) e
 	return err
 }
 
+// RemoveStream removes a stream with its subscriptions and all that they hold. Publishers, consumers and readers are told. What isn't
+// there is removed already. Once it has returned nothing is kept for it; its memory is freed little by little.
+func (p *Partition) RemoveStream(ctx context.Context, id StreamID) error {
+	_, err := p.control(ctx, removeSection{Stream: id})
+	return err
+}
+
+// RemoveSubscription removes a subscription with all that it holds, its dead letters too, as RemoveStream does. Once it has returned,
+// nothing that is published is matched against it.
+func (p *Partition) RemoveSubscription(ctx context.Context, stream StreamID, id SubscriptionID) error {
+	if id == 0 { // would stand for the whole stream
+		return &RefusedError{Refusal: RefusedSubscription}
+	}
+	_, err := p.control(ctx, removeSection{Stream: stream, Subscription: id})
+	return err
+}
+
+// RemoveMember removes a member of a fan-out with all that it holds. Should its consumer come again, it is a new member.
+func (p *Partition) RemoveMember(ctx context.Context, stream StreamID, id CursorID) error {
+	if id.Subscription == 0 || id.Member == "" {
+		return &RefusedError{Refusal: RefusedMember}
+	}
+	_, err := p.control(ctx, removeSection{Stream: stream, Subscription: id.Subscription, Member: id.Member})
+	return err
+}
+
 // TakeCommand leases events once.
 type TakeCommand struct {
 	Cursor CursorID

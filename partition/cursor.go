@@ -40,6 +40,12 @@ type cursor struct {
 	turn     int
 	// dirty: assignment may find something to do.
 	dirty bool
+	// leases on the cursor's events, the oldest first.
+	leases leaseList
+	// leaving: it was removed, and what it has is being freed (remove.go).
+	leaving bool
+	// used is when a member was last used, and idleUntil until when it is kept, 0 while somebody is attached (unused.go).
+	used, idleUntil Wall
 
 	// reach says how it gets at events (frontier.go). frontier is kept for a cursor that isn't near. While it closes up, ahead has its events
 	// from resume on.
@@ -109,6 +115,9 @@ func (c *cursor) id() CursorID {
 // oldest returns the lowest offset that isn't settled, or that the cursor has yet to look at. What is held beyond a retention that drops isn't
 // needed: its holder has it, or never will.
 func (c *cursor) oldest() (at Offset, ok bool) {
+	if c.leaving {
+		return 0, false
+	}
 	at = ^Offset(0)
 	if c.reach != reachNear {
 		at, ok = c.frontier, true

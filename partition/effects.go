@@ -13,8 +13,32 @@ type Effects struct {
 	Behind []Behind
 	// Truncated cursors lost events to a retention.
 	Truncated []Truncation
+	// Unused members have left, since nobody used them for too long.
+	Unused []Unused
+	// Gone is what was removed.
+	Gone Gone
 	// Appended are the blocks that were stored.
 	Appended []Appended
+}
+
+// Gone is what an entry removed, so that whoever consumes it, reads it or waits for it is told.
+type Gone struct {
+	Sessions []GoneSession
+	Cursors  []CursorID
+	Streams  []StreamID
+}
+
+// GoneSession is a session that ended since its cursor was removed.
+type GoneSession struct {
+	Session    SessionID
+	Connection ConnectionID
+}
+
+// Unused is a member that left since nobody used it, and what it leaves behind: events that waited for it or were its dead letters, and offsets that
+// it hadn't looked at.
+type Unused struct {
+	Cursor            CursorID
+	Unsettled, Unread uint64
 }
 
 // Behind is a far cursor with an appetite.
@@ -62,10 +86,12 @@ const (
 	RefusedSettleOrder
 	// RefusedFrontier: the fill doesn't begin at the cursor's frontier, or goes beyond what it lacks. The answer's First says where the frontier is.
 	RefusedFrontier
+	// RefusedLeaving: something of that name was removed, and is not quite gone.
+	RefusedLeaving
 )
 
 var refusalNames = [...]string{"done", "no such stream", "no such subscription", "other set version", "sequence gap",
-	"producer expired", "producer fenced", "no such session", "member refused", "too many", "not a block", "settle out of order", "not the frontier"}
+	"producer expired", "producer fenced", "no such session", "member refused", "too many", "not a block", "settle out of order", "not the frontier", "leaving"}
 
 func (r Refusal) String() string { return refusalNames[r] }
 

@@ -14,6 +14,8 @@ var (
 	ErrBusy = errors.New("partition: busy")
 	// ErrSuperseded ends an attachment when another connection attached its session.
 	ErrSuperseded = errors.New("partition: the session is attached by another connection")
+	// ErrRemoved ends an attachment when its subscription or member was removed.
+	ErrRemoved = errors.New("partition: the subscription was removed")
 )
 
 // RefusedError says that a command was considered and refused. Nothing was done.

@@ -56,7 +56,7 @@ func (c *cursor) looked() Offset {
 }
 
 // takes tells whether blocks are offered to the cursor.
-func (c *cursor) takes() bool { return c.reach != reachFar }
+func (c *cursor) takes() bool { return c.reach != reachFar && !c.leaving }
 
 // begin puts a new cursor where its subscription says that it starts.
 func (m *Machine) begin(c *cursor) {
@@ -210,6 +210,9 @@ func (m *Machine) closeUp(c *cursor) {
 // lease ends; should it come back, it is dropped then.
 func (m *Machine) giveUp(c *cursor, before Offset) Truncation {
 	t := Truncation{Cursor: c.id(), At: before}
+	if c.leaving { // whether a pin still names it is no matter of state
+		return t
+	}
 	t.Dropped = m.dropBefore(c, c.ready, before)
 	if c.ahead != nil {
 		t.Dropped += m.dropBefore(c, c.ahead, before)

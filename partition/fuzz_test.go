@@ -54,6 +54,11 @@ func seedEntries(tb testing.TB) [][]byte {
 			redriveSection{Cursor: queue, Reason: DeadRejected, Max: 5},
 			redriveSection{Cursor: queue, Max: 5, Runs: []Run{{0, 2}, {3, 1}}},
 		},
+		{
+			removeSection{Stream: 1, Subscription: 11, Member: "x"},
+			removeSection{Stream: 1, Subscription: 10},
+		},
+		{removeSection{Stream: 1}},
 	}
 	var entries [][]byte
 	for _, secs := range all {

@@ -14,6 +14,8 @@ type lease struct {
 	// began and deadline by the partition clock.
 	began, deadline Tick
 	runs            []EventRun
+	// before and after it in its cursor's list.
+	before, after *lease
 }
 
 // arrived tells whether its holder is known to have got the events. Who has the receipts of a taken lease has them.
@@ -22,6 +24,33 @@ func (l *lease) arrived() bool {
 		return l.delivery <= l.session.received
 	}
 	return !l.unreceived
+}
+
+// leaseList links the leases of a cursor by ascending id.
+type leaseList struct{ first, last *lease }
+
+func (ll *leaseList) add(l *lease) {
+	l.before = ll.last
+	if ll.last == nil {
+		ll.first = l
+	} else {
+		ll.last.after = l
+	}
+	ll.last = l
+}
+
+func (ll *leaseList) remove(l *lease) {
+	if l.before == nil {
+		ll.first = l.after
+	} else {
+		l.before.after = l.after
+	}
+	if l.after == nil {
+		ll.last = l.before
+	} else {
+		l.after.before = l.before
+	}
+	l.before, l.after = nil, nil
 }
 
 func leaseLess(a, b *lease) bool {
@@ -81,6 +110,7 @@ func (m *Machine) grant(c *cursor, s *session, visibility Tick) *lease {
 		began: m.clock, deadline: m.clock.deadlineAfter(visibility),
 	}
 	m.deadlines.ReplaceOrInsert(l)
+	c.leases.add(l)
 	return l
 }
 
@@ -110,6 +140,7 @@ func (m *Machine) dropIfEmpty(l *lease) {
 		return
 	}
 	m.deadlines.Delete(l)
+	l.cursor.leases.remove(l)
 	if s := l.session; s != nil {
 		s.remove(l)
 	}

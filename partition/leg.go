@@ -29,7 +29,7 @@ func (p *Partition) legAt(id StreamID, at Offset) (l leg, err error) {
 	known := false
 	p.replica.look(func(m *Machine) {
 		st := m.streams[id]
-		if st == nil {
+		if st == nil || st.leaving {
 			return
 		}
 		known = true

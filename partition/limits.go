@@ -57,6 +57,10 @@ const (
 	deliveryBytesMax  = 1 << 20
 	// expireEventsMax is how many events' leases or delays end in one entry, to within one lease; the rest ends in the next, which is due at once.
 	expireEventsMax = 16_384
+	// dismantleMax is how many runs of what is leaving are freed in one entry; the rest follows in the next, which is due at once.
+	dismantleMax = 10_000
+	// expireMembersMax is how many unused members leave in one entry; the rest does in the next.
+	expireMembersMax = 100
 	// redriveLooksMax is how many dead letters one command looks at to find those that it means.
 	redriveLooksMax = 50_000
 	// trimEvery is how many entries pass between two looks at which part of the log is still kept.

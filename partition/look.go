@@ -19,10 +19,13 @@ type Counts struct {
 func (p *Partition) Counts(id SubscriptionID) (n Counts) {
 	p.replica.look(func(m *Machine) {
 		sub := m.subscriptions[id]
-		if sub == nil {
+		if sub == nil || sub.leaving {
 			return
 		}
 		for _, c := range sub.cursors {
+			if c.leaving {
+				continue
+			}
 			n.Ready += c.ready.GetCardinality()
 			n.Unread += uint64(sub.stream.next - c.looked())
 			n.Dropped += c.dropped
@@ -44,9 +47,7 @@ func (p *Partition) Counts(id SubscriptionID) (n Counts) {
 func (p *Partition) Members(id SubscriptionID) (names []string) {
 	p.replica.look(func(m *Machine) {
 		if sub := m.subscriptions[id]; sub != nil && sub.Kind == KindFanout {
-			for _, c := range sub.cursors {
-				names = append(names, c.member)
-			}
+			names = sub.members()
 		}
 	})
 	return names
@@ -56,7 +57,9 @@ func (p *Partition) Members(id SubscriptionID) (names []string) {
 func (p *Partition) Streams() (ids []StreamID) {
 	p.replica.look(func(m *Machine) {
 		for _, st := range m.streamOrder {
-			ids = append(ids, st.id)
+			if !st.leaving {
+				ids = append(ids, st.id)
+			}
 		}
 	})
 	return ids
@@ -66,20 +69,31 @@ func (p *Partition) Streams() (ids []StreamID) {
 func (p *Partition) Subscriptions(id StreamID) (configs []SubscriptionConfig) {
 	p.replica.look(func(m *Machine) {
 		st := m.streams[id]
-		if st == nil {
+		if st == nil || st.leaving {
 			return
 		}
 		for _, sub := range st.subscriptions {
+			if sub.leaving {
+				continue
+			}
 			c := sub.SubscriptionConfig
-			for _, cur := range sub.cursors {
-				if cur.member != "" {
-					c.Members = append(c.Members, cur.member)
-				}
+			if c.Kind == KindFanout {
+				c.Members = sub.members()
 			}
 			configs = append(configs, c)
 		}
 	})
 	return configs
+}
+
+// members returns the names of those that aren't leaving.
+func (sub *subscription) members() (names []string) {
+	for _, c := range sub.cursors {
+		if !c.leaving {
+			names = append(names, c.member)
+		}
+	}
+	return names
 }
 
 // readyCount returns how many events of a cursor could be leased now: none while as many are as may be.
@@ -90,6 +104,12 @@ func (p *Partition) readyCount(id CursorID) (n uint64) {
 		}
 	})
 	return n
+}
+
+// has tells whether a cursor is there.
+func (p *Partition) has(id CursorID) (there bool) {
+	p.replica.look(func(m *Machine) { there = m.find(id) != nil })
+	return there
 }
 
 // isReady tells whether a cursor has an event that could be leased. When it doesn't, and the log may have one for it, that is looked for: whoever
@@ -103,9 +123,9 @@ func (p *Partition) isReady(id CursorID) bool {
 }
 
 // WaitReady waits until the cursor has an event that could be leased. Waiting costs no entry. By the time the caller asks for it, another may
-// have taken it.
+// have taken it. Nothing is waited for when the cursor isn't there, or is removed.
 func (p *Partition) WaitReady(ctx context.Context, id CursorID) error {
-	return p.ready.wait(ctx, p.closing, id, func() bool { return p.isReady(id) })
+	return p.ready.wait(ctx, p.closing, id, func() bool { return !p.has(id) || p.isReady(id) })
 }
 
 // Status is what a partition says of itself.

@@ -33,6 +33,8 @@ type Machine struct {
 	leasedMax, deadMax, nearEventsMax, waitingBytesMax uint64
 	// trimEvery is how many entries pass between two looks at what is still kept; tests look always.
 	trimEvery Index
+	// dismantleMax is dismantleMax; tests make it small too.
+	dismantleMax int
 	// waiting is what the events that cursors have in hand take of memory, and logBytes how long all entries were together.
 	waiting  waiting
 	logBytes uint64
@@ -41,6 +43,9 @@ type Machine struct {
 	aging *btree.BTreeG[aging]
 	// staleStreams had something happen to them since the floors were last looked at.
 	staleStreams []*stream
+	// leaving cursors, by ordinal, and members that nobody is attached to, the longest unused first.
+	leaving *btree.BTreeG[*cursor]
+	idle    *btree.BTreeG[idle]
 	// expired counts events whose lease ran out, for metrics.
 	expired uint64
 
@@ -61,11 +66,14 @@ func NewMachine() *Machine {
 		leasedMax:     LeasedMax,
 		deadMax:       DeadLettersMax,
 		trimEvery:     trimEvery,
+		dismantleMax:  dismantleMax,
 		nearEventsMax: NearEventsMax, waitingBytesMax: WaitingBytesMax,
 		kept:      btree.NewG(btreeDegree, keptLess),
 		aging:     btree.NewG(btreeDegree, agingLess),
 		deadlines: btree.NewG(btreeDegree, leaseLess),
 		delays:    btree.NewG(btreeDegree, cursorDelayLess),
+		leaving:   btree.NewG(btreeDegree, byOrdinal),
+		idle:      btree.NewG(btreeDegree, idleLess),
 	}
 }
 
@@ -91,6 +99,8 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 		position++
 	}
 	m.expire()
+	m.expireMembers(fx)
+	m.dismantle()
 	if index%m.trimEvery == 0 {
 		m.trim(fx) // a cursor may lose events, so before they are assigned
 	}
@@ -130,6 +140,8 @@ func (m *Machine) applySection(raw rawSection, position uint32, fx *Effects) (Re
 		return apply(raw, decodeReturn, m.returnTaken)
 	case sectionRedrive:
 		return apply(raw, decodeRedrive, m.redrive)
+	case sectionRemove:
+		return apply(raw, decodeRemove, func(s removeSection) Result { return m.remove(s, fx) })
 	case sectionFill:
 		return apply(raw, decodeFill, m.fill)
 	}
@@ -160,6 +172,9 @@ func (m *Machine) readClock(s clockSection) Result {
 
 func (m *Machine) putStream(s streamSection) Result {
 	st := m.streams[s.Stream]
+	if st != nil && st.leaving {
+		return Result{Refused: RefusedLeaving}
+	}
 	if st == nil {
 		if len(m.streams) >= StreamsMax {
 			return Result{Refused: RefusedTooMany}
@@ -178,7 +193,7 @@ func (m *Machine) putStream(s streamSection) Result {
 // store gives a block's events their offsets (P1) and offers them to the subscriptions that want them (P2, P3).
 func (m *Machine) store(s blockSection, position uint32, fx *Effects) (Result, error) {
 	st := m.streams[s.Stream]
-	if st == nil {
+	if st == nil || st.leaving {
 		return Result{Refused: RefusedStream}, nil
 	}
 	b, res := m.admit(st, &s)
@@ -224,6 +239,9 @@ func (m *Machine) admit(st *stream, s *blockSection) (block.Block, *Result) {
 
 // NextDeadline returns when the next lease ends or the next delayed event is ready, by the partition clock; false when nothing waits for time.
 func (m *Machine) NextDeadline() (Tick, bool) {
+	if m.leaving.Len() > 0 { // the next step of dismantling is due
+		return m.clock, true
+	}
 	next, ok := Tick(0), false
 	if l, some := m.deadlines.Min(); some {
 		next, ok = l.deadline, true

@@ -42,10 +42,13 @@ type walk struct {
 	term    Term
 	// leasedMax and deadMax are the machines' bounds, often small, and so is nearEventsMax, so that cursors fall behind.
 	leasedMax, deadMax, nearEventsMax uint64
+	// dismantleMax too, so that removing takes several entries.
+	dismantleMax int
 	// retained is from where on the log is kept. What lies before may be gone.
 	retained Index
 
 	streams   []*walkStream
+	configs   map[SubscriptionID]SubscriptionConfig
 	ledgers   []*ledger
 	consumers []*walker
 	receipts  []Receipt
@@ -88,7 +91,7 @@ type walker struct {
 
 func runRandom(t *testing.T, seed uint64, entries int) {
 	t.Helper()
-	w := &walk{rng: rand.New(rand.NewPCG(seed, seed)), m: NewMachine(), twin: NewMachine(), term: 1, touched: map[*walker]bool{}}
+	w := &walk{rng: rand.New(rand.NewPCG(seed, seed)), m: NewMachine(), twin: NewMachine(), term: 1, touched: map[*walker]bool{}, configs: map[SubscriptionID]SubscriptionConfig{}}
 	w.leasedMax = LeasedMax
 	if w.rng.IntN(2) == 0 {
 		w.leasedMax = 5 + w.rng.Uint64N(40)
@@ -97,6 +100,7 @@ func runRandom(t *testing.T, seed uint64, entries int) {
 	if w.rng.IntN(3) == 0 {
 		w.deadMax = 20 + w.rng.Uint64N(40)
 	}
+	w.dismantleMax = 1 + w.rng.IntN(40)
 	w.nearEventsMax = NearEventsMax
 	if w.rng.IntN(2) == 0 {
 		w.nearEventsMax = 10 + w.rng.Uint64N(60)
@@ -117,7 +121,7 @@ func runRandom(t *testing.T, seed uint64, entries int) {
 }
 
 func (w *walk) bound(m *Machine) {
-	m.leasedMax, m.deadMax, m.nearEventsMax = w.leasedMax, w.deadMax, w.nearEventsMax
+	m.leasedMax, m.deadMax, m.nearEventsMax, m.dismantleMax = w.leasedMax, w.deadMax, w.nearEventsMax, w.dismantleMax
 }
 
 // populate makes two streams with queues, one of them selective, and a fan-out, a member of which comes later.
@@ -129,6 +133,7 @@ func (w *walk) populate() {
 	subscribe := func(st *walkStream, c SubscriptionConfig, members ...string) {
 		c.Stream, c.Visibility, c.AttemptsMax = st.id, 5_000, walkAttemptsMax
 		w.add(subscriptionSection{c}, nil)
+		w.configs[c.ID] = c
 		st.version++
 		for _, member := range members {
 			l := newLedger(CursorID{c.ID, member}, st, c.Pattern != "")
@@ -142,7 +147,7 @@ func (w *walk) populate() {
 	subscribe(w.streams[0], SubscriptionConfig{ID: 10, Kind: KindQueue}, "")
 	subscribe(w.streams[0], SubscriptionConfig{ID: 11, Kind: KindQueue, Pattern: `{"a":[1]}`}, "")
 	subscribe(w.streams[0], SubscriptionConfig{
-		ID: 12, Kind: KindFanout, Members: []string{"x", "y"}, From: From(w.rng.IntN(2)),
+		ID: 12, Kind: KindFanout, Members: []string{"x", "y"}, From: From(w.rng.IntN(2)), MemberExpiry: Wall(w.rng.IntN(2)) * 15_000,
 	}, "x", "y", "late")
 	subscribe(w.streams[1], SubscriptionConfig{ID: 20, Kind: KindQueue}, "")
 }
@@ -161,6 +166,9 @@ func (w *walk) random(tb testing.TB) error {
 	if w.rng.IntN(12) == 0 { // by itself: who dies and is redriven in one entry would look as if nothing had been
 		w.redrive()
 		return w.apply(0)
+	}
+	if w.rng.IntN(60) == 0 {
+		return w.remove()
 	}
 	for range w.rng.IntN(8) {
 		s := w.consumers[w.rng.IntN(len(w.consumers))]
@@ -220,7 +228,12 @@ func (w *walk) attach(s *walker) {
 }
 
 func (w *walk) attached(s *walker, a attachSection, r Result) error {
-	if r.Refused != Done {
+	switch r.Refused { //nolint:exhaustive // anything else is a fault
+	case Done:
+	case RefusedLeaving:
+		s.conn = 0
+		return nil
+	default:
 		return fmt.Errorf("attaching %s: %v", s.name, r.Refused)
 	}
 	s.ledger.begun(w.m)
@@ -430,6 +443,9 @@ func (w *walk) take() {
 	l := w.ledgers[w.rng.IntN(len(w.ledgers))]
 	sec := takeSection{Cursor: l.id, Events: 1 + w.rng.Uint32N(3), Bytes: 400, Visibility: Tick(w.rng.IntN(2)) * 2_000}
 	w.add(sec, func(r Result) error {
+		if r.Refused == RefusedLeaving {
+			return nil
+		}
 		l.begun(w.m)
 		for _, run := range r.Taken.Runs {
 			for at := run.First; at < run.end(); at++ {
@@ -441,6 +457,44 @@ func (w *walk) take() {
 		}
 		return nil
 	})
+}
+
+// remove removes a member, or a subscription and makes it anew once it is gone.
+func (w *walk) remove() error {
+	l := w.ledgers[w.rng.IntN(len(w.ledgers))]
+	st := l.stream
+	w.add(removeSection{Stream: st.id, Subscription: l.id.Subscription, Member: l.id.Member}, nil)
+	if l.id.Member != "" {
+		return w.apply(0)
+	}
+	st.version++
+	for again := true; again; {
+		if err := w.apply(0); err != nil {
+			return err
+		}
+		w.add(subscriptionSection{w.configs[l.id.Subscription]}, func(r Result) error {
+			if again = r.Refused == RefusedLeaving; !again {
+				l.begun(w.m)
+			}
+			return nil
+		})
+		st.version++
+		if err := w.apply(0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gone notes that a cursor has left: whoever comes now finds another one.
+func (w *walk) gone(id CursorID) {
+	l := w.ledger(id)
+	*l = *newLedger(id, l.stream, l.selective)
+	for _, s := range w.consumers {
+		if s.ledger == l {
+			s.conn = 0
+		}
+	}
 }
 
 // redrive gives some dead letters of a cursor another life, in their order.
@@ -522,6 +576,9 @@ func (w *walk) apply(delta Tick) error {
 			}
 		}
 	}
+	for _, c := range fx.Gone.Cursors {
+		w.gone(c)
+	}
 	for _, g := range fx.Grants {
 		if err := w.grant(g); err != nil {
 			return err
@@ -565,6 +622,11 @@ func (w *walk) grant(g Grant) error {
 func (w *walk) drain() error {
 	w.consumers = nil
 	w.term++
+	for w.m.leaving.Len() > 0 {
+		if err := w.apply(0); err != nil {
+			return err
+		}
+	}
 	for _, l := range w.ledgers {
 		s := &walker{name: l.id.String() + "-last", ledger: l, conn: 1}
 		w.consumers = append(w.consumers, s)

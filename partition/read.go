@@ -73,7 +73,7 @@ func (p *Partition) OffsetAt(id StreamID, at time.Time) (offset Offset, err erro
 func (p *Partition) stream(id StreamID, f func(*stream)) error {
 	var found bool
 	p.replica.look(func(m *Machine) {
-		if st := m.streams[id]; st != nil {
+		if st := m.streams[id]; st != nil && !st.leaving {
 			found = true
 			f(st)
 		}

@@ -37,8 +37,14 @@ type route struct {
 func (rs *routes) rebuild(m *Machine) error {
 	rs.streams = map[StreamID]*route{}
 	for _, st := range m.streamOrder {
+		if st.leaving {
+			continue
+		}
 		r := rs.put(st.id)
 		for _, sub := range st.subscriptions {
+			if sub.leaving {
+				continue
+			}
 			if err := r.put(sub.SubscriptionConfig); err != nil {
 				return fmt.Errorf("subscription %d: %w", sub.ID, err)
 			}
@@ -66,8 +72,24 @@ func (rs *routes) follow(s section) error {
 		if r := rs.streams[s.Stream]; r != nil {
 			return r.put(s.SubscriptionConfig)
 		}
+	case removeSection:
+		switch r := rs.streams[s.Stream]; {
+		case s.Subscription == 0:
+			delete(rs.streams, s.Stream)
+		case s.Member == "" && r != nil:
+			r.drop(s.Subscription)
+		}
 	}
 	return nil
+}
+
+// drop removes a subscription of the stream, if it is there.
+func (r *route) drop(id SubscriptionID) {
+	if at, known := slices.BinarySearch(r.everything, id); known {
+		r.everything = slices.Delete(r.everything, at, at+1)
+	}
+	r.dropRule(id)
+	r.version++
 }
 
 // put makes a subscription of the stream, or changes it.

@@ -38,10 +38,11 @@ type story struct {
 	settles  map[string]uint64
 	// versions are the streams' set versions once the pending sections are applied.
 	versions map[StreamID]uint64
-	// nearEventsMax, when it is made small.
+	// nearEventsMax and dismantleMax, when they are made small.
 	nearEventsMax uint64
 	// trimEvery, when it is another.
-	trimEvery Index
+	trimEvery    Index
+	dismantleMax int
 }
 
 func newStory(t *testing.T) *story {
@@ -82,6 +83,9 @@ func (s *story) limits(d *datadriven.TestData) {
 		case "trim":
 			s.trimEvery = Index(n)
 			s.m.trimEvery, s.twin.trimEvery = s.trimEvery, s.trimEvery
+		case "step":
+			s.dismantleMax = int(n)
+			s.m.dismantleMax, s.twin.dismantleMax = int(n), int(n)
 		default:
 			d.Fatalf(s.t, "no limit %q", arg.Key)
 		}
@@ -146,6 +150,8 @@ func (s *story) line(line string) {
 		add(s.giveBack(rest, opts))
 	case "redrive":
 		add(s.redrive(rest, opts))
+	case "remove":
+		add(s.remove(rest))
 	default:
 		s.t.Fatalf("unknown line %q", line)
 	}
@@ -168,6 +174,7 @@ func (s *story) subscribe(rest []string, opts map[string]string) section {
 	if opts["from"] == "earliest" {
 		c.From = FromEarliest
 	}
+	c.MemberExpiry = Wall(s.optTicks(opts, "expiry"))
 	if m := opts["members"]; m != "" {
 		c.Members = strings.Split(m, ",")
 	}
@@ -297,6 +304,19 @@ func (s *story) redrive(rest []string, opts map[string]string) section {
 	return sec
 }
 
+// remove is "remove 1", "remove 1 10" or "remove 1 12/web-1": a topic, a subscription, a member.
+func (s *story) remove(rest []string) section {
+	sec := removeSection{Stream: StreamID(s.num(rest[0]))}
+	if len(rest) > 1 {
+		c := s.cursor(rest[1])
+		sec.Subscription, sec.Member = c.Subscription, c.Member
+		if c.Member == "" {
+			s.versions[sec.Stream]++
+		}
+	}
+	return sec
+}
+
 // runs reads "0-2,5".
 func (s *story) runs(text string) (runs []Run) {
 	for _, r := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
@@ -348,6 +368,15 @@ func (s *story) apply() string {
 	for _, b := range fx.Behind {
 		fmt.Fprintf(&out, "  %v is behind, room for %d more\n", b.Cursor, b.Events)
 	}
+	for _, g := range fx.Gone.Sessions {
+		fmt.Fprintf(&out, "  %s's session ends\n", sessionName(g.Session))
+	}
+	for _, u := range fx.Unused {
+		fmt.Fprintf(&out, "  %v was unused: %d unsettled, %d unread\n", u.Cursor, u.Unsettled, u.Unread)
+	}
+	for _, c := range fx.Gone.Cursors {
+		fmt.Fprintf(&out, "  %v is removed\n", c)
+	}
 	for _, t := range fx.Truncated {
 		fmt.Fprintf(&out, "  %v is truncated at %d: %d dropped, %d unread\n", t.Cursor, t.At, t.Dropped, t.Unread)
 	}
@@ -369,6 +398,9 @@ func (s *story) checkTwin(entry []byte, fx *Effects) {
 	if s.nearEventsMax > 0 {
 		s.twin.nearEventsMax = s.nearEventsMax
 	}
+	if s.dismantleMax > 0 {
+		s.twin.dismantleMax = s.dismantleMax
+	}
 	again, err := s.twin.Apply(s.index, s.term, entry)
 	if err != nil {
 		s.t.Fatalf("the restored machine: %v", err)
@@ -386,6 +418,9 @@ func (s *story) show() string {
 	var out strings.Builder
 	for _, st := range s.m.streamOrder {
 		fmt.Fprintf(&out, "stream %d, next offset %d", st.id, st.next)
+		if st.leaving {
+			fmt.Fprintf(&out, ", leaving")
+		}
 		if st.floor > 0 {
 			fmt.Fprintf(&out, ", kept from %d on", st.floor)
 		}
@@ -394,6 +429,9 @@ func (s *story) show() string {
 			for _, c := range sub.cursors {
 				fmt.Fprintf(&out, "  %v %v: ready %v", sub.Kind, c.id(), c.ready)
 				fmt.Fprintf(&out, " leased %d delayed %d", c.leased, c.delayed.Len())
+				if c.leaving {
+					fmt.Fprintf(&out, " leaving")
+				}
 				switch c.reach {
 				case reachFar:
 					fmt.Fprintf(&out, " far from %d on", c.frontier)

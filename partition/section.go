@@ -24,8 +24,9 @@ const (
 	sectionFill         SectionType = 16
 	sectionRedrive      SectionType = 17
 
-	// Reserved for what DESIGN.md's later parts need, so that no other meaning takes their numbers: removals, and what follows them.
-	sectionRemove       SectionType = 18
+	sectionRemove SectionType = 18
+
+	// Reserved for what DESIGN.md's later parts need, so that no other meaning takes their numbers.
 	sectionStateLevel   SectionType = 31
 	sectionOutbox       SectionType = 32
 	sectionStoredResult SectionType = 33
@@ -118,6 +119,8 @@ func readable(s section) (err error) {
 		_, err = decodeReturn(body)
 	case redriveSection:
 		_, err = decodeRedrive(body)
+	case removeSection:
+		_, err = decodeRemove(body)
 	case fillSection:
 		_, err = decodeFill(body)
 	}

@@ -87,6 +87,8 @@ type SubscriptionConfig struct {
 	AttemptsMax uint16
 	// From says where its cursors begin: a queue's with the subscription, a member's when it is made. Changing it changes those made afterwards.
 	From From
+	// MemberExpiry is for how long, in milliseconds of wall time, a fan-out's member may be unused before it leaves; 0: for ever.
+	MemberExpiry Wall
 	// Members of a fan-out that begin with the subscription.
 	Members []string
 }
@@ -107,6 +109,7 @@ func (c SubscriptionConfig) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(c.Visibility))
 	b = binary.AppendUvarint(b, uint64(c.AttemptsMax))
 	b = append(b, byte(c.From))
+	b = binary.AppendUvarint(b, uint64(c.MemberExpiry))
 	b = binary.AppendUvarint(b, uint64(len(c.Members)))
 	for _, m := range c.Members {
 		b = appendString(b, m)
@@ -124,6 +127,7 @@ func (d *decoder) subscriptionConfig() (c SubscriptionConfig) {
 	if c.From = From(d.byte("from")); c.From > FromEarliest {
 		d.fail("from")
 	}
+	c.MemberExpiry = Wall(d.bounded("member expiry", 1<<60))
 	for range d.bounded("members", MembersMax) {
 		c.Members = append(c.Members, d.string("member"))
 	}

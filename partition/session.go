@@ -81,6 +81,7 @@ func (m *Machine) attach(a attachSection) Result {
 		s = &session{id: a.Session, cursor: c}
 		m.sessions[s.id] = s
 		c.sessions = append(c.sessions, s)
+		m.used(c)
 	} else if s.cursor.id() != a.Cursor {
 		return Result{Refused: RefusedSession}
 	}
@@ -173,5 +174,8 @@ func (m *Machine) forget(s *session) {
 	delete(m.sessions, s.id)
 	c := s.cursor
 	c.sessions = slices.DeleteFunc(c.sessions, func(other *session) bool { return other == s })
+	if len(c.sessions) == 0 {
+		m.used(c)
+	}
 	m.touch(c)
 }

@@ -1,8 +1,10 @@
 package partition
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // A snapshot is the whole state of a machine, by which a replica starts again without the entries before. Numbers are varints, lists
@@ -10,11 +12,12 @@ import (
 //
 //	'F' 'P' version
 //	applied, term, clock, wall, last cursor, last lease, expired, log bytes
-//	streams:    id, next, floor, dropped, bytes, last stored, log at the last reference, set version, reference due, retention
+//	streams:    id, next, floor, dropped, bytes, last stored, log at the last reference, set version, reference due, leaving,
+//	            retention
 //	            references:     first, index, section, stored, prior, bytes
 //	            size chunks:    number, class, classes
-//	            subscriptions:  config, past patterns
-//	                cursors:    member, ordinal, turn, reach, frontier, resume, what it lost, ready, held, ahead, tries, dead, delayed
+//	            subscriptions:  config, leaving, past patterns
+//	                cursors:    member, ordinal, turn, leaving, used, reach, frontier, resume, what it lost, ready, held, ahead, tries, dead, delayed
 //	sessions in the order of their cursors, then leases in the order of their deadlines, then producers, the least recently used first
 const (
 	snapshotMagic0  = 'F'
@@ -57,6 +60,29 @@ func (m *Machine) Snapshot() []byte {
 	return b
 }
 
+// restoreOrders puts into order what follows from the rest: each cursor's leases, what is leaving, and members that nobody is attached to.
+func (m *Machine) restoreOrders() {
+	var leases []*lease
+	m.deadlines.Ascend(func(l *lease) bool {
+		leases = append(leases, l)
+		return true
+	})
+	slices.SortFunc(leases, func(a, b *lease) int { return cmp.Compare(a.id, b.id) })
+	for _, l := range leases {
+		l.cursor.leases.add(l)
+	}
+	for _, st := range m.streamOrder {
+		for _, sub := range st.subscriptions {
+			for _, c := range sub.cursors {
+				if c.leaving {
+					m.leaving.ReplaceOrInsert(c)
+				}
+				m.rest(c)
+			}
+		}
+	}
+}
+
 // Restore returns the machine that a snapshot is of.
 func Restore(snapshot []byte) (*Machine, error) {
 	if len(snapshot) < 3 || snapshot[0] != snapshotMagic0 || snapshot[1] != snapshotMagic1 {
@@ -80,6 +106,7 @@ func Restore(snapshot []byte) (*Machine, error) {
 	for range d.count("leases") {
 		m.restoreLease(d)
 	}
+	m.restoreOrders()
 	for range d.count("producers") {
 		m.producers.restore(d)
 	}

@@ -33,7 +33,7 @@ func (m *Machine) restoreSession(d *decoder) {
 
 // restoredCursor finds a cursor that must be there, without making one.
 func (m *Machine) restoredCursor(d *decoder, id CursorID) *cursor {
-	c := m.find(id)
+	c := m.lookUp(id)
 	if c == nil {
 		d.fail("a cursor that isn't there")
 	}

@@ -15,6 +15,7 @@ func (st *stream) appendTo(b []byte) []byte {
 		b = binary.AppendUvarint(b, v)
 	}
 	b = appendBool(b, st.refDue)
+	b = appendBool(b, st.leaving)
 	b = st.retention.append(b)
 	b = binary.AppendUvarint(b, uint64(len(st.refs)))
 	for i := range st.refs {
@@ -27,6 +28,7 @@ func (st *stream) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(st.subscriptions)))
 	for _, sub := range st.subscriptions {
 		b = sub.SubscriptionConfig.append(b)
+		b = appendBool(b, sub.leaving)
 		b = binary.AppendUvarint(b, uint64(len(sub.past)))
 		for _, p := range sub.past {
 			b = binary.AppendUvarint(b, uint64(p.until))
@@ -46,7 +48,7 @@ func (m *Machine) restoreStream(d *decoder) {
 		floor: Offset(d.uvarint("floor")), dropped: Offset(d.uvarint("dropped")),
 		bytes: d.uvarint("bytes"), lastStored: Wall(d.uvarint("last stored")),
 		refLogBytes: d.uvarint("log at the last reference"), setVersion: d.uvarint("set version"),
-		refDue: d.bool("reference due"), retention: d.retention(),
+		refDue: d.bool("reference due"), leaving: d.bool("leaving"), retention: d.retention(),
 	}
 	if st.floor > st.next || st.dropped > st.next {
 		d.fail("a floor beyond the stream")
@@ -78,7 +80,7 @@ func (m *Machine) restoreStream(d *decoder) {
 }
 
 func (m *Machine) restoreSubscription(d *decoder, st *stream) {
-	sub := &subscription{SubscriptionConfig: d.subscriptionConfig(), stream: st}
+	sub := &subscription{SubscriptionConfig: d.subscriptionConfig(), stream: st, leaving: d.bool("leaving")}
 	for range d.bounded("past patterns", PatternsMax) {
 		sub.past = append(sub.past, pastPattern{Offset(d.uvarint("until")), d.string("pattern")})
 	}
@@ -101,6 +103,8 @@ func (c *cursor) appendTo(b []byte) []byte {
 	b = appendString(b, c.member)
 	b = binary.AppendUvarint(b, c.ordinal)
 	b = binary.AppendUvarint(b, uint64(c.turn))
+	b = appendBool(b, c.leaving)
+	b = binary.AppendUvarint(b, uint64(c.used))
 	b = append(b, byte(c.reach))
 	for _, v := range []uint64{uint64(c.frontier), uint64(c.resume), c.dropped, c.unread, uint64(c.truncatedAt)} {
 		b = binary.AppendUvarint(b, v)
@@ -138,6 +142,7 @@ func (c *cursor) appendTo(b []byte) []byte {
 func (m *Machine) restoreCursor(d *decoder, sub *subscription) *cursor {
 	c := newCursor(sub, d.string("member"), d.uvarint("ordinal"))
 	c.turn = int(d.bounded("turn", SessionsMax))
+	c.leaving, c.used = d.bool("leaving"), Wall(d.bounded("used", 1<<60))
 	if c.reach = reach(d.byte("reach")); c.reach > reachClosing {
 		d.fail("reach")
 	}

@@ -33,6 +33,8 @@ type stream struct {
 	takers []*cursor
 	// setVersion counts the changes to subscriptions.
 	setVersion uint64
+	// leaving: it was removed, and goes with its last subscription.
+	leaving bool
 
 	// pins order the cursors that need events by what they need (retention.go). stale: the floor wants looking at.
 	pins  *btree.BTreeG[pin]

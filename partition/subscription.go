@@ -14,12 +14,14 @@ type subscription struct {
 	past []pastPattern
 	// cursors by member: a queue has one, without a name.
 	cursors []*cursor
+	// leaving: it was removed, and goes with its last cursor.
+	leaving bool
 }
 
 // apply of a subscription section makes it or changes it.
 func (m *Machine) putSubscription(c SubscriptionConfig) Refusal {
 	st := m.streams[c.Stream]
-	if st == nil {
+	if st == nil || st.leaving {
 		return RefusedStream
 	}
 	sub, at := st.subscription(c.ID)
@@ -28,6 +30,9 @@ func (m *Machine) putSubscription(c SubscriptionConfig) Refusal {
 		return RefusedTooMany
 	}
 	st.setVersion++
+	if sub != nil && sub.leaving {
+		return RefusedLeaving
+	}
 	if sub == nil {
 		if len(st.subscriptions) >= SubscriptionsMax {
 			return RefusedTooMany
@@ -41,6 +46,8 @@ func (m *Machine) putSubscription(c SubscriptionConfig) Refusal {
 	sub.SubscriptionConfig = c
 	for _, cur := range sub.cursors {
 		st.setTaker(cur)
+		m.unrest(cur)
+		m.rest(cur)
 	}
 	if c.Kind == KindQueue {
 		members = []string{""}
@@ -60,6 +67,9 @@ func (m *Machine) member(sub *subscription, name string) (*cursor, Refusal) {
 	}
 	at := sort.Search(len(sub.cursors), func(i int) bool { return sub.cursors[i].member >= name })
 	if at < len(sub.cursors) && sub.cursors[at].member == name {
+		if sub.cursors[at].leaving {
+			return nil, RefusedLeaving
+		}
 		return sub.cursors[at], Done
 	}
 	if len(sub.cursors) >= MembersMax {
@@ -69,6 +79,7 @@ func (m *Machine) member(sub *subscription, name string) (*cursor, Refusal) {
 	c := newCursor(sub, name, m.lastCursor)
 	sub.cursors = slices.Insert(sub.cursors, at, c)
 	m.begin(c)
+	m.used(c)
 	return c, Done
 }
 
@@ -120,14 +131,22 @@ func (sub *subscription) lowestFrontier() (lowest Offset, behind bool) {
 // cursor finds a cursor that is there, or, of a fan-out, makes it.
 func (m *Machine) cursor(id CursorID) (*cursor, Refusal) {
 	sub := m.subscriptions[id.Subscription]
-	if sub == nil {
+	if sub == nil || sub.leaving {
 		return nil, RefusedSubscription
 	}
 	return m.member(sub, id.Member)
 }
 
-// find returns a cursor, or nil.
+// find returns a cursor, or nil when there is none, or it is leaving.
 func (m *Machine) find(id CursorID) *cursor {
+	if c := m.lookUp(id); c != nil && !c.leaving {
+		return c
+	}
+	return nil
+}
+
+// lookUp is find for who wants leaving cursors as well.
+func (m *Machine) lookUp(id CursorID) *cursor {
 	sub := m.subscriptions[id.Subscription]
 	if sub == nil {
 		return nil
