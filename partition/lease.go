@@ -97,7 +97,8 @@ func (l *lease) cut(want []Run, each func(EventRun), lost func(Run)) {
 		l.runs = have
 		return
 	}
-	l.runs = append(kept, have...)
+	kept = append(kept, have...)
+	l.runs = kept
 }
 
 func runOf(from, to Offset) Run { return Run{First: from, Count: uint32(to - from)} }

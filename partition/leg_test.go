@@ -12,7 +12,7 @@ import (
 	"github.com/freshet-mq/freshet/proto/block"
 )
 
-// TestSparseReferences publishes on two streams, sends blocks again, which takes no offsets, and starts the replica anew, so that it knows no places but its
+// TestSparseReferences publishes on two streams, sends blocks again, which takes no offsets, and has the replica forget all places but its
 // references. Every offset must lead to its own block, from wherever one begins to read.
 func TestSparseReferences(t *testing.T) {
 	const seed = 4
@@ -64,8 +64,10 @@ func TestSparseReferences(t *testing.T) {
 			t.Errorf("stream %d of %d events has %d references", id, len(data), refs)
 		}
 		for range 30 {
-			p.places = places{} // what a replica that has just started knows
+			p.places.mu.Lock() // what a replica that has just started knows
 			p.places.init()
+			p.places.mu.order, p.places.mu.next = nil, 0
+			p.places.mu.Unlock()
 			at := Offset(rng.IntN(len(data)))
 			for range 10 {
 				s, err := p.Next(t.Context(), id, at, false)
