@@ -84,7 +84,7 @@ func TestCutIsEveryRun(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, seed))
 		held := map[Offset]bool{}
 		l := &lease{}
-		for at := Offset(0); at < 60; at++ {
+		for at := range Offset(60) {
 			if rng.IntN(3) > 0 {
 				held[at] = true
 				l.join(Run{at, 1}, uint16(1+rng.IntN(2)))
