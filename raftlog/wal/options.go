@@ -55,6 +55,8 @@ type Options struct {
 	manual bool
 	// nonce draws a segment's nonce. Default: math/rand/v2.
 	nonce func() uint64
+	// lazy has no reserve made when the log is opened: for those that only look.
+	lazy bool
 	// poison overwrites buffers when they become free, so that tests see who still looks at one.
 	poison bool
 }

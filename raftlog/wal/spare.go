@@ -121,7 +121,7 @@ func (s *spares) take() (spare, error) {
 // ensureReserve makes the reserve when the log is opened, whatever BytesMax says: without it, a log that is full could not
 // even write what lets it shrink. That the disk has no room is not an error yet.
 func (s *spares) ensureReserve() error {
-	if s.count() > 0 {
+	if s.count() > 0 || s.log.options.lazy {
 		return nil
 	}
 	err := s.allocate(true)

@@ -235,14 +235,19 @@ func (l *Log) roomLocked(bytes int) (*batch, error) {
 		if b.used+bytes <= l.options.batchBytes() {
 			return b, nil
 		}
-		if l.options.manual {
-			l.mu.Unlock()
-			l.step()
-			l.mu.Lock()
-			continue
-		}
-		l.mu.room.Wait()
+		l.waitLocked()
 	}
+}
+
+// waitLocked waits until the open batch was taken. l.mu is given up meanwhile.
+func (l *Log) waitLocked() {
+	if !l.options.manual {
+		l.mu.room.Wait()
+		return
+	}
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	l.step()
 }
 
 // await returns when the batch is synced, and with it all before it, or says why not.
