@@ -18,6 +18,7 @@ func (g *Group) StoreLogs(entries []*raft.Log) error {
 	if len(entries) == 0 {
 		return nil
 	}
+	g.log.awaitRetirement()
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	last, err := g.beginStore(entries)
@@ -179,6 +180,7 @@ func timeOf(nanos int64) time.Time {
 // library knows of. They are read as all others. Those that are there already are passed over; they must be in ascending
 // order. When it returns without an error all are on disk.
 func (g *Group) Adopt(entries []*raft.Log) error {
+	g.log.awaitRetirement()
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	if err := g.usable(); err != nil {

@@ -14,6 +14,7 @@ import (
 // is idle, and pins nothing.
 func TestConcurrentGroups(t *testing.T) {
 	o := testOptions(t, vfs.NewMem())
+	o.BytesMax = 64 * segmentBytesMin
 	l := mustOpen(t, o)
 	idle := mustGroup(t, l, 100)
 	idle.Retain(1 << 60)

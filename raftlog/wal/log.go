@@ -49,8 +49,9 @@ type Log struct {
 		room     sync.Cond // there is none any more
 	}
 
-	weighing  sync.Mutex     // guards the gauges of segments' spans
-	retirable chan struct{}  // something may be retired; holds one
+	weighing  sync.Mutex    // guards the gauges of segments' spans
+	retirable chan struct{} // something may be retired; holds one
+	passed    passes
 	stop      chan struct{}  // closed when the goroutines beside the writer should end
 	writing   sync.WaitGroup // the writer, which needs the others until it ends
 	running   sync.WaitGroup // the others
@@ -75,6 +76,7 @@ func Open(o Options) (*Log, error) {
 	}
 	l := &Log{options: o, fs: o.FS, lock: lock, retirable: make(chan struct{}, 1), stop: make(chan struct{})}
 	l.mu.work.L, l.mu.room.L = &l.mu, &l.mu
+	l.passed.mu.changed.L = &l.passed.mu
 	l.groups.byID = map[GroupID]*Group{}
 	l.buffers.poison = o.poison
 	l.cache.bytesMax, l.cache.buffers = o.CacheBytes, &l.buffers

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/hashicorp/raft"
 )
@@ -64,13 +65,15 @@ func (l *Log) weigh(s *segment) (w weight) {
 	l.weighing.Lock()
 	defer l.weighing.Unlock()
 	for _, g := range l.groupsIn(s) {
+		span := l.segments.span(s, g)
+		// Before the marks are read: whoever moves one that is not seen here sees this.
+		g.pin.Store(max(g.pin.Load(), span.high))
 		retained, floor := g.retained.Load(), g.floor()
 		g.mu.RLock()
 		if g.mu.removed {
 			g.mu.RUnlock()
 			continue
 		}
-		span := l.segments.span(s, g)
 		if g.mu.truncations != span.truncations {
 			span.retained, span.wanted, span.truncations = gauge{}, gauge{}, g.mu.truncations
 		}
@@ -80,7 +83,6 @@ func (l *Log) weigh(s *segment) (w weight) {
 			wanted:   span.wanted.read(&g.mu.index, s.number(), span.low, span.high, floor),
 		}
 		g.mu.RUnlock()
-		g.pin.Store(max(g.pin.Load(), span.high))
 		w.retained += gw.retained
 		w.wanted += gw.wanted
 		w.groups = append(w.groups, gw)
@@ -99,14 +101,65 @@ func (l *Log) tellRetirable() { tell(l.retirable) }
 
 // runRetirement retires segments as they may go.
 func (l *Log) runRetirement() {
+	defer l.passed.close()
 	for {
 		select {
 		case <-l.retirable:
 		case <-l.stop:
 			return
 		}
-		for l.retireOne() {
+		began := l.passed.begin()
+		for more := true; more; {
+			more = l.retireOne()
 		}
+		l.passed.end(began)
+	}
+}
+
+// passes lets appends wait for retirement.
+type passes struct {
+	mu struct {
+		sync.Mutex
+		begun, ended uint64
+		closed       bool
+		changed      sync.Cond
+	}
+}
+
+func (p *passes) begin() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.begun++
+	return p.mu.begun
+}
+
+func (p *passes) end(pass uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.ended = pass
+	p.mu.changed.Broadcast()
+}
+
+func (p *passes) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.closed = true
+	p.mu.changed.Broadcast()
+}
+
+// awaitRetirement holds entries back while there is neither a spare segment nor a way to make one, until what may go has
+// gone: a fast writer must not use up the reserve only because nobody has come to retire anything. No lock may be held.
+func (l *Log) awaitRetirement() {
+	if l.options.manual || !l.spares.exhausted() {
+		return
+	}
+	p := &l.passed
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := p.mu.begun + 1
+	l.tellRetirable()
+	for p.mu.ended < next && !p.mu.closed {
+		p.mu.changed.Wait()
 	}
 }
 

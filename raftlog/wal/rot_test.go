@@ -152,3 +152,105 @@ func TestBoundRecords(t *testing.T) {
 		}
 	}
 }
+
+// TestTornTwice (R1): a batch is torn so that its second block alone is there, and so is, after the next start, another batch
+// with the same number and layout, whose first block alone is there. The two halves fit each other, and must not be taken
+// for one batch.
+func TestTornTwice(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		fs := newCrashFS()
+		o := testOptions(t, fs)
+		o.manual = true
+		l := mustOpen(t, o)
+		must(t, mustGroup(t, l, 1).StoreLog(entry(1, 1, 100)))
+		if closed {
+			must(t, l.Close())
+			l = mustOpen(t, o)
+		}
+		for half := range 2 {
+			g := mustGroup(t, l, 1)
+			var left *crashFS
+			fs.after = func(what string) {
+				if what != "write" {
+					return
+				}
+				left = fs.crash(nil, crashDrops)
+				for name, node := range fs.names {
+					if w := node.writes; node.dirty && len(w[0].data) == 2*blockBytes && left.names[name] != nil {
+						offset := w[0].offset + int64(1-half)*blockBytes
+						left.names[name].content = overlay(slices.Clone(node.base), w[0].data[(1-half)*blockBytes:][:blockBytes], offset)
+					}
+				}
+			}
+			// The second record begins with the second block.
+			first := blockBytes - batchHeaderBytes - recordHeaderBytes
+			must(t, g.StoreLogs([]*raft.Log{
+				{Index: 2, Term: 1, Data: make([]byte, first)}, {Index: 3, Term: 1, Data: []byte{byte(half)}},
+			}))
+			fs.after = func(string) {}
+			fs = left
+			o.FS = fs
+			l = mustOpen(t, o)
+			wantMissing(t, mustGroup(t, l, 1), 2)
+			wantEntry(t, mustGroup(t, l, 1), entry(1, 1, 100))
+		}
+	}
+}
+
+// TestRefused: files that are missing, too short, another node's or a later build's are refused, with their names.
+func TestRefused(t *testing.T) {
+	u := newRun(1)
+	err := u.open()
+	for i := 0; i < 80 && err == nil; i++ {
+		err = u.step()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := u.log.segments.mu.list
+	if len(list) < 3 {
+		t.Fatalf("%d segments", len(list))
+	}
+	second := list[1].path
+	rewrite := func(fs *crashFS, change func(h *segmentHeader, block []byte)) {
+		node := fs.names[second]
+		node.content = slices.Clone(node.content)
+		h, err := decodeSegmentHeader(node.content)
+		must(t, err)
+		change(&h, node.content)
+	}
+	for name, c := range map[string]struct {
+		damage func(fs *crashFS)
+		want   error
+	}{
+		"missing":        {func(fs *crashFS) { delete(fs.names, second) }, ErrCorrupt},
+		"oldest missing": {func(fs *crashFS) { delete(fs.names, list[0].path) }, ErrCorrupt},
+		"under another name": {func(fs *crashFS) {
+			fs.names[second] = fs.names[list[0].path]
+		}, ErrCorrupt},
+		"short": {func(fs *crashFS) { fs.names[second].content = fs.names[second].content[:segmentBytesMin-1] }, ErrCorrupt},
+		"empty": {func(fs *crashFS) { fs.names[second].content = nil }, ErrCorrupt},
+		"another node's": {func(fs *crashFS) {
+			rewrite(fs, func(h *segmentHeader, block []byte) { h.node[3]++; h.encode(block) })
+		}, ErrForeign},
+		"later version": {func(fs *crashFS) {
+			rewrite(fs, func(_ *segmentHeader, block []byte) {
+				block[8]++
+				clear(block[12:16])
+				binary.LittleEndian.PutUint32(block[12:], checksum(block[:blockBytes]))
+			})
+		}, ErrForeign},
+		"end moved": {func(fs *crashFS) {
+			rewrite(fs, func(h *segmentHeader, block []byte) { h.previousEnd -= blockBytes; h.encode(block) })
+		}, ErrCorrupt},
+		"end beyond the file": {func(fs *crashFS) {
+			rewrite(fs, func(h *segmentHeader, block []byte) { h.previousEnd = 1 << 40; h.encode(block) })
+		}, ErrCorrupt},
+	} {
+		left := u.fs.crash(nil, crashDrops)
+		c.damage(left)
+		if _, err := Open(u.options(left, u.r)); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}

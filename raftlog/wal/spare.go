@@ -85,6 +85,18 @@ func (s *spares) count() int {
 	return len(s.mu.list)
 }
 
+// exhausted says that the reserve is in use and that there is no other file to be had.
+func (s *spares) exhausted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.list) == 0 && (s.mu.refused != nil || s.log.segmentsAreMost())
+}
+
+// segmentsAreMost says that BytesMax has no room for a file besides the segments in use.
+func (l *Log) segmentsAreMost() bool {
+	return int64(l.segments.count()+1)*l.options.SegmentBytes > l.options.BytesMax
+}
+
 // take returns a spare file for the writer, waiting for the allocator if need be. When that can't make one, the log is full
 // in earnest.
 func (s *spares) take() (spare, error) {
