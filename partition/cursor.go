@@ -16,6 +16,8 @@ import (
 //	  |            release | with a delay
 //	  +--------- held (delayed)
 //	   not before
+//
+// An event whose deliver-at lies ahead is later (due.go) before it is ready.
 type cursor struct {
 	subscription *subscription
 	member       string
@@ -27,6 +29,11 @@ type cursor struct {
 	// held is leased or delayed.
 	held *roaring64.Bitmap
 	dead *btree.BTreeG[deadLetter]
+
+	// later has the events that aren't due yet, or for which an ordered cursor had no room when they were.
+	later *roaring64.Bitmap
+	// order keeps an ordered queue's events in line; nil for others.
+	order *keyOrder
 
 	leased  uint64
 	delayed *btree.BTreeG[delayedEvent]
@@ -82,8 +89,9 @@ func delayedLess(a, b delayedEvent) bool {
 // deadLetter is an event that the subscription gave up.
 type deadLetter struct {
 	offset Offset
-	// size is what the event counts with when it is redriven.
+	// size is what the event counts with when it is redriven, key its key's hash in an ordered queue.
 	size     sizeClass
+	key      uint64
 	reason   DeadReason
 	attempts uint16
 	died     Wall
@@ -95,17 +103,22 @@ func deadLess(a, b deadLetter) bool { return a.offset < b.offset }
 const btreeDegree = 16
 
 func newCursor(sub *subscription, member string, ordinal uint64) *cursor {
-	return &cursor{
+	c := &cursor{
 		subscription: sub,
 		member:       member,
 		ordinal:      ordinal,
 		ready:        roaring64.New(),
 		held:         roaring64.New(),
+		later:        roaring64.New(),
 		dead:         btree.NewG(btreeDegree, deadLess),
 		delayed:      btree.NewG(btreeDegree, delayedLess),
 		tries:        map[Offset]tries{},
 		taken:        map[Offset]*lease{},
 	}
+	if sub.Ordered {
+		c.order = newKeyOrder()
+	}
+	return c
 }
 
 func (c *cursor) id() CursorID {
@@ -127,6 +140,9 @@ func (c *cursor) oldest() (at Offset, ok bool) {
 	}
 	if first, some := firstFrom(c.held, c.subscription.stream.dropped); some {
 		at, ok = min(at, first), true
+	}
+	if !c.later.IsEmpty() {
+		at, ok = min(at, Offset(c.later.Minimum())), true
 	}
 	if d, some := c.dead.Min(); some {
 		at, ok = min(at, d.offset), true
@@ -217,11 +233,14 @@ func (m *Machine) giveBack(c *cursor, at Offset, attempt uint16, why comeback) {
 		d := delayedEvent{notBefore: m.clock.deadlineAfter(why.after), offset: at}
 		c.delayed.ReplaceOrInsert(d)
 		m.delays.ReplaceOrInsert(cursorDelay{d.notBefore, c.ordinal, c})
-		return
+	} else {
+		c.held.Remove(uint64(at))
+		c.ready.Add(uint64(at))
+		m.touch(c)
 	}
-	c.held.Remove(uint64(at))
-	c.ready.Add(uint64(at))
-	m.touch(c)
+	if c.order != nil {
+		c.back(at)
+	}
 }
 
 // comeback is why a lease ended without an ack.
@@ -245,6 +264,9 @@ const (
 func (m *Machine) bury(c *cursor, at Offset, d deadLetter) {
 	sizes := &c.subscription.stream.sizes
 	d.offset, d.died, d.size = at, m.wall, sizes.class(at)
+	if c.order != nil {
+		d.key = m.dequeue(c, at)
+	}
 	delete(c.tries, at)
 	c.held.Remove(uint64(at))
 	sizes.release(&m.waiting, Run{at, 1})
@@ -257,6 +279,9 @@ func (m *Machine) drop(c *cursor, at Offset) {
 	delete(c.tries, at)
 	c.held.Remove(uint64(at))
 	st.sizes.release(&m.waiting, Run{at, 1})
+	if c.order != nil {
+		m.dequeue(c, at)
+	}
 	c.dropped++
 	c.truncatedAt = st.dropped
 }
@@ -279,6 +304,9 @@ func (m *Machine) wake(c *cursor, limit int) (n int) {
 		}
 		c.held.Remove(uint64(d.offset))
 		c.ready.Add(uint64(d.offset))
+		if c.order != nil {
+			c.arrange(c.order.of[d.offset])
+		}
 		m.touch(c)
 	}
 }

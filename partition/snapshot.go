@@ -17,7 +17,9 @@ import (
 //	            references:     first, index, section, stored, prior, bytes
 //	            size chunks:    number, class, classes
 //	            subscriptions:  config, leaving, past patterns
-//	                cursors:    member, ordinal, turn, leaving, used, reach, frontier, resume, what it lost, ready, held, ahead, tries, dead, delayed
+//	                cursors:    member, ordinal, turn, leaving, used, reach, frontier, resume, what it lost, ready, held, ahead, later, tries, dead,
+//	                            delayed; in an ordered queue also: stalls, late rows, keys of what is ready or held, keys of what is ahead
+//	due:        exact buckets, then buckets of an hour: time, stream, rows
 //	sessions in the order of their cursors, then leases in the order of their deadlines, then producers, the least recently used first
 const (
 	snapshotMagic0  = 'F'
@@ -44,6 +46,7 @@ func (m *Machine) Snapshot() []byte {
 			}
 		}
 	}
+	b = m.due.appendTo(b)
 	b = binary.AppendUvarint(b, uint64(len(sessions)))
 	for _, s := range sessions {
 		b = s.appendTo(b)
@@ -100,6 +103,7 @@ func Restore(snapshot []byte) (*Machine, error) {
 	for range d.count("streams") {
 		m.restoreStream(d)
 	}
+	m.restoreDue(d)
 	for range d.count("sessions") {
 		m.restoreSession(d)
 	}

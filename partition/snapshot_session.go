@@ -97,6 +97,10 @@ func (m *Machine) account(d *decoder, l *lease) {
 			return
 		}
 		end = r.end()
+		if c.order != nil && !c.restoreHeld(l, r.Run) {
+			d.fail("a lease of events that aren't in line")
+			return
+		}
 		c.leased += uint64(r.Count)
 		if l.session == nil {
 			continue

@@ -48,7 +48,7 @@ func (m *Machine) restoreStream(d *decoder) {
 		floor: Offset(d.uvarint("floor")), dropped: Offset(d.uvarint("dropped")),
 		bytes: d.uvarint("bytes"), lastStored: Wall(d.uvarint("last stored")),
 		refLogBytes: d.uvarint("log at the last reference"), setVersion: d.uvarint("set version"),
-		refDue: d.bool("reference due"), leaving: d.bool("leaving"), retention: d.retention(),
+		refDue: d.bool("reference due"), leaving: d.bool("leaving"), retention: d.retention(), undue: roaring64.New(),
 	}
 	if st.floor > st.next || st.dropped > st.next {
 		d.fail("a floor beyond the stream")
@@ -114,6 +114,7 @@ func (c *cursor) appendTo(b []byte) []byte {
 	if c.reach == reachClosing {
 		b = appendSet(b, c.ahead)
 	}
+	b = appendSet(b, c.later)
 	b = binary.AppendUvarint(b, uint64(len(c.tries)))
 	for _, at := range slices.Sorted(maps.Keys(c.tries)) { // P9
 		t := c.tries[at]
@@ -125,6 +126,9 @@ func (c *cursor) appendTo(b []byte) []byte {
 	c.dead.Ascend(func(l deadLetter) bool {
 		b = binary.AppendUvarint(b, uint64(l.offset))
 		b = append(b, byte(l.reason), byte(l.size))
+		if c.order != nil {
+			b = binary.LittleEndian.AppendUint64(b, l.key)
+		}
 		b = binary.AppendUvarint(b, uint64(l.attempts))
 		b = binary.AppendUvarint(b, uint64(l.died))
 		b = appendString(b, l.detail)
@@ -136,13 +140,18 @@ func (c *cursor) appendTo(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(e.offset))
 		return true
 	})
+	if c.order != nil {
+		b = c.appendOrder(b)
+	}
 	return b
 }
 
 func (m *Machine) restoreCursor(d *decoder, sub *subscription) *cursor {
 	c := newCursor(sub, d.string("member"), d.uvarint("ordinal"))
 	c.turn = int(d.bounded("turn", SessionsMax))
-	c.leaving, c.used = d.bool("leaving"), Wall(d.bounded("used", 1<<60))
+	if c.leaving, c.used = d.bool("leaving"), Wall(d.bounded("used", 1<<60)); c.leaving {
+		c.order = nil
+	}
 	if c.reach = reach(d.byte("reach")); c.reach > reachClosing {
 		d.fail("reach")
 	}
@@ -155,6 +164,7 @@ func (m *Machine) restoreCursor(d *decoder, sub *subscription) *cursor {
 	if c.reach == reachClosing {
 		c.ahead = m.restoreSet(d, "ahead", sub.stream)
 	}
+	m.restoreLater(d, c)
 	for range d.count("tries") {
 		at := Offset(d.uvarint("offset"))
 		c.tries[at] = tries{
@@ -163,15 +173,20 @@ func (m *Machine) restoreCursor(d *decoder, sub *subscription) *cursor {
 		}
 	}
 	for range d.count("dead letters") {
-		c.dead.ReplaceOrInsert(deadLetter{
-			offset: Offset(d.uvarint("offset")), reason: DeadReason(d.byte("reason")), size: sizeClass(d.byte("size class")),
-			attempts: uint16(d.bounded("attempts", 1<<16-1)), died: Wall(d.uvarint("died")), detail: d.string("detail"),
-		})
+		l := deadLetter{offset: Offset(d.uvarint("offset")), reason: DeadReason(d.byte("reason")), size: sizeClass(d.byte("size class"))}
+		if c.order != nil {
+			l.key = d.u64("key hash")
+		}
+		l.attempts, l.died, l.detail = uint16(d.bounded("attempts", 1<<16-1)), Wall(d.uvarint("died")), d.string("detail")
+		c.dead.ReplaceOrInsert(l)
 	}
 	for range d.count("delayed") {
 		e := delayedEvent{notBefore: Tick(d.uvarint("not before")), offset: Offset(d.uvarint("offset"))}
 		c.delayed.ReplaceOrInsert(e)
 		m.delays.ReplaceOrInsert(cursorDelay{e.notBefore, c.ordinal, c})
+	}
+	if c.order != nil {
+		m.restoreOrder(d, c)
 	}
 	return c
 }

@@ -3,6 +3,7 @@ package partition
 import (
 	"sort"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/google/btree"
 )
 
@@ -31,6 +32,9 @@ type stream struct {
 	subscriptions []*subscription
 	// takers are the cursors that get every event of each block, by ordinal: near ones of subscriptions without a pattern.
 	takers []*cursor
+	// undue has the events that aren't due, and laters the cursors that noted some, by ordinal (due.go).
+	undue  *roaring64.Bitmap
+	laters []*cursor
 	// setVersion counts the changes to subscriptions.
 	setVersion uint64
 	// leaving: it was removed, and goes with its last subscription.
