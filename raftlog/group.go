@@ -55,6 +55,9 @@ type Group struct {
 	orders     chan order
 	succession atomic.Uint64 // the last term whose leader was found dead
 
+	// without leaves out what protects from the library's faults, so that tests see them.
+	without struct{ installGuard, rebuild atomic.Bool }
+
 	// gate is closed before the library is shut down, so that every proposal it has taken still gets its answer.
 	gate struct {
 		sync.RWMutex

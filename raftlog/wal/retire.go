@@ -32,6 +32,11 @@ type gauge struct {
 
 // read returns the bytes of the entries from floor to high that are in the segment. The group's lock is held.
 func (m *gauge) read(x *index, segment uint32, low, high, floor uint64) int64 {
+	if floor > high {
+		// Not by counting down: an entry that was moved here from an older segment leaves the index with that segment's, and
+		// would stay counted.
+		return 0
+	}
 	if !m.counted {
 		m.counted, m.next = true, low
 		for i := low; i <= high; i++ {
