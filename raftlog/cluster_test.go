@@ -156,6 +156,7 @@ type cluster struct {
 	tune      func(*NodeOptions)
 	tuneGroup func(*GroupOptions)
 	rng       *rand.Rand
+	retain    uint64 // what all groups retain
 	// ctx ends after more virtual time than any test needs.
 	ctx context.Context
 }
@@ -192,7 +193,7 @@ func (c *cluster) running() map[*member]*process {
 
 func newCluster(tb testing.TB, groups int, seed uint64) *cluster {
 	tb.Helper()
-	c := &cluster{tb: tb, net: newTwin(), groups: groups, rng: rand.New(rand.NewPCG(seed, seed))}
+	c := &cluster{tb: tb, retain: RetainNone, net: newTwin(), groups: groups, rng: rand.New(rand.NewPCG(seed, seed))}
 	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Minute)
 	tb.Cleanup(cancel)
 	c.ctx = ctx
@@ -265,7 +266,7 @@ func (m *member) startGroup(p *process, i int, members []Member) {
 	if err != nil {
 		m.cluster.tb.Fatalf("%s: %v", m.name, err)
 	}
-	g.Retain(RetainNone)
+	g.Retain(m.cluster.retain)
 	p.reading.Go(func() {
 		for range g.Leadership() {
 		}

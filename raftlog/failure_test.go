@@ -61,7 +61,10 @@ func (s *shaky) hold() (release func()) {
 
 // shakyLeader starts a cluster on such disks, and returns the leader of the first group and its disk.
 func shakyLeader(t *testing.T, groups int) (*cluster, *member, *shaky) {
-	c := newCluster(t, groups, 1)
+	return shakyCluster(t, newCluster(t, groups, 1))
+}
+
+func shakyCluster(t *testing.T, c *cluster) (*cluster, *member, *shaky) {
 	disks := map[*member]*shaky{}
 	for _, m := range c.members {
 		disks[m] = &shaky{}
@@ -102,6 +105,39 @@ func TestKilledLeader(t *testing.T) {
 	})
 }
 
+// TestKilledLeaderWithoutFirst: the first in line lacks what the leader acknowledged last, so that nobody votes for it; the second
+// stands a quarter of a second later.
+func TestKilledLeaderWithoutFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, 1)
+		c.net.latency = time.Millisecond
+		c.start()
+		lead := c.leader(c.ctx, 0)
+		c.writeMany(t, 0, "before", 3)
+		c.settle(c.ctx)
+		for _, m := range c.members {
+			if m == lead {
+				continue
+			}
+			if place, _ := m.group(0).line(m.group(0).raft.Load(), lead.address); place == 0 {
+				c.net.sever(lead.address, m.address, true)
+			}
+		}
+		c.writeMany(t, 0, "more", 1)
+		killed := time.Now()
+		lead.crash(0)
+		c.write(c.ctx, 0, "after", 10)
+		if took := time.Since(killed); took < successionStep || took > 500*time.Millisecond {
+			t.Errorf("applies again after %v", took)
+		}
+		lead.open()
+		for _, m := range c.members {
+			c.isolate(m, false)
+		}
+		c.settle(c.ctx)
+	})
+}
+
 // TestNoStrayElections: a refused connection to somebody who doesn't lead changes nothing, nor does one to the leader of a term
 // that is over.
 func TestNoStrayElections(t *testing.T) {
@@ -109,6 +145,7 @@ func TestNoStrayElections(t *testing.T) {
 		c := newCluster(t, 1, 1)
 		c.start()
 		lead := c.leader(c.ctx, 0)
+		pause(c.ctx, time.Second) // until all have the barrier
 		term := lead.group(0).Status().Term
 		for _, m := range c.members {
 			for _, other := range c.members {
@@ -121,6 +158,7 @@ func TestNoStrayElections(t *testing.T) {
 		if got := c.leader(c.ctx, 0); got != lead || lead.group(0).Status().Term != term {
 			t.Fatalf("%s leads in term %d, it was %s in term %d", got.name, got.group(0).Status().Term, lead.name, term)
 		}
+		pause(c.ctx, time.Second)
 		// The other two are told that the leader is gone, and one of them takes over, once.
 		for _, m := range c.members {
 			if m != lead {
@@ -263,10 +301,9 @@ func TestSlowSync(t *testing.T) {
 // elections and checkpoints go through; with room again, so do commands.
 func TestDiskFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, lead, disk := shakyLeader(t, 1)
-		for _, m := range c.members {
-			m.group(0).Retain(1) // so that nothing goes by itself: Retain never moves back
-		}
+		c := newCluster(t, 1, 1)
+		c.retain = 1 // so that nothing goes by itself
+		_, lead, disk := shakyCluster(t, c)
 		disk.full.Store(true)
 		refused := errors.New("")
 		for i := 0; !errors.Is(refused, ErrFull); i++ {

@@ -15,8 +15,11 @@ import (
 // and has lost something if it was not.
 var keyInstalled = []byte("Installed")
 
-// keyCurrentTerm is the library's.
-var keyCurrentTerm = []byte("CurrentTerm")
+// The library's keys.
+var (
+	keyCurrentTerm  = []byte("CurrentTerm")
+	keyLastVoteTerm = []byte("LastVoteTerm")
+)
 
 // sharedLog is a group's part of the node's log.
 type sharedLog struct {
