@@ -310,6 +310,9 @@ func (c *cluster) leader(ctx context.Context, group int) *member {
 		}
 		pause(ctx, 10*time.Millisecond)
 		if ctx.Err() != nil {
+			for m, p := range c.running() {
+				c.tb.Logf("%s: %+v, %+v, broken: %v", m.name, p.groups[group].Status(), p.node.Usage(), p.groups[group].broken())
+			}
 			c.tb.Fatalf("group %d has no leader: %v", group, context.Cause(ctx))
 		}
 	}
