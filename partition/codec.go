@@ -34,14 +34,13 @@ func (d *decoder) uvarint(what string) uint64 {
 	return v
 }
 
-func (d *decoder) varint(what string) int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.fail(what)
+// fixed reads a number of eight bytes, the highest first.
+func (d *decoder) fixed(what string) uint64 {
+	b := d.raw(what, 8)
+	if b == nil {
 		return 0
 	}
-	d.b = d.b[n:]
-	return v
+	return binary.BigEndian.Uint64(b)
 }
 
 // bounded reads a number that mustn't be above limit.
@@ -87,8 +86,6 @@ func (d *decoder) raw(what string, n uint64) []byte {
 }
 
 // bytes reads a length and that many bytes, without copying them.
-func (d *decoder) u64(what string) uint64 { return binary.LittleEndian.Uint64(pad8(d.raw(what, 8))) }
-
 func (d *decoder) bytes(what string) []byte { return d.raw(what, d.uvarint(what)) }
 
 func (d *decoder) string(what string) string { return string(d.bytes(what)) }

@@ -16,24 +16,20 @@ import (
 //	  |            release | with a delay
 //	  +--------- held (delayed)
 //	   not before
-//
-// An event whose deliver-at lies ahead is later (due.go) before it is ready.
 type cursor struct {
+	mark
 	subscription *subscription
 	member       string
 	// ordinal is the cursor's place in the order in which cursors are worked on (P9).
 	ordinal uint64
 
 	// ready can be assigned now. Of every event that is ready or held the stream's size table knows the size.
-	ready *roaring64.Bitmap
+	ready *offsetSet
 	// held is leased or delayed.
-	held *roaring64.Bitmap
+	held *offsetSet
 	dead *btree.BTreeG[deadLetter]
-
-	// later has the events that aren't due yet, or for which an ordered cursor had no room when they were.
-	later *roaring64.Bitmap
-	// order keeps an ordered queue's events in line; nil for others.
-	order *keyOrder
+	// What changed in ready, held, ahead and tries, in delayed, and in dead.
+	eventPieces, delayedPieces, deadPieces pieces
 
 	leased  uint64
 	delayed *btree.BTreeG[delayedEvent]
@@ -58,7 +54,7 @@ type cursor struct {
 	// from resume on.
 	reach            reach
 	frontier, resume Offset
-	ahead            *roaring64.Bitmap
+	ahead            *offsetSet
 	// pinned in the stream's order of what cursors need, at an offset that may be too low.
 	pinned   bool
 	pinnedAt Offset
@@ -89,9 +85,8 @@ func delayedLess(a, b delayedEvent) bool {
 // deadLetter is an event that the subscription gave up.
 type deadLetter struct {
 	offset Offset
-	// size is what the event counts with when it is redriven, key its key's hash in an ordered queue.
+	// size is what the event counts with when it is redriven.
 	size     sizeClass
-	key      uint64
 	reason   DeadReason
 	attempts uint16
 	died     Wall
@@ -102,22 +97,20 @@ func deadLess(a, b deadLetter) bool { return a.offset < b.offset }
 
 const btreeDegree = 16
 
-func newCursor(sub *subscription, member string, ordinal uint64) *cursor {
+func (m *Machine) newCursor(sub *subscription, member string, ordinal uint64) *cursor {
 	c := &cursor{
 		subscription: sub,
 		member:       member,
 		ordinal:      ordinal,
-		ready:        roaring64.New(),
-		held:         roaring64.New(),
-		later:        roaring64.New(),
 		dead:         btree.NewG(btreeDegree, deadLess),
 		delayed:      btree.NewG(btreeDegree, delayedLess),
 		tries:        map[Offset]tries{},
 		taken:        map[Offset]*lease{},
 	}
-	if sub.Ordered {
-		c.order = newKeyOrder()
-	}
+	c.eventPieces = pieces{changes: &m.changes, owner: c, kind: recordEvents, shift: m.shifts.events}
+	c.delayedPieces = pieces{changes: &m.changes, owner: c, kind: recordDelayed}
+	c.deadPieces = pieces{changes: &m.changes, owner: c, kind: recordDead, shift: m.shifts.dead}
+	c.ready, c.held = newOffsetSet(&c.eventPieces), newOffsetSet(&c.eventPieces)
 	return c
 }
 
@@ -138,11 +131,8 @@ func (c *cursor) oldest() (at Offset, ok bool) {
 	if !c.ready.IsEmpty() {
 		at, ok = min(at, Offset(c.ready.Minimum())), true
 	}
-	if first, some := firstFrom(c.held, c.subscription.stream.dropped); some {
+	if first, some := firstFrom(c.held.Bitmap, c.subscription.stream.dropped); some {
 		at, ok = min(at, first), true
-	}
-	if !c.later.IsEmpty() {
-		at, ok = min(at, Offset(c.later.Minimum())), true
 	}
 	if d, some := c.dead.Min(); some {
 		at, ok = min(at, d.offset), true
@@ -153,7 +143,7 @@ func (c *cursor) oldest() (at Offset, ok bool) {
 // shortRun is how many events in a row are put into a set one by one, which is quicker than as a range.
 const shortRun = 3
 
-func addRun(set *roaring64.Bitmap, r Run) {
+func addRun(set *offsetSet, r Run) {
 	if r.Count > shortRun {
 		set.AddRange(uint64(r.First), uint64(r.end()))
 		return
@@ -163,7 +153,7 @@ func addRun(set *roaring64.Bitmap, r Run) {
 	}
 }
 
-func removeRun(set *roaring64.Bitmap, r Run) {
+func removeRun(set *offsetSet, r Run) {
 	if r.Count > shortRun {
 		set.RemoveRange(uint64(r.First), uint64(r.end()))
 		return
@@ -191,6 +181,7 @@ func firstFrom(set *roaring64.Bitmap, from Offset) (Offset, bool) {
 
 // touch has the cursor looked at when the entry's events are assigned, and its stream's floor some time after.
 func (m *Machine) touch(c *cursor) {
+	m.changed(c)
 	m.stale(c.subscription.stream)
 	if !c.dirty {
 		c.dirty = true
@@ -224,6 +215,7 @@ func (m *Machine) giveBack(c *cursor, at Offset, attempt uint16, why comeback) {
 		m.bury(c, at, deadLetter{reason: DeadUndelivered, attempts: t.attempts})
 		return
 	}
+	c.eventPieces.mark(uint64(at))
 	if t == (tries{}) {
 		delete(c.tries, at)
 	} else {
@@ -232,15 +224,13 @@ func (m *Machine) giveBack(c *cursor, at Offset, attempt uint16, why comeback) {
 	if why.after > 0 {
 		d := delayedEvent{notBefore: m.clock.deadlineAfter(why.after), offset: at}
 		c.delayed.ReplaceOrInsert(d)
+		c.delayedPieces.mark(uint64(d.notBefore))
 		m.delays.ReplaceOrInsert(cursorDelay{d.notBefore, c.ordinal, c})
-	} else {
-		c.held.Remove(uint64(at))
-		c.ready.Add(uint64(at))
-		m.touch(c)
+		return
 	}
-	if c.order != nil {
-		c.back(at)
-	}
+	c.held.Remove(uint64(at))
+	c.ready.Add(uint64(at))
+	m.touch(c)
 }
 
 // comeback is why a lease ended without an ack.
@@ -264,13 +254,11 @@ const (
 func (m *Machine) bury(c *cursor, at Offset, d deadLetter) {
 	sizes := &c.subscription.stream.sizes
 	d.offset, d.died, d.size = at, m.wall, sizes.class(at)
-	if c.order != nil {
-		d.key = m.dequeue(c, at)
-	}
 	delete(c.tries, at)
 	c.held.Remove(uint64(at))
 	sizes.release(&m.waiting, Run{at, 1})
 	c.dead.ReplaceOrInsert(d)
+	c.deadPieces.mark(uint64(at))
 }
 
 // drop has an event that comes back gone: its stream's retention has passed it meanwhile.
@@ -279,9 +267,7 @@ func (m *Machine) drop(c *cursor, at Offset) {
 	delete(c.tries, at)
 	c.held.Remove(uint64(at))
 	st.sizes.release(&m.waiting, Run{at, 1})
-	if c.order != nil {
-		m.dequeue(c, at)
-	}
+	m.changed(c)
 	c.dropped++
 	c.truncatedAt = st.dropped
 }
@@ -298,15 +284,13 @@ func (m *Machine) wake(c *cursor, limit int) (n int) {
 			return n
 		}
 		c.delayed.DeleteMin()
+		c.delayedPieces.mark(uint64(d.notBefore))
 		if d.offset < c.subscription.stream.dropped {
 			m.drop(c, d.offset)
 			continue
 		}
 		c.held.Remove(uint64(d.offset))
 		c.ready.Add(uint64(d.offset))
-		if c.order != nil {
-			c.arrange(c.order.of[d.offset])
-		}
 		m.touch(c)
 	}
 }

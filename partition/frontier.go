@@ -43,8 +43,8 @@ type arrival struct {
 	block *block.Block
 	first Offset
 	count uint32
-	// events with their sizes and keys, made when the first cursor takes some.
-	events sizedRun
+	// classes of its events' sizes, made when the first cursor takes some.
+	classes []sizeClass
 }
 
 // looked returns the cursor's frontier.
@@ -67,11 +67,12 @@ func (m *Machine) begin(c *cursor) {
 		st.pin(c, st.floor)
 	}
 	st.setTaker(c)
+	m.changed(c)
 }
 
 // setTaker keeps the list of cursors that get every event of each block.
 func (st *stream) setTaker(c *cursor) {
-	at, is := slices.BinarySearchFunc(st.takers, c, compareOrdinal)
+	at, is := slices.BinarySearchFunc(st.takers, c, func(a, b *cursor) int { return cmp.Compare(a.ordinal, b.ordinal) })
 	switch wanted := c.takes() && c.subscription.Pattern == ""; {
 	case wanted && !is:
 		st.takers = slices.Insert(st.takers, at, c)
@@ -79,8 +80,6 @@ func (st *stream) setTaker(c *cursor) {
 		st.takers = slices.Delete(st.takers, at, at+1)
 	}
 }
-
-func compareOrdinal(a, b *cursor) int { return cmp.Compare(a.ordinal, b.ordinal) }
 
 // offerAll offers a block to the cursors that want all of it.
 func (m *Machine) offerAll(st *stream, a *arrival) {
@@ -100,21 +99,28 @@ func (m *Machine) offer(c *cursor, a *arrival, words []uint64) {
 	if !c.takes() {
 		return
 	}
-	if m.crowded(c) || m.overlooks(c, a, words) {
+	if m.crowded(c) {
 		m.fallBehind(c, a.first)
 		return
 	}
-	if a.events.Count == 0 {
-		m.measure(a)
+	if a.classes == nil {
+		m.classes = sizesOf(m.classes[:0], a.block)
+		a.classes = m.classes
 	}
-	put := m.bring
+	into := c.ready
 	if c.reach == reachClosing {
-		put = m.addAhead
+		into = c.ahead
 	}
 	if words == nil {
-		put(c, a.events)
+		m.add(c, into, Run{a.first, a.count}, a.classes)
 	} else {
-		eachRow(words, func(from, n int) { put(c, a.events.part(uint32(from), uint32(n))) })
+		eachRow(words, func(from, n int) {
+			classes := a.classes
+			if len(classes) > 1 {
+				classes = classes[from : from+n]
+			}
+			m.add(c, into, Run{a.first + Offset(from), uint32(n)}, classes)
+		})
 	}
 	if c.reach == reachNear {
 		c.subscription.stream.pin(c, a.first)
@@ -122,35 +128,10 @@ func (m *Machine) offer(c *cursor, a *arrival, words []uint64) {
 	}
 }
 
-// measure looks up the sizes and keys of a block's events.
-func (m *Machine) measure(a *arrival) {
-	m.classes = sizesOf(m.classes[:0], a.block)
-	a.events = sizedRun{Run: Run{a.first, a.count}, Classes: m.classes}
-	if a.block.HasKeys() {
-		m.keys = m.keys[:0]
-		for i := range a.block.Len() {
-			m.keys = append(m.keys, a.block.KeyHash(i))
-		}
-		a.events.Keys = m.keys
-	}
-}
-
-// add makes a run of events ready that weren't in hand.
-func (m *Machine) add(c *cursor, r sizedRun) {
-	addRun(c.ready, r.Run)
-	c.subscription.stream.sizes.hold(&m.waiting, r.Run, r.Classes)
-	if c.order != nil {
-		m.enqueueRun(c, r)
-	}
-}
-
-// addAhead has a run of events wait ahead of the cursor's gap.
-func (m *Machine) addAhead(c *cursor, r sizedRun) {
-	addRun(c.ahead, r.Run)
-	c.subscription.stream.sizes.hold(&m.waiting, r.Run, r.Classes)
-	if c.order != nil {
-		c.order.keepAhead(r)
-	}
+// add puts a run of events that weren't in hand into one of the cursor's sets.
+func (m *Machine) add(c *cursor, into *offsetSet, r Run, classes []sizeClass) {
+	addRun(into, r)
+	c.subscription.stream.sizes.hold(&m.waiting, r, classes)
 }
 
 // eachRow calls f for the bits in a row that are set.
@@ -190,22 +171,15 @@ func (m *Machine) crowded(c *cursor) bool {
 func (m *Machine) fallBehind(c *cursor, first Offset) {
 	st := c.subscription.stream
 	if c.reach == reachClosing {
-		m.dropAhead(c) // it comes again, after the gap
+		m.letGo(c, c.ahead.Bitmap) // it comes again, after the gap
+		c.ahead.touch()
+		c.ahead = nil
 	} else {
 		c.frontier = first
 	}
 	c.reach, c.resume = reachFar, 0
 	st.pin(c, c.frontier)
 	m.touch(c)
-}
-
-// dropAhead lets go of what is ahead of a gap.
-func (m *Machine) dropAhead(c *cursor) {
-	m.letGo(c, c.ahead)
-	c.ahead = nil
-	if c.order != nil {
-		c.order.ahead = nil
-	}
 }
 
 // letGo says that the cursor has a set's events in hand no more.
@@ -220,7 +194,8 @@ func (m *Machine) letGo(c *cursor, set *roaring64.Bitmap) {
 // arrive makes a cursor near again: its frontier has reached the head, or what is ahead.
 func (m *Machine) arrive(c *cursor) {
 	if c.ahead != nil {
-		m.joinAhead(c)
+		c.ready.Or(c.ahead)
+		c.ahead = nil
 	}
 	c.reach, c.frontier, c.resume = reachNear, 0, 0
 	c.subscription.stream.setTaker(c)
@@ -229,7 +204,7 @@ func (m *Machine) arrive(c *cursor) {
 // closeUp has a far cursor take blocks from the next on, ahead of the gap that fills have yet to close.
 func (m *Machine) closeUp(c *cursor) {
 	st := c.subscription.stream
-	c.reach, c.resume, c.ahead = reachClosing, st.next, roaring64.New()
+	c.reach, c.resume, c.ahead = reachClosing, st.next, newOffsetSet(&c.eventPieces)
 	st.setTaker(c)
 }
 
@@ -244,7 +219,6 @@ func (m *Machine) giveUp(c *cursor, before Offset) Truncation {
 	if c.ahead != nil {
 		t.Dropped += m.dropBefore(c, c.ahead, before)
 	}
-	t.Dropped += m.unnote(c, 0, before)
 	if c.reach != reachNear && c.frontier < before {
 		t.Unread = uint64(before - c.frontier)
 		if c.reach == reachClosing && c.resume < before {
@@ -253,6 +227,7 @@ func (m *Machine) giveUp(c *cursor, before Offset) Truncation {
 		m.advance(c, before)
 	}
 	if t.Dropped+t.Unread > 0 {
+		m.changed(c)
 		c.dropped += t.Dropped
 		c.unread += t.Unread
 		c.truncatedAt = before
@@ -261,7 +236,7 @@ func (m *Machine) giveUp(c *cursor, before Offset) Truncation {
 }
 
 // dropBefore drops a set's events before an offset.
-func (m *Machine) dropBefore(c *cursor, set *roaring64.Bitmap, before Offset) (n uint64) {
+func (m *Machine) dropBefore(c *cursor, set *offsetSet, before Offset) (n uint64) {
 	if set.IsEmpty() || Offset(set.Minimum()) >= before {
 		return 0
 	}
@@ -270,9 +245,6 @@ func (m *Machine) dropBefore(c *cursor, set *roaring64.Bitmap, before Offset) (n
 	set.RemoveRange(0, uint64(before))
 	m.letGo(c, going)
 	n = going.GetCardinality()
-	if c.order != nil {
-		m.dropFromLines(c, going, set == c.ahead)
-	}
 	if len(c.tries) > 0 {
 		for it := going.Iterator(); it.HasNext(); {
 			delete(c.tries, Offset(it.Next()))
@@ -287,10 +259,11 @@ func (m *Machine) advance(c *cursor, to Offset) {
 	switch st := c.subscription.stream; {
 	case c.reach == reachClosing && to >= c.resume, to == st.next:
 		m.arrive(c)
-	case c.reach == reachFar && st.next-to <= closeEvents && m.mayClose(c):
+	case c.reach == reachFar && st.next-to <= closeEvents:
 		m.closeUp(c)
 	}
 	if len(c.subscription.past) > 0 {
+		m.changed(c.subscription)
 		c.subscription.forgetPatterns()
 	}
 	m.touch(c)
@@ -299,10 +272,10 @@ func (m *Machine) advance(c *cursor, to Offset) {
 // appetite returns how many events a far cursor's fills should bring: as many as its attached consumers may hold together, so that an ack finds the
 // next event waiting, less what waits.
 func (m *Machine) appetite(c *cursor) uint32 {
-	if c.reach == reachNear || m.leasable(c) == 0 || m.due.bytes > 2*m.delayedBytesMax {
+	if c.reach == reachNear || m.leasable(c) == 0 {
 		return 0
 	}
-	waits := c.assignable()
+	waits := c.ready.GetCardinality()
 	if waits > 0 && m.waiting.bytes() > m.waitingBytesMax {
 		return 0
 	}
@@ -315,5 +288,5 @@ func (m *Machine) appetite(c *cursor) uint32 {
 	if want = min(want, fillEventsMax); waits >= want {
 		return 0
 	}
-	return uint32(min(want-waits, m.lookAhead(c)))
+	return uint32(want - waits)
 }

@@ -2,6 +2,7 @@ package partition
 
 // lease is events of one cursor held until a deadline, by a session, or by whoever has the receipts.
 type lease struct {
+	mark
 	// id orders leases that end at the same time (P9).
 	id     uint64
 	cursor *cursor
@@ -112,6 +113,7 @@ func (m *Machine) grant(c *cursor, s *session, visibility Tick) *lease {
 	}
 	m.deadlines.ReplaceOrInsert(l)
 	c.leases.add(l)
+	m.changed(l)
 	return l
 }
 
@@ -140,10 +142,9 @@ func (m *Machine) dropIfEmpty(l *lease) {
 	if len(l.runs) > 0 {
 		return
 	}
-	if _, there := m.deadlines.Delete(l); !there {
-		return // it went with what was before its last event in line (order.go)
-	}
+	m.deadlines.Delete(l)
 	l.cursor.leases.remove(l)
+	m.ended(l)
 	if s := l.session; s != nil {
 		s.remove(l)
 	}
@@ -152,6 +153,7 @@ func (m *Machine) dropIfEmpty(l *lease) {
 // free takes a run that was cut out of a lease off the books of its session and its cursor. What becomes of its events is the caller's.
 func (m *Machine) free(l *lease, r Run) {
 	c := l.cursor
+	m.changed(l)
 	c.leased -= uint64(r.Count)
 	if s := l.session; s != nil {
 		s.heldBytes -= c.subscription.stream.bytesOf(r)
@@ -172,16 +174,11 @@ func (m *Machine) end(l *lease, why comeback) {
 	l.runs = nil
 	for _, r := range runs {
 		m.free(l, r.Run)
-		if l.cursor.order != nil {
-			m.failed = append(m.failed, failedRun{l.cursor, r})
-			continue
-		}
 		for at := r.First; at < r.end(); at++ {
 			m.giveBack(l.cursor, at, r.Attempt, why)
 		}
 	}
 	m.dropIfEmpty(l)
-	m.breakLines(why)
 }
 
 // expire ends the leases whose deadline has passed (P4: none before), at most so many events at a time (P10: the rest is due at once). One

@@ -3,7 +3,6 @@ package partition
 import (
 	"fmt"
 
-	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/google/btree"
 
 	"github.com/freshet-mq/freshet/proto/block"
@@ -14,6 +13,11 @@ import (
 // All of it is memory, and each part is bounded: subscriptions, members, sessions, producers and the events that cursors have in hand by limits.go,
 // references to blocks by what the log may hold, at 48 bytes for so much of it as refs.go says.
 type Machine struct {
+	mark
+	changes changes
+	// shifts are usualShifts; tests make them small.
+	shifts shifts
+
 	applied Index
 	term    Term
 	clock   Tick
@@ -29,10 +33,8 @@ type Machine struct {
 	deadlines *btree.BTreeG[*lease]
 	delays    *btree.BTreeG[cursorDelay]
 
-	lastCursor, lastLease uint64
+	lastStream, lastSubscription, lastCursor, lastSession, lastLease uint64
 	// leasedMax is LeasedMax, deadMax DeadLettersMax, nearEventsMax NearEventsMax, waitingBytesMax WaitingBytesMax; tests make them small.
-	// lookAheadMax is LookAheadMax, delayedBytesMax DelayedBytesMax.
-	lookAheadMax, delayedBytesMax                      uint64
 	leasedMax, deadMax, nearEventsMax, waitingBytesMax uint64
 	// trimEvery is how many entries pass between two looks at what is still kept; tests look always.
 	trimEvery Index
@@ -52,25 +54,17 @@ type Machine struct {
 	// expired counts events whose lease ran out, for metrics.
 	expired uint64
 
-	// due has the events whose deliver-at lies ahead.
-	due dueTable
-	// breaking numbers the failures that broke lines of ordered queues, and failed has the events of the one at hand.
-	breaking uint64
-	failed   []failedRun
-
 	// dirty cursors of the entry that is being applied, and what was just taken from one: used again for each.
 	dirty []*cursor
 	taken []Run
 	// classes of the sizes of the block that is being stored.
 	classes []sizeClass
-	keys    []uint64
-	// picked events of ordered queues.
-	picked []Offset
 }
 
 // NewMachine returns a partition in which nothing has happened.
 func NewMachine() *Machine {
-	return &Machine{
+	m := &Machine{
+		shifts:        usualShifts,
 		streams:       map[StreamID]*stream{},
 		subscriptions: map[SubscriptionID]*subscription{},
 		sessions:      map[SessionID]*session{},
@@ -80,8 +74,6 @@ func NewMachine() *Machine {
 		trimEvery:     trimEvery,
 		dismantleMax:  dismantleMax,
 		nearEventsMax: NearEventsMax, waitingBytesMax: WaitingBytesMax,
-		lookAheadMax: LookAheadMax, delayedBytesMax: DelayedBytesMax,
-		due:       newDueTable(),
 		kept:      btree.NewG(btreeDegree, keptLess),
 		aging:     btree.NewG(btreeDegree, agingLess),
 		deadlines: btree.NewG(btreeDegree, leaseLess),
@@ -89,6 +81,8 @@ func NewMachine() *Machine {
 		leaving:   btree.NewG(btreeDegree, byOrdinal),
 		idle:      btree.NewG(btreeDegree, idleLess),
 	}
+	m.producers.changes = &m.changes
+	return m
 }
 
 // Apply applies one committed entry. An error means that the entry can't be what a leader proposed, or that it comes out of order; the replica
@@ -115,7 +109,6 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	m.expire()
 	m.expireMembers(fx)
 	m.dismantle()
-	m.fallDue()
 	if index%m.trimEvery == 0 {
 		m.trim(fx) // a cursor may lose events, so before they are assigned
 	}
@@ -194,10 +187,12 @@ func (m *Machine) putStream(s streamSection) Result {
 		if len(m.streams) >= StreamsMax {
 			return Result{Refused: RefusedTooMany}
 		}
-		st = &stream{id: s.Stream, undue: roaring64.New()}
+		m.lastStream++
+		st = m.newStream(s.Stream, m.lastStream)
 		m.streams[s.Stream] = st
 		m.streamOrder = append(m.streamOrder, st)
 	}
+	m.changed(st)
 	if s.Retention != nil {
 		st.retention = *s.Retention
 		m.stale(st)
@@ -213,11 +208,11 @@ func (m *Machine) store(s blockSection, position uint32, fx *Effects) (Result, e
 	}
 	b, res := m.admit(st, &s)
 	if res != nil {
+		m.changed(st)
 		st.refDue = true // reading on from the last reference would take this section for a stored block
 		return *res, nil
 	}
 	a := arrival{block: &b, first: st.next, count: uint32(b.Len())}
-	m.postpone(st, &a)
 	m.offerAll(st, &a)
 	err := eachMatched(s.Matches, b.Len(), func(hit matched) {
 		if sub, _ := st.subscription(hit.Subscription); sub != nil && sub.Pattern != "" {
@@ -250,13 +245,10 @@ func (m *Machine) admit(st *stream, s *blockSection) (block.Block, *Result) {
 	if res, ok := m.producers.check(st.id, b.Producer()); !ok {
 		return b, &res
 	}
-	if m.due.bytes >= m.delayedBytesMax && m.isLater(&b) {
-		return b, &Result{Refused: RefusedDelayed}
-	}
 	return b, nil
 }
 
-// NextDeadline returns when the next lease ends or the next event is ready that was delayed or is to be delivered later, by the partition clock; false when nothing waits for time.
+// NextDeadline returns when the next lease ends or the next delayed event is ready, by the partition clock; false when nothing waits for time.
 func (m *Machine) NextDeadline() (Tick, bool) {
 	if m.leaving.Len() > 0 { // the next step of dismantling is due
 		return m.clock, true
@@ -267,9 +259,6 @@ func (m *Machine) NextDeadline() (Tick, bool) {
 	}
 	if d, some := m.delays.Min(); some && (!ok || d.notBefore < next) {
 		next, ok = d.notBefore, true
-	}
-	if at, some := m.due.next(); some && (!ok || m.tickOf(at) < next) {
-		next, ok = m.tickOf(at), true
 	}
 	return next, ok
 }

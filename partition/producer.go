@@ -17,13 +17,15 @@ type producerKey struct {
 // Sequences within an epoch are 1, 2, 3, ... A producer that isn't known and doesn't begin at 1 has been forgotten: whether its
 // block was stored can't be told, and it is refused rather than perhaps stored twice.
 type producer struct {
+	mark
 	key   producerKey
 	epoch uint32
 	last  uint64
 	// answers to the last blocks, by ascending sequence and without gaps.
 	answers []producerAnswer
-	// element in the order of use.
-	element *list.Element
+	// element in the order of use; used is the number of its last use, and ordinal its place among the producers there ever were.
+	element       *list.Element
+	used, ordinal uint64
 }
 
 // producerAnswer is where a block went.
@@ -37,6 +39,9 @@ type producers struct {
 	byKey map[producerKey]*producer
 	// order from the most to the least recently used. It is walked, the map never is (P9).
 	order *list.List
+	// lastUse and lastOrdinal were given last.
+	lastUse, lastOrdinal uint64
+	changes              *changes
 }
 
 func newProducers() producers {
@@ -62,7 +67,7 @@ func (ps *producers) check(st StreamID, p block.Producer) (Result, bool) {
 	case p.Sequence > known.last:
 		return Result{Refused: RefusedSequence, Sequence: known.last + 1}, false
 	}
-	ps.order.MoveToFront(known.element)
+	ps.use(known)
 	back := known.last - p.Sequence
 	if p.Sequence == 0 || back >= uint64(len(known.answers)) {
 		return Result{Refused: RefusedExpired, Sequence: known.last + 1}, false
@@ -90,14 +95,25 @@ func (ps *producers) stored(st StreamID, p block.Producer, first Offset, count u
 		known.answers = append(known.answers[:0], known.answers[1:]...)
 	}
 	known.answers = append(known.answers, producerAnswer{first, count})
-	ps.order.MoveToFront(known.element)
+	ps.use(known)
+}
+
+// use makes a producer the one that was used last.
+func (ps *producers) use(p *producer) {
+	ps.lastUse++
+	p.used = ps.lastUse
+	ps.order.MoveToFront(p.element)
+	ps.changes.add(p)
 }
 
 func (ps *producers) add(p *producer) {
 	if len(ps.byKey) >= ProducersMax {
 		oldest := ps.order.Remove(ps.order.Back()).(*producer) //nolint:forcetypeassert // the list holds nothing else
 		delete(ps.byKey, oldest.key)
+		ps.changes.drop(oldest)
 	}
+	ps.lastOrdinal++
+	p.ordinal = ps.lastOrdinal
 	p.element = ps.order.PushFront(p)
 	ps.byKey[p.key] = p
 }

@@ -37,6 +37,7 @@ const (
 // refer notes where the stream's next block is, if a reference is due, and counts its bytes.
 func (st *stream) refer(m *Machine, position uint32, bytes int) {
 	if st.refIsDue(m) {
+		st.refPieces.mark(uint64(st.next))
 		st.refs = append(st.refs, blockRef{
 			first: st.next, index: m.applied, section: position, stored: m.wall, prior: st.lastStored, bytes: st.bytes,
 		})
@@ -65,6 +66,9 @@ func (st *stream) refAt(at Offset) int {
 // dropRefs forgets references to what lies wholly before the floor, but for the most recent ones.
 func (st *stream) dropRefs() {
 	n := max(0, min(st.refAt(st.floor), len(st.refs)-recentRefs))
+	for i := range n {
+		st.refPieces.mark(uint64(st.refs[i].first))
+	}
 	switch {
 	case n == 0:
 	case n > len(st.refs)/2: // give the memory back

@@ -20,6 +20,7 @@ func (m *Machine) remove(s removeSection, fx *Effects) Result {
 	}
 	if s.Subscription == 0 {
 		st.leaving = true
+		m.changed(st)
 		for _, sub := range slices.Clone(st.subscriptions) {
 			m.removeSubscription(sub, fx)
 		}
@@ -30,6 +31,7 @@ func (m *Machine) remove(s removeSection, fx *Effects) Result {
 	sub, _ := st.subscription(s.Subscription)
 	if s.Member == "" {
 		st.setVersion++
+		m.changed(st)
 		if sub != nil {
 			m.removeSubscription(sub, fx)
 		}
@@ -41,6 +43,7 @@ func (m *Machine) remove(s removeSection, fx *Effects) Result {
 
 func (m *Machine) removeSubscription(sub *subscription, fx *Effects) {
 	sub.leaving = true
+	m.changed(sub)
 	for _, c := range sub.cursors {
 		m.leave(c, fx)
 	}
@@ -58,9 +61,8 @@ func (m *Machine) leave(c *cursor, fx *Effects) {
 	}
 	fx.Gone.Cursors = append(fx.Gone.Cursors, c.id())
 	m.unrest(c)
-	m.forgetOrder(c)
-	m.forgetLater(c)
 	c.leaving = true
+	m.changed(c)
 	st := c.subscription.stream
 	st.setTaker(c)
 	m.stale(st) // nothing is kept for it any more
@@ -89,6 +91,11 @@ func (m *Machine) strip(c *cursor, left int) int {
 	release := func(r Run) {
 		c.held.RemoveRange(uint64(r.First), uint64(r.end()))
 		sizes.release(&m.waiting, r)
+		if len(c.tries) > 0 {
+			for at := r.First; at < r.end(); at++ {
+				delete(c.tries, at)
+			}
+		}
 	}
 	for ; left > 0 && c.leases.first != nil; left-- {
 		l := c.leases.first
@@ -106,6 +113,7 @@ func (m *Machine) strip(c *cursor, left int) int {
 		if !ok {
 			break
 		}
+		c.delayedPieces.mark(uint64(d.notBefore))
 		m.delays.Delete(cursorDelay{notBefore: d.notBefore, ordinal: c.ordinal})
 		release(Run{d.offset, 1})
 	}
@@ -117,7 +125,6 @@ func (m *Machine) strip(c *cursor, left int) int {
 	}
 	if c.ahead != nil && left > 0 { // bounded as ready is; taken over first, so that the loop above does it
 		c.ready, c.ahead = c.ahead, nil
-		c.reach, c.frontier, c.resume = reachNear, 0, 0 // there is no gap any more, whatever the next entry finds
 		return m.strip(c, left)
 	}
 	return max(left, 0)
@@ -129,6 +136,7 @@ func (m *Machine) dropCursor(c *cursor) {
 	if c.pinned {
 		st.pins.Delete(pin{c.pinnedAt, c})
 	}
+	m.ended(c)
 	sub.cursors = slices.DeleteFunc(sub.cursors, func(other *cursor) bool { return other == c })
 	m.dropSubscription(sub)
 }
@@ -143,6 +151,7 @@ func (m *Machine) dropSubscription(sub *subscription) {
 		st.subscriptions = slices.Delete(st.subscriptions, at, at+1)
 	}
 	delete(m.subscriptions, sub.ID)
+	m.ended(sub)
 	m.dropStream(st)
 }
 
@@ -152,7 +161,6 @@ func (m *Machine) dropStream(st *stream) {
 	if !st.leaving || len(st.subscriptions) > 0 || m.streams[st.id] != st {
 		return
 	}
-	m.due.removeStream(st)
 	if st.keeps != 0 {
 		m.kept.Delete(kept{st.keeps, st})
 	}
@@ -163,4 +171,5 @@ func (m *Machine) dropStream(st *stream) {
 	m.staleStreams = slices.DeleteFunc(m.staleStreams, other)
 	m.streamOrder = slices.DeleteFunc(m.streamOrder, other)
 	delete(m.streams, st.id)
+	m.ended(st)
 }

@@ -1,7 +1,6 @@
 package partition
 
 import (
-	"bytes"
 	"fmt"
 	"iter"
 	"sync"
@@ -39,30 +38,18 @@ func (r *replica) Apply(e raftlog.Entry) any {
 	return fx
 }
 
-// snapshotKey is the key of the one record that the state is in.
-const snapshotKey = "partition"
-
-// Snapshot encodes the state, all of it in one record. It holds the apply goroutine for as long as that takes.
-func (r *replica) Snapshot(bool) ([]raftlog.Record, error) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return []raftlog.Record{{Key: []byte(snapshotKey), Value: r.mu.machine.Snapshot()}}, nil
+// Snapshot encodes what changed, or all. It holds the apply goroutine for as long as that takes.
+func (r *replica) Snapshot(whole bool) ([]raftlog.Record, error) {
+	r.mu.Lock() // what it returns isn't a change any more
+	defer r.mu.Unlock()
+	return r.mu.machine.Checkpoint(whole), nil
 }
 
 // Restore replaces the state by a snapshot's; without a record it is that of a new partition.
 func (r *replica) Restore(records iter.Seq2[raftlog.Record, error]) error {
-	m := NewMachine()
-	for record, err := range records {
-		if err != nil {
-			return err
-		}
-		if string(record.Key) != snapshotKey {
-			return fmt.Errorf("restoring the partition: found a record %q, expected %q alone", record.Key, snapshotKey)
-		}
-		// Restore may keep the bytes, and the log's are valid until the next step.
-		if m, err = Restore(bytes.Clone(record.Value)); err != nil {
-			return fmt.Errorf("restoring the partition: %w", err)
-		}
+	m, err := RestoreRecords(records)
+	if err != nil {
+		return fmt.Errorf("restoring the partition: %w", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

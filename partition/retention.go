@@ -153,6 +153,7 @@ func (st *stream) holder() (at Offset, holder *cursor) {
 
 // stale has a stream's floor looked at when it is next time for that.
 func (m *Machine) stale(st *stream) {
+	m.changed(st)
 	if !st.stale {
 		st.stale = true
 		m.staleStreams = append(m.staleStreams, st)
@@ -188,6 +189,7 @@ func (m *Machine) trimStream(st *stream, fx *Effects) {
 		}
 		floor = min(floor, boundary)
 	}
+	m.changed(st)
 	st.floor = max(st.floor, floor)
 	st.dropRefs()
 	m.keep(st)
@@ -197,7 +199,6 @@ func (m *Machine) trimStream(st *stream, fx *Effects) {
 // truncate has every cursor that still needs events before the boundary give them up (P2: and say so).
 func (m *Machine) truncate(st *stream, boundary Offset, fx *Effects) {
 	st.dropped = max(st.dropped, boundary)
-	st.undue.RemoveRange(0, uint64(boundary))
 	if st.pins == nil {
 		return
 	}

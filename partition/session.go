@@ -16,7 +16,10 @@ import (
 //
 // A session says which deliveries it got, with whatever else it says. A lease that ends before it has is no attempt (P7).
 type session struct {
-	id         SessionID
+	mark
+	id SessionID
+	// ordinal is its place among the sessions there ever were.
+	ordinal    uint64
 	cursor     *cursor
 	connection ConnectionID
 	// term in which it attached. It is given events only in that term, so an election detaches everybody at no cost.
@@ -37,8 +40,6 @@ type session struct {
 	received     uint64
 	// leases by ascending delivery and id (P9: also after a restore).
 	leases []*lease
-	// more has the lines of an ordered queue of which the session holds events and may have the next.
-	more lineHeap
 
 	// settled is the sequence of the last Settle, and answer what it lost: a repeated one is answered from here.
 	settled uint64
@@ -80,13 +81,15 @@ func (m *Machine) attach(a attachSection) Result {
 		if refused != Done {
 			return Result{Refused: refused}
 		}
-		s = &session{id: a.Session, cursor: c}
+		m.lastSession++
+		s = &session{id: a.Session, ordinal: m.lastSession, cursor: c}
 		m.sessions[s.id] = s
 		c.sessions = append(c.sessions, s)
 		m.used(c)
 	} else if s.cursor.id() != a.Cursor {
 		return Result{Refused: RefusedSession}
 	}
+	m.changed(s)
 	s.connection, s.term, s.attached = a.Connection, m.term, true
 	s.creditEvents, s.creditBytes = a.CreditEvents, a.CreditBytes
 	s.visibility = a.VisibilityOwn
@@ -128,6 +131,7 @@ func (m *Machine) detach(d detachSection) Result {
 	if s == nil || s.connection != d.Connection {
 		return Result{Refused: RefusedSession}
 	}
+	m.changed(s)
 	s.attached = false
 	if d.Away {
 		m.forget(s)
@@ -140,6 +144,7 @@ func (m *Machine) credit(c creditSection) Result {
 	if s == nil || s.connection != c.Connection {
 		return Result{Refused: RefusedSession}
 	}
+	m.changed(s)
 	s.creditEvents, s.creditBytes = c.Events, c.Bytes
 	m.touch(s.cursor)
 	return Result{}
@@ -169,12 +174,13 @@ func (m *Machine) closeSession(c closeSection) Result {
 // forget removes a session. Leases that it still has run to their deadlines, owned by nobody (P4).
 func (m *Machine) forget(s *session) {
 	for _, l := range s.leases {
+		m.changed(l)
 		l.unreceived = l.delivery > s.received
 		l.session = nil
 	}
 	s.leases = nil
-	s.more.clear()
 	delete(m.sessions, s.id)
+	m.ended(s)
 	c := s.cursor
 	c.sessions = slices.DeleteFunc(c.sessions, func(other *session) bool { return other == s })
 	if len(c.sessions) == 0 {

@@ -12,6 +12,7 @@ func (m *Machine) settle(sec settleSection) Result {
 	if s == nil {
 		return Result{Refused: RefusedSession}
 	}
+	m.changed(s)
 	s.arrived(sec.Received)
 	switch sec.Sequence {
 	case s.settled:
@@ -60,7 +61,6 @@ func (m *Machine) decide(s *session, dec Decision, want Leased, lost func(Leased
 		m.dropIfEmpty(l)
 	}
 	missing = append(missing, twice...)
-	m.breakLines(dec.comeback())
 	if len(missing) > 0 {
 		lost(Leased{Delivery: want.Delivery, Runs: missing})
 	}
@@ -121,12 +121,12 @@ func (m *Machine) decideOn(l *lease, dec Decision, visibility Tick, runs []Run, 
 			m.ack(l.cursor, part.Run)
 		case VerbRelease:
 			m.free(l, part.Run)
-			if l.cursor.order != nil {
-				m.failed = append(m.failed, failedRun{l.cursor, part}) // the caller goes on with them when it has cut out all
-				return
+			why := comeback{kind: comebackCounted, reason: DeadReleased, detail: dec.Reason, after: dec.After}
+			if dec.Unstarted {
+				why.kind = comebackUncounted
 			}
 			for at := part.First; at < part.end(); at++ {
-				m.giveBack(l.cursor, at, part.Attempt, dec.comeback())
+				m.giveBack(l.cursor, at, part.Attempt, why)
 			}
 		case VerbReject:
 			m.free(l, part.Run)
@@ -142,21 +142,9 @@ func (m *Machine) decideOn(l *lease, dec Decision, visibility Tick, runs []Run, 
 	}
 }
 
-// comeback is why an event comes back that is released.
-func (dec *Decision) comeback() comeback {
-	why := comeback{kind: comebackCounted, reason: DeadReleased, detail: dec.Reason, after: dec.After}
-	if dec.Unstarted {
-		why.kind = comebackUncounted
-	}
-	return why
-}
-
 // ack settles events: no set of the cursor has them any more (P5).
 func (m *Machine) ack(c *cursor, r Run) {
 	removeRun(c.held, r)
-	if c.order != nil {
-		m.dequeueRun(c, r)
-	}
 	c.subscription.stream.sizes.release(&m.waiting, r)
 	if len(c.tries) > 0 {
 		for at := r.First; at < r.end(); at++ {
@@ -180,6 +168,7 @@ func (m *Machine) extend(l *lease, by Tick) {
 	m.deadlines.Delete(l)
 	l.deadline = min(m.clock.deadlineAfter(by), l.began.deadlineAfter(leaseTicksMax))
 	m.deadlines.ReplaceOrInsert(l)
+	m.changed(l)
 }
 
 // extendPart moves the deadline of runs that were just cut out of a lease: they go into one of their own, of the same delivery and epoch.
@@ -192,9 +181,9 @@ func (m *Machine) extendPart(l *lease, runs []EventRun, by, visibility Tick) {
 		m.extend(l, by)
 		return
 	}
+	m.changed(l)
 	part := m.grant(l.cursor, l.session, by)
 	part.delivery, part.epoch, part.began, part.runs = l.delivery, l.epoch, l.began, runs
-	l.cursor.moved(runs, part)
 	m.extend(part, by)
 	if s := l.session; s != nil {
 		s.insert(part)
@@ -213,7 +202,6 @@ func (m *Machine) returnTaken(sec returnSection) Result {
 		m.decideOn(l, sec.Decision, l.cursor.subscription.Visibility, []Run{{r.Offset, 1}}, func(Run) {})
 		m.dropIfEmpty(l)
 	}
-	m.breakLines(sec.Decision.comeback())
 	return res
 }
 

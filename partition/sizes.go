@@ -55,6 +55,7 @@ type sizeTable struct {
 	last    *sizeChunk
 	lastKey uint64
 	spare   *sizeChunk
+	pieces  pieces
 }
 
 const sizeChunkEvents = 1_024
@@ -76,16 +77,12 @@ type waiting struct {
 	events uint64
 	// sizes is the bytes of all size tables.
 	sizes uint64
-	// keyed events are in lines of ordered queues.
-	keyed uint64
 }
 
 // waitingEventBytes is what an event in hand takes of a bitmap at most.
 const waitingEventBytes = 2
 
-func (w *waiting) bytes() uint64 {
-	return w.events*waitingEventBytes + w.sizes + w.keyed*keyedEventBytes
-}
+func (w *waiting) bytes() uint64 { return w.events*waitingEventBytes + w.sizes }
 
 func (t *sizeTable) chunk(key uint64) *sizeChunk {
 	if t.last != nil && t.lastKey == key {
@@ -114,7 +111,9 @@ func (t *sizeTable) hold(w *waiting, r Run, classes []sizeClass) {
 			c = t.add(w, key, part[0])
 		}
 		c.refs += uint64(n)
-		c.put(w, at, n, part)
+		if c.put(w, at, n, part) {
+			t.pieces.mark(key)
+		}
 		r.First += Offset(n)
 		r.Count -= uint32(n)
 	}
@@ -131,20 +130,21 @@ func (t *sizeTable) add(w *waiting, key uint64, class sizeClass) *sizeChunk {
 		t.chunks = map[uint64]*sizeChunk{}
 	}
 	t.chunks[key] = c
+	t.pieces.mark(key)
 	t.last, t.lastKey = c, key
 	w.sizes += sizeChunkBytes
 	return c
 }
 
-// put notes the classes of n events.
-func (c *sizeChunk) put(w *waiting, at, n int, classes []sizeClass) {
+// put notes the classes of n events, and tells whether they weren't known already.
+func (c *sizeChunk) put(w *waiting, at, n int, classes []sizeClass) bool {
 	if c.sizes == nil {
 		same := true
 		for _, class := range classes {
 			same = same && class == c.class
 		}
 		if same {
-			return
+			return false
 		}
 		c.sizes = make([]sizeClass, sizeChunkEvents)
 		for i := range c.sizes {
@@ -154,11 +154,12 @@ func (c *sizeChunk) put(w *waiting, at, n int, classes []sizeClass) {
 	}
 	if len(classes) > 1 {
 		copy(c.sizes[at:at+n], classes)
-		return
+		return true
 	}
 	for i := range n {
 		c.sizes[at+i] = classes[0]
 	}
+	return true
 }
 
 // recount says that one more cursor has a run's events in hand, whose sizes are known already.
@@ -182,6 +183,7 @@ func (t *sizeTable) release(w *waiting, r Run) {
 		if c.refs -= uint64(n); c.refs == 0 {
 			w.sizes -= sizeChunkBytes + uint64(len(c.sizes))
 			delete(t.chunks, key)
+			t.pieces.mark(key)
 			t.last, t.spare = nil, c
 		}
 		r.First += Offset(n)

@@ -1,92 +1,69 @@
 package partition
 
 import (
-	"cmp"
 	"encoding/binary"
 	"fmt"
-	"slices"
+	"iter"
+
+	"github.com/freshet-mq/freshet/raftlog"
 )
 
-// A snapshot is the whole state of a machine, by which a replica starts again without the entries before. Numbers are varints, lists
-// begin with their length:
+// A checkpoint is the state of a machine as a set of records, by which a replica starts again without the entries before. Keys are drawn in
+// changes.go. Values, whose numbers are varints and whose lists begin with their length:
 //
-//	'F' 'P' version
-//	applied, term, clock, wall, last cursor, last lease, expired, log bytes
-//	streams:    id, next, floor, dropped, bytes, last stored, log at the last reference, set version, reference due, leaving,
-//	            retention
-//	            references:     first, index, section, stored, prior, bytes
-//	            size chunks:    number, class, classes
-//	            subscriptions:  config, leaving, past patterns
-//	                cursors:    member, ordinal, turn, leaving, used, reach, frontier, resume, what it lost, ready, held, ahead, later, tries, dead,
-//	                            delayed; in an ordered queue also: stalls, late rows, keys of what is ready or held, keys of what is ahead
-//	due:        exact buckets, then buckets of an hour: time, stream, rows
-//	sessions in the order of their cursors, then leases in the order of their deadlines, then producers, the least recently used first
+//	machine 0              version, applied, term, clock, wall, expired, log bytes; the last number given of streams, subscriptions, cursors, leases,
+//	                       sessions, producers and their uses
+//	stream age             id, next, floor, dropped, bytes, last stored, log at the last reference, set version, reference due, leaving,
+//	                       retention
+//	  references first     first, index, section, stored, prior, bytes; of those that begin in 1,024 offsets
+//	  sizes chunk          class, classes; of 1,024 offsets
+//	subscription ordinal   config, leaving, past patterns
+//	cursor ordinal         subscription, member, turn, leaving, used, reach, frontier, resume, what it lost
+//	  events offset        ready, held, ahead as runs; tries; of 16,384 offsets
+//	  delayed time         offsets that are ready at a time
+//	  dead offset          dead letters of 256 offsets
+//	session ordinal        id, cursor, ...
+//	lease id               cursor, session, ...
+//	producer ordinal       stream, id, when it was last used, answers
+//
+// What follows from the rest isn't written: who has how much in hand, orders by time and by need, lists of those who want all events.
 const (
 	snapshotMagic0  = 'F'
 	snapshotMagic1  = 'P'
 	snapshotVersion = 1
 )
 
-// Snapshot returns the machine's state. Two machines that applied the same entries return the same bytes (P9).
+// shifts say how many offsets a piece is of: 1 << so many.
+type shifts struct{ refs, events, dead uint8 }
+
+// usualShifts are for pieces that are written anew in a moment when one thing in them changes, and of which a million events take a hundred. A dead
+// letter may have a few hundred bytes.
+var usualShifts = shifts{refs: 10, events: 14, dead: 8}
+
+// Checkpoint returns a record of each thing that changed since the last Checkpoint or Restore, one without a value where it is gone; or of everything,
+// in the order of the keys. Applied to what was returned before they give the same set of records, always: those of the whole state.
+func (m *Machine) Checkpoint(whole bool) []raftlog.Record {
+	if !whole {
+		m.changed(m)
+		return m.changes.take()
+	}
+	records := m.records()
+	m.saved()
+	return records
+}
+
+// Snapshot returns the whole state in one piece: length and bytes of each record's key and value, in the order of the keys. Two machines that applied
+// the same entries return the same bytes (P9). It changes nothing, so what the next Checkpoint returns is the same with it and without.
 func (m *Machine) Snapshot() []byte {
 	b := []byte{snapshotMagic0, snapshotMagic1, snapshotVersion}
-	for _, v := range []uint64{
-		uint64(m.applied), uint64(m.term), uint64(m.clock), uint64(m.wall), m.lastCursor, m.lastLease, m.expired,
-		m.logBytes,
-	} {
-		b = binary.AppendUvarint(b, v)
-	}
-	var sessions []*session
-	b = binary.AppendUvarint(b, uint64(len(m.streamOrder)))
-	for _, st := range m.streamOrder {
-		b = st.appendTo(b)
-		for _, sub := range st.subscriptions {
-			for _, c := range sub.cursors {
-				sessions = append(sessions, c.sessions...)
-			}
-		}
-	}
-	b = m.due.appendTo(b)
-	b = binary.AppendUvarint(b, uint64(len(sessions)))
-	for _, s := range sessions {
-		b = s.appendTo(b)
-	}
-	b = binary.AppendUvarint(b, uint64(m.deadlines.Len()))
-	m.deadlines.Ascend(func(l *lease) bool {
-		b = l.appendTo(b)
-		return true
-	})
-	b = binary.AppendUvarint(b, uint64(m.producers.order.Len()))
-	for e := m.producers.order.Back(); e != nil; e = e.Prev() {
-		b = e.Value.(*producer).appendTo(b) //nolint:forcetypeassert // the list holds nothing else
+	for _, r := range m.records() {
+		b = appendString(b, r.Key)
+		b = appendString(b, r.Value)
 	}
 	return b
 }
 
-// restoreOrders puts into order what follows from the rest: each cursor's leases, what is leaving, and members that nobody is attached to.
-func (m *Machine) restoreOrders() {
-	var leases []*lease
-	m.deadlines.Ascend(func(l *lease) bool {
-		leases = append(leases, l)
-		return true
-	})
-	slices.SortFunc(leases, func(a, b *lease) int { return cmp.Compare(a.id, b.id) })
-	for _, l := range leases {
-		l.cursor.leases.add(l)
-	}
-	for _, st := range m.streamOrder {
-		for _, sub := range st.subscriptions {
-			for _, c := range sub.cursors {
-				if c.leaving {
-					m.leaving.ReplaceOrInsert(c)
-				}
-				m.rest(c)
-			}
-		}
-	}
-}
-
-// Restore returns the machine that a snapshot is of.
+// Restore returns the machine that a Snapshot is of.
 func Restore(snapshot []byte) (*Machine, error) {
 	if len(snapshot) < 3 || snapshot[0] != snapshotMagic0 || snapshot[1] != snapshotMagic1 {
 		return nil, fmt.Errorf("%w: a snapshot of %d bytes doesn't begin with 'F' 'P'", ErrCorrupt, len(snapshot))
@@ -94,28 +71,159 @@ func Restore(snapshot []byte) (*Machine, error) {
 	if v := snapshot[2]; v != snapshotVersion {
 		return nil, fmt.Errorf("%w: snapshot version %d, known is %d", ErrCorrupt, v, snapshotVersion)
 	}
-	m := NewMachine()
-	d := &decoder{b: snapshot[3:]}
-	m.applied, m.term = Index(d.uvarint("applied")), Term(d.uvarint("term"))
-	m.clock, m.wall = Tick(d.uvarint("clock")), Wall(d.uvarint("wall"))
-	m.lastCursor, m.lastLease, m.expired = d.uvarint("last cursor"), d.uvarint("last lease"), d.uvarint("expired")
-	m.logBytes = d.uvarint("log bytes")
-	for range d.count("streams") {
-		m.restoreStream(d)
+	return RestoreRecords(func(yield func(raftlog.Record, error) bool) {
+		for d := (decoder{b: snapshot[3:]}); len(d.b) > 0; {
+			r := raftlog.Record{Key: d.bytes("key"), Value: d.bytes("value")}
+			if !yield(r, d.err) {
+				return
+			}
+		}
+	})
+}
+
+// RestoreRecords returns the machine that a checkpoint's records are of, which come in the order of their keys. It keeps none of their bytes. Of no
+// records it makes a new partition.
+func RestoreRecords(records iter.Seq2[raftlog.Record, error]) (*Machine, error) {
+	return NewMachine().restore(records)
+}
+
+// restore makes a new machine one that a checkpoint's records are of.
+func (m *Machine) restore(records iter.Seq2[raftlog.Record, error]) (*Machine, error) {
+	r := restorer{m: m, cursors: map[uint64]*cursor{}, sessions: map[uint64]*session{}, streams: map[uint64]*stream{}}
+	for record, err := range records {
+		if err != nil {
+			return nil, err
+		}
+		d := decoder{b: record.Value}
+		r.record(record.Key, &d)
+		if err := d.done("its record"); err != nil {
+			return nil, fmt.Errorf("restoring %x: %w", record.Key, err)
+		}
 	}
-	m.restoreDue(d)
-	for range d.count("sessions") {
-		m.restoreSession(d)
+	return r.finish()
+}
+
+// restorer puts a machine together.
+type restorer struct {
+	m        *Machine
+	streams  map[uint64]*stream // by age
+	cursors  map[uint64]*cursor // by ordinal
+	sessions map[uint64]*session
+
+	begun     bool
+	last      []byte
+	producers []*producer
+	// mistake that only shows when everything is there.
+	mistake decoder
+}
+
+// record restores one.
+func (r *restorer) record(key []byte, d *decoder) {
+	k := decoder{b: key}
+	kind := recordKind(k.byte("kind"))
+	number, piece := k.fixed("number"), uint64(0)
+	if len(k.b) > 0 {
+		piece = k.fixed("piece")
 	}
-	for range d.count("leases") {
-		m.restoreLease(d)
+	if k.done("key") != nil || string(r.last) >= string(key) || r.begun == (kind == recordMachine) {
+		d.fail("a key out of place")
+		return
 	}
-	m.restoreOrders()
-	for range d.count("producers") {
-		m.producers.restore(d)
+	r.last, r.begun = append(r.last[:0], key...), true
+	switch kind {
+	case recordMachine:
+		r.machine(d)
+	case recordStream:
+		r.stream(number, d)
+	case recordRefs:
+		r.refs(r.streams[number], piece, d)
+	case recordSizes:
+		r.sizes(r.streams[number], piece, d)
+	case recordSubscription:
+		r.subscription(number, d)
+	case recordCursor:
+		r.cursor(number, d)
+	case recordEvents:
+		r.events(r.cursors[number], piece, d)
+	case recordDelayed:
+		r.delayed(r.cursors[number], piece, d)
+	case recordDead:
+		r.dead(r.cursors[number], piece, d)
+	case recordSession:
+		r.session(number, d)
+	case recordLease:
+		r.lease(number, d)
+	case recordProducer:
+		r.producer(number, d)
+	default:
+		d.fail("this release doesn't know the kind of record")
 	}
-	if err := d.done("snapshot"); err != nil {
+}
+
+// finish derives what isn't recorded.
+func (r *restorer) finish() (*Machine, error) {
+	if !r.begun {
+		return r.m, nil
+	}
+	r.finishStreams()
+	r.finishSessions()
+	r.finishProducers()
+	if err := r.mistake.err; err != nil {
 		return nil, err
 	}
-	return m, nil
+	r.m.saved()
+	return r.m, nil
+}
+
+func (m *Machine) kind() recordKind { return recordMachine }
+func (m *Machine) number() uint64   { return 0 }
+
+func (m *Machine) appendTo(b []byte) []byte {
+	b = append(b, snapshotVersion)
+	for _, v := range []uint64{
+		uint64(m.applied), uint64(m.term), uint64(m.clock), uint64(m.wall), m.expired, m.logBytes,
+		m.lastStream, m.lastSubscription, m.lastCursor, m.lastLease, m.lastSession, m.producers.lastOrdinal, m.producers.lastUse,
+	} {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b
+}
+
+func (r *restorer) machine(d *decoder) {
+	m := r.m
+	if v := d.byte("version"); v != snapshotVersion {
+		d.fail(fmt.Sprintf("snapshot version %d, known is %d", v, snapshotVersion))
+		return
+	}
+	m.applied, m.term = Index(d.uvarint("applied")), Term(d.uvarint("term"))
+	m.clock, m.wall = Tick(d.uvarint("clock")), Wall(d.uvarint("wall"))
+	m.expired, m.logBytes = d.uvarint("expired"), d.uvarint("log bytes")
+	m.lastStream, m.lastSubscription = d.uvarint("last stream"), d.uvarint("last subscription")
+	m.lastCursor, m.lastLease = d.uvarint("last cursor"), d.uvarint("last lease")
+	m.lastSession = d.uvarint("last session")
+	m.producers.lastOrdinal, m.producers.lastUse = d.uvarint("last producer"), d.uvarint("last use")
+}
+
+// eachPart calls f for every part of the state.
+func (m *Machine) eachPart(f func(part)) {
+	f(m)
+	for _, st := range m.streamOrder {
+		f(st)
+		for _, sub := range st.subscriptions {
+			f(sub)
+			for _, c := range sub.cursors {
+				f(c)
+				for _, s := range c.sessions {
+					f(s)
+				}
+			}
+		}
+	}
+	m.deadlines.Ascend(func(l *lease) bool {
+		f(l)
+		return true
+	})
+	for e := m.producers.order.Back(); e != nil; e = e.Prev() {
+		f(e.Value.(*producer)) //nolint:forcetypeassert // the list holds nothing else
+	}
 }

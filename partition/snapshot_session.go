@@ -1,12 +1,18 @@
 package partition
 
-import "encoding/binary"
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
+
+func (s *session) kind() recordKind { return recordSession }
+func (s *session) number() uint64   { return s.ordinal }
 
 func (s *session) appendTo(b []byte) []byte {
 	b = append(b, s.id[:]...)
-	b = appendCursor(b, s.cursor.id())
 	for _, v := range []uint64{
-		uint64(s.connection), uint64(s.term), uint64(s.creditEvents), s.creditBytes,
+		s.cursor.ordinal, uint64(s.connection), uint64(s.term), uint64(s.creditEvents), s.creditBytes,
 		uint64(s.visibility), s.lastDelivery, s.received, s.settled, uint64(s.told),
 	} {
 		b = binary.AppendUvarint(b, v)
@@ -15,44 +21,45 @@ func (s *session) appendTo(b []byte) []byte {
 	return appendLeasedList(b, s.answer)
 }
 
-func (m *Machine) restoreSession(d *decoder) {
-	s := &session{id: d.session()}
-	id := d.cursor()
+func (r *restorer) session(ordinal uint64, d *decoder) {
+	s := &session{id: d.session(), ordinal: ordinal}
+	s.cursor = r.cursors[d.uvarint("cursor")]
 	s.connection, s.term = ConnectionID(d.uvarint("connection")), Term(d.uvarint("term"))
 	s.creditEvents, s.creditBytes = uint32(d.bounded("credit events", CreditEventsMax)), d.uvarint("credit bytes")
 	s.visibility, s.lastDelivery = Tick(d.uvarint("visibility")), d.uvarint("last delivery")
 	s.received, s.settled, s.told = d.uvarint("received"), d.uvarint("settled"), Offset(d.uvarint("told"))
 	s.attached = d.bool("attached")
 	s.answer = d.leasedList()
-	if s.cursor = m.restoredCursor(d, id); s.cursor == nil {
+	if s.cursor == nil || r.m.sessions[s.id] != nil || ordinal > r.m.lastSession {
+		d.fail("a session twice, or on a cursor that isn't there")
 		return
 	}
-	s.cursor.sessions = append(s.cursor.sessions, s)
-	m.sessions[s.id] = s
+	r.sessions[ordinal], r.m.sessions[s.id] = s, s
+	s.cursor.sessions = append(s.cursor.sessions, s) // by ordinal: in the order in which they came
 }
 
-// restoredCursor finds a cursor that must be there, without making one.
-func (m *Machine) restoredCursor(d *decoder, id CursorID) *cursor {
-	c := m.lookUp(id)
-	if c == nil {
-		d.fail("a cursor that isn't there")
-	}
-	return c
+// finishSessions puts leases on the books: they are restored by their ids, and a session has them by its deliveries.
+func (r *restorer) finishSessions() {
+	r.m.deadlines.Ascend(func(l *lease) bool {
+		l.account(&r.mistake)
+		return true
+	})
 }
+
+func (l *lease) kind() recordKind { return recordLease }
+func (l *lease) number() uint64   { return l.id }
 
 func (l *lease) appendTo(b []byte) []byte {
-	b = binary.AppendUvarint(b, l.id)
-	b = appendCursor(b, l.cursor.id())
-	b = appendBool(b, l.session != nil)
+	owner := uint64(0)
 	if l.session != nil {
-		b = append(b, l.session.id[:]...)
+		owner = l.session.ordinal
 	}
-	taken := l.cursor.taken[l.runs[0].First] == l
-	b = appendBool(b, taken)
-	b = appendBool(b, l.unreceived)
-	for _, v := range []uint64{l.delivery, uint64(l.epoch), uint64(l.began), uint64(l.deadline), uint64(len(l.runs))} {
+	for _, v := range []uint64{l.cursor.ordinal, owner, l.delivery, uint64(l.epoch), uint64(l.began), uint64(l.deadline)} {
 		b = binary.AppendUvarint(b, v)
 	}
+	b = appendBool(b, l.cursor.taken[l.runs[0].First] == l)
+	b = appendBool(b, l.unreceived)
+	b = binary.AppendUvarint(b, uint64(len(l.runs)))
 	for _, r := range l.runs {
 		b = appendRun(b, r.Run)
 		b = binary.AppendUvarint(b, uint64(r.Attempt))
@@ -60,35 +67,33 @@ func (l *lease) appendTo(b []byte) []byte {
 	return b
 }
 
-func (m *Machine) restoreLease(d *decoder) {
-	l := &lease{id: d.uvarint("lease")}
-	l.cursor = m.restoredCursor(d, d.cursor())
-	if d.bool("owned") {
-		id := d.session()
-		if l.session = m.sessions[id]; l.session == nil {
+func (r *restorer) lease(id uint64, d *decoder) {
+	l := &lease{id: id, cursor: r.cursors[d.uvarint("cursor")]}
+	if owner := d.uvarint("session"); owner != 0 {
+		if l.session = r.sessions[owner]; l.session == nil || l.session.cursor != l.cursor {
 			d.fail("a session that isn't there")
 		}
 	}
-	taken := d.bool("taken")
-	l.unreceived = d.bool("unreceived")
 	l.delivery, l.epoch = d.uvarint("delivery"), Epoch(d.uvarint("epoch"))
 	l.began, l.deadline = Tick(d.uvarint("began")), Tick(d.uvarint("deadline"))
+	taken := d.bool("taken")
+	l.unreceived = d.bool("unreceived")
 	for range d.count("runs") {
 		l.runs = append(l.runs, EventRun{d.run(), uint16(d.bounded("attempt", 1<<16-1))})
 	}
-	if d.err != nil || len(l.runs) == 0 {
+	if d.err != nil || l.cursor == nil || len(l.runs) == 0 || id > r.m.lastLease {
 		d.fail("a lease of nothing")
 		return
 	}
-	m.deadlines.ReplaceOrInsert(l)
-	m.account(d, l)
+	r.m.deadlines.ReplaceOrInsert(l)
+	l.cursor.leases.add(l) // by id
 	if taken {
 		l.cursor.taken[l.runs[0].First] = l
 	}
 }
 
 // account puts a restored lease on the books of its cursor and session.
-func (m *Machine) account(d *decoder, l *lease) {
+func (l *lease) account(d *decoder) {
 	c, st := l.cursor, l.cursor.subscription.stream
 	end := Offset(0)
 	for _, r := range l.runs {
@@ -97,10 +102,6 @@ func (m *Machine) account(d *decoder, l *lease) {
 			return
 		}
 		end = r.end()
-		if c.order != nil && !c.restoreHeld(l, r.Run) {
-			d.fail("a lease of events that aren't in line")
-			return
-		}
 		c.leased += uint64(r.Count)
 		if l.session == nil {
 			continue
@@ -113,9 +114,13 @@ func (m *Machine) account(d *decoder, l *lease) {
 	}
 }
 
+func (p *producer) kind() recordKind { return recordProducer }
+func (p *producer) number() uint64   { return p.ordinal }
+
 func (p *producer) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(p.key.stream))
 	b = append(b, p.key.id[:]...)
+	b = binary.AppendUvarint(b, p.used)
 	b = binary.AppendUvarint(b, uint64(p.epoch))
 	b = binary.AppendUvarint(b, p.last)
 	b = binary.AppendUvarint(b, uint64(len(p.answers)))
@@ -125,16 +130,33 @@ func (p *producer) appendTo(b []byte) []byte {
 	return b
 }
 
-func (ps *producers) restore(d *decoder) {
-	p := &producer{}
+func (r *restorer) producer(ordinal uint64, d *decoder) {
+	p := &producer{ordinal: ordinal}
 	p.key.stream = StreamID(d.uvarint("stream"))
 	copy(p.key.id[:], d.raw("producer", uint64(len(p.key.id))))
+	p.used = d.bounded("use", r.m.producers.lastUse)
 	p.epoch, p.last = uint32(d.bounded("epoch", 1<<32-1)), d.uvarint("last sequence")
 	for range d.bounded("answers", AnswersMax) {
 		r := d.run()
 		p.answers = append(p.answers, producerAnswer{r.First, r.Count})
 	}
-	if d.err == nil {
-		ps.add(p)
+	if len(r.producers) >= ProducersMax || ordinal > r.m.producers.lastOrdinal {
+		d.fail("a producer too many")
+		return
+	}
+	r.producers = append(r.producers, p)
+}
+
+// finishProducers puts producers into the order of their use.
+func (r *restorer) finishProducers() {
+	slices.SortFunc(r.producers, func(a, b *producer) int { return cmp.Compare(a.used, b.used) })
+	ps := &r.m.producers
+	for _, p := range r.producers {
+		if ps.byKey[p.key] != nil {
+			r.mistake.fail("a producer twice")
+			return
+		}
+		p.element = ps.order.PushFront(p)
+		ps.byKey[p.key] = p
 	}
 }

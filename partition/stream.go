@@ -3,13 +3,15 @@ package partition
 import (
 	"sort"
 
-	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/google/btree"
 )
 
 // stream is what the partition holds of a topic: where its blocks are, and who wants its events. It never holds their bytes.
 type stream struct {
+	mark
 	id StreamID
+	// age is its place among the streams: the number of those made before it and 1 more.
+	age uint64
 	// next is the offset of the next event (P1).
 	next Offset
 	// floor is the offset from which on the log is kept for this stream: nobody needs what lies before it, and no retention keeps it.
@@ -20,6 +22,7 @@ type stream struct {
 
 	// refs are sparse references to its blocks (refs.go). bytes of all blocks there ever were, and when the last was stored.
 	refs       []blockRef
+	refPieces  pieces
 	bytes      uint64
 	lastStored Wall
 	// refLogBytes is how long the log was at the last reference. refDue: the next block needs one, since a section before it changed nothing.
@@ -32,9 +35,6 @@ type stream struct {
 	subscriptions []*subscription
 	// takers are the cursors that get every event of each block, by ordinal: near ones of subscriptions without a pattern.
 	takers []*cursor
-	// undue has the events that aren't due, and laters the cursors that noted some, by ordinal (due.go).
-	undue  *roaring64.Bitmap
-	laters []*cursor
 	// setVersion counts the changes to subscriptions.
 	setVersion uint64
 	// leaving: it was removed, and goes with its last subscription.
@@ -46,6 +46,13 @@ type stream struct {
 	// keeps is the entry from which on the log is kept for this stream, 0 for none; agesAt when its next events come of age, 0 for never.
 	keeps  Index
 	agesAt Wall
+}
+
+func (m *Machine) newStream(id StreamID, age uint64) *stream {
+	st := &stream{id: id, age: age}
+	st.refPieces = pieces{changes: &m.changes, owner: st, kind: recordRefs, shift: m.shifts.refs}
+	st.sizes.pieces = pieces{changes: &m.changes, owner: st, kind: recordSizes}
+	return st
 }
 
 // fit returns how many of a run's first events have at most so many bytes together, and how many bytes those are. Somebody must have

@@ -8,6 +8,9 @@ import (
 
 // subscription is a subscription on a stream. Its events wait on its cursors.
 type subscription struct {
+	mark
+	// ordinal is its place among the subscriptions there ever were.
+	ordinal uint64
 	SubscriptionConfig
 	stream *stream
 	// past patterns, the oldest first, that were in force for events which some cursor hasn't looked at yet.
@@ -25,14 +28,12 @@ func (m *Machine) putSubscription(c SubscriptionConfig) Refusal {
 		return RefusedStream
 	}
 	sub, at := st.subscription(c.ID)
-	if c.Ordered && c.Kind != KindQueue || sub != nil && sub.Ordered != c.Ordered {
-		return RefusedOrdered // as below
-	}
 	if sub != nil && !sub.rememberPattern(c.Pattern) {
 		// Not even the version changes: blocks that were matched against the refused pattern must find another one than theirs.
 		return RefusedTooMany
 	}
 	st.setVersion++
+	m.changed(st)
 	if sub != nil && sub.leaving {
 		return RefusedLeaving
 	}
@@ -40,13 +41,15 @@ func (m *Machine) putSubscription(c SubscriptionConfig) Refusal {
 		if len(st.subscriptions) >= SubscriptionsMax {
 			return RefusedTooMany
 		}
-		sub = &subscription{stream: st}
+		m.lastSubscription++
+		sub = &subscription{ordinal: m.lastSubscription, stream: st}
 		st.subscriptions = slices.Insert(st.subscriptions, at, sub)
 		m.subscriptions[c.ID] = sub
 	}
 	members := c.Members
 	c.Members = nil
 	sub.SubscriptionConfig = c
+	m.changed(sub)
 	for _, cur := range sub.cursors {
 		st.setTaker(cur)
 		m.unrest(cur)
@@ -79,7 +82,7 @@ func (m *Machine) member(sub *subscription, name string) (*cursor, Refusal) {
 		return nil, RefusedTooMany
 	}
 	m.lastCursor++
-	c := newCursor(sub, name, m.lastCursor)
+	c := m.newCursor(sub, name, m.lastCursor)
 	sub.cursors = slices.Insert(sub.cursors, at, c)
 	m.begin(c)
 	m.used(c)

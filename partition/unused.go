@@ -21,6 +21,7 @@ func (m *Machine) used(c *cursor) {
 	}
 	m.unrest(c)
 	c.used = m.wall
+	m.changed(c)
 	m.rest(c)
 }
 

@@ -8,10 +8,8 @@ import (
 	"iter"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,19 +67,18 @@ func (h *history) ackedCount() int {
 	return len(h.mu.acked)
 }
 
-// missing returns what was acked and a machine does not have.
-func (h *history) missing(l *ledger) (missing []string) {
+// check expects all that was acked in a machine.
+func (h *history) check(l *ledger, where string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, index := range h.mu.acked {
 		if got := l.mu.entries[name]; got != index {
-			missing = append(missing, fmt.Sprintf("%q, acked as entry %d, there it is %d", name, index, got))
+			h.tb.Errorf("%s: %q was acked as entry %d, the machine has %d", where, name, index, got)
+			return
 		}
 	}
-	slices.Sort(missing)
-	return missing
 }
 
 func newLedger(h *history) *ledger {
@@ -156,9 +153,6 @@ type cluster struct {
 	tune      func(*NodeOptions)
 	tuneGroup func(*GroupOptions)
 	rng       *rand.Rand
-	retain    uint64 // what all groups retain
-	// ctx ends after more virtual time than any test needs.
-	ctx context.Context
 }
 
 // member is one node and what it runs on.
@@ -168,35 +162,16 @@ type member struct {
 	address raft.ServerAddress
 	fs      vfs.FS // what the node sees
 	mem     *vfs.MemFS
-	fatal   chan error
-	running atomic.Pointer[process]
-}
-
-// process is a node while it runs.
-type process struct {
 	node    *Node
 	groups  []*Group
 	ledgers []*ledger
+	fatal   chan error
 	reading sync.WaitGroup
-}
-
-// running returns the members whose node runs, as processes.
-func (c *cluster) running() map[*member]*process {
-	running := map[*member]*process{}
-	for _, m := range c.members {
-		if p := m.running.Load(); p != nil {
-			running[m] = p
-		}
-	}
-	return running
 }
 
 func newCluster(tb testing.TB, groups int, seed uint64) *cluster {
 	tb.Helper()
-	c := &cluster{tb: tb, retain: RetainNone, net: newTwin(), groups: groups, rng: rand.New(rand.NewPCG(seed, seed))}
-	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Minute)
-	tb.Cleanup(cancel)
-	c.ctx = ctx
+	c := &cluster{tb: tb, net: newTwin(), groups: groups, rng: rand.New(rand.NewPCG(seed, seed))}
 	for range groups {
 		c.histories = append(c.histories, newHistory(tb))
 	}
@@ -238,7 +213,7 @@ func (m *member) open() {
 	fatal := m.fatal
 	o := NodeOptions{
 		Dir: "node", FS: m.fs, Name: m.name, Connect: c.net.connect(m.address), SegmentBytes: testSegmentBytes, BytesMax: 64 * testSegmentBytes,
-		Logger: slog.New(slog.NewTextHandler(c.tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Logger: slog.New(slog.NewTextHandler(c.tb.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 		Fatal:  func(err error) { fatal <- err },
 	}
 	if c.tune != nil {
@@ -248,44 +223,40 @@ func (m *member) open() {
 	if err != nil {
 		c.tb.Fatalf("%s: %v", m.name, err)
 	}
-	p := &process{node: node}
+	m.node, m.groups, m.ledgers = node, nil, nil
 	for i := range c.groups {
-		m.startGroup(p, i, c.founders())
+		m.startGroup(i, c.founders())
 	}
-	m.running.Store(p)
 }
 
-func (m *member) startGroup(p *process, i int, members []Member) {
+func (m *member) startGroup(i int, members []Member) {
 	m.cluster.tb.Helper()
 	l := newLedger(m.cluster.histories[i])
 	o := GroupOptions{ID: GroupNumber(i + 1), Name: fmt.Sprintf("p%d", i), Machine: l, Members: members}
 	if m.cluster.tuneGroup != nil {
 		m.cluster.tuneGroup(&o)
 	}
-	g, err := p.node.Start(o)
+	g, err := m.node.Start(o)
 	if err != nil {
 		m.cluster.tb.Fatalf("%s: %v", m.name, err)
 	}
-	g.Retain(m.cluster.retain)
-	p.reading.Go(func() {
+	g.Retain(RetainNone)
+	m.reading.Go(func() {
 		for range g.Leadership() {
 		}
 	})
-	p.groups, p.ledgers = append(p.groups, g), append(p.ledgers, l)
+	m.groups, m.ledgers = append(m.groups, g), append(m.ledgers, l)
 }
 
-func (m *member) group(i int) *Group   { return m.running.Load().groups[i] }
-func (m *member) ledger(i int) *ledger { return m.running.Load().ledgers[i] }
-
 func (m *member) close() {
-	p := m.running.Swap(nil)
-	if p == nil {
+	if m.node == nil {
 		return
 	}
-	if err := p.node.Close(); err != nil {
+	if err := m.node.Close(); err != nil {
 		m.cluster.tb.Errorf("%s: %v", m.name, err)
 	}
-	p.reading.Wait()
+	m.reading.Wait()
+	m.node = nil
 }
 
 // crash ends the node as a power cut does: of what was not synced a part is there afterwards.
@@ -293,26 +264,22 @@ func (m *member) crash(percent int) {
 	m.cluster.tb.Helper()
 	m.cluster.net.kill(m.address)
 	clone := m.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: m.cluster.rng})
-	p := m.running.Swap(nil)
-	_ = p.node.Close() // what it says and does is of no consequence: its files are not those that are opened next
-	p.reading.Wait()
-	m.mem, m.fs = clone, clone
+	_ = m.node.Close() // what it says and does is of no consequence: its files are not those that are opened next
+	m.reading.Wait()
+	m.node, m.mem, m.fs = nil, clone, clone
 }
 
 // leader returns who leads a group and may propose, waiting for it.
 func (c *cluster) leader(ctx context.Context, group int) *member {
 	c.tb.Helper()
 	for {
-		for m, p := range c.running() {
-			if p.groups[group].Barrier(ctx) == nil {
+		for _, m := range c.members {
+			if m.node != nil && m.groups[group].Barrier(ctx) == nil {
 				return m
 			}
 		}
 		pause(ctx, 10*time.Millisecond)
 		if ctx.Err() != nil {
-			for m, p := range c.running() {
-				c.tb.Logf("%s: %+v, %+v, broken: %v", m.name, p.groups[group].Status(), p.node.Usage(), p.groups[group].broken())
-			}
 			c.tb.Fatalf("group %d has no leader: %v", group, context.Cause(ctx))
 		}
 	}
@@ -330,12 +297,17 @@ func pause(ctx context.Context, d time.Duration) {
 
 // write proposes a command until somebody takes it, and notes that it was acked.
 func (c *cluster) write(ctx context.Context, group int, name string, bytes int) {
+	data := []byte(name + " " + strings.Repeat("x", bytes))
 	for try := 0; ctx.Err() == nil; try++ {
-		for _, p := range c.running() {
+		for _, m := range c.members {
+			if m.node == nil {
+				continue
+			}
 			// Each try has a name of its own: an unknown outcome may come true later.
 			tryName := fmt.Sprintf("%s/%d", name, try)
-			data := []byte(tryName + " " + strings.Repeat("x", bytes))
-			applied, err := p.groups[group].Propose(data).Wait(ctx)
+			copy(data, tryName)
+			data = []byte(tryName + " " + strings.Repeat("x", bytes))
+			applied, err := m.groups[group].Propose(data).Wait(ctx)
 			if err == nil {
 				c.histories[group].ack(tryName, applied.Index)
 				return
@@ -352,20 +324,17 @@ func (c *cluster) write(ctx context.Context, group int, name string, bytes int) 
 // settle waits until all machines are equal, and checks that nothing that was acked is missing.
 func (c *cluster) settle(ctx context.Context) {
 	c.tb.Helper()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute) // of virtual time
-	defer cancel()
 	for group := range c.groups {
 		lead := c.leader(ctx, group)
-		last := lead.ledger(group).lastIndex()
-		for m, p := range c.running() {
-			for p.ledgers[group].lastIndex() < last {
+		last := lead.ledgers[group].lastIndex()
+		for _, m := range c.members {
+			for m.node != nil && m.ledgers[group].lastIndex() < last {
 				if pause(ctx, 10*time.Millisecond); ctx.Err() != nil {
-					c.tb.Fatalf("%s has group %d up to entry %d, the leader up to %d: %+v, pinned by %+v",
-						m.name, group, p.ledgers[group].lastIndex(), last, p.node.Usage(), p.node.Pins())
+					c.tb.Fatalf("%s has group %d up to entry %d, the leader up to %d", m.name, group, m.ledgers[group].lastIndex(), last)
 				}
 			}
-			if missing := c.histories[group].missing(p.ledgers[group]); len(missing) > 0 {
-				c.tb.Errorf("%s lacks %d commands of group %d: %s", m.name, len(missing), group, missing[0])
+			if m.node != nil {
+				c.histories[group].check(m.ledgers[group], m.name)
 			}
 		}
 	}
