@@ -8,8 +8,10 @@ import (
 	"iter"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,18 +69,19 @@ func (h *history) ackedCount() int {
 	return len(h.mu.acked)
 }
 
-// check expects all that was acked in a machine.
-func (h *history) check(l *ledger, where string) {
+// missing returns what was acked and a machine does not have.
+func (h *history) missing(l *ledger) (missing []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, index := range h.mu.acked {
 		if got := l.mu.entries[name]; got != index {
-			h.tb.Errorf("%s: %q was acked as entry %d, the machine has %d", where, name, index, got)
-			return
+			missing = append(missing, fmt.Sprintf("%q, acked as entry %d, there it is %d", name, index, got))
 		}
 	}
+	slices.Sort(missing)
+	return missing
 }
 
 func newLedger(h *history) *ledger {
@@ -153,6 +156,9 @@ type cluster struct {
 	tune      func(*NodeOptions)
 	tuneGroup func(*GroupOptions)
 	rng       *rand.Rand
+	retain    uint64 // what all groups retain
+	// ctx ends after more virtual time than any test needs.
+	ctx context.Context
 }
 
 // member is one node and what it runs on.
@@ -162,16 +168,35 @@ type member struct {
 	address raft.ServerAddress
 	fs      vfs.FS // what the node sees
 	mem     *vfs.MemFS
+	fatal   chan error
+	running atomic.Pointer[process]
+}
+
+// process is a node while it runs.
+type process struct {
 	node    *Node
 	groups  []*Group
 	ledgers []*ledger
-	fatal   chan error
 	reading sync.WaitGroup
+}
+
+// running returns the members whose node runs, as processes.
+func (c *cluster) running() map[*member]*process {
+	running := map[*member]*process{}
+	for _, m := range c.members {
+		if p := m.running.Load(); p != nil {
+			running[m] = p
+		}
+	}
+	return running
 }
 
 func newCluster(tb testing.TB, groups int, seed uint64) *cluster {
 	tb.Helper()
-	c := &cluster{tb: tb, net: newTwin(), groups: groups, rng: rand.New(rand.NewPCG(seed, seed))}
+	c := &cluster{tb: tb, retain: RetainNone, net: newTwin(), groups: groups, rng: rand.New(rand.NewPCG(seed, seed))}
+	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Minute)
+	tb.Cleanup(cancel)
+	c.ctx = ctx
 	for range groups {
 		c.histories = append(c.histories, newHistory(tb))
 	}
@@ -213,7 +238,7 @@ func (m *member) open() {
 	fatal := m.fatal
 	o := NodeOptions{
 		Dir: "node", FS: m.fs, Name: m.name, Connect: c.net.connect(m.address), SegmentBytes: testSegmentBytes, BytesMax: 64 * testSegmentBytes,
-		Logger: slog.New(slog.NewTextHandler(c.tb.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
+		Logger: slog.New(slog.NewTextHandler(c.tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Fatal:  func(err error) { fatal <- err },
 	}
 	if c.tune != nil {
@@ -223,40 +248,44 @@ func (m *member) open() {
 	if err != nil {
 		c.tb.Fatalf("%s: %v", m.name, err)
 	}
-	m.node, m.groups, m.ledgers = node, nil, nil
+	p := &process{node: node}
 	for i := range c.groups {
-		m.startGroup(i, c.founders())
+		m.startGroup(p, i, c.founders())
 	}
+	m.running.Store(p)
 }
 
-func (m *member) startGroup(i int, members []Member) {
+func (m *member) startGroup(p *process, i int, members []Member) {
 	m.cluster.tb.Helper()
 	l := newLedger(m.cluster.histories[i])
 	o := GroupOptions{ID: GroupNumber(i + 1), Name: fmt.Sprintf("p%d", i), Machine: l, Members: members}
 	if m.cluster.tuneGroup != nil {
 		m.cluster.tuneGroup(&o)
 	}
-	g, err := m.node.Start(o)
+	g, err := p.node.Start(o)
 	if err != nil {
 		m.cluster.tb.Fatalf("%s: %v", m.name, err)
 	}
-	g.Retain(RetainNone)
-	m.reading.Go(func() {
+	g.Retain(m.cluster.retain)
+	p.reading.Go(func() {
 		for range g.Leadership() {
 		}
 	})
-	m.groups, m.ledgers = append(m.groups, g), append(m.ledgers, l)
+	p.groups, p.ledgers = append(p.groups, g), append(p.ledgers, l)
 }
 
+func (m *member) group(i int) *Group   { return m.running.Load().groups[i] }
+func (m *member) ledger(i int) *ledger { return m.running.Load().ledgers[i] }
+
 func (m *member) close() {
-	if m.node == nil {
+	p := m.running.Swap(nil)
+	if p == nil {
 		return
 	}
-	if err := m.node.Close(); err != nil {
+	if err := p.node.Close(); err != nil {
 		m.cluster.tb.Errorf("%s: %v", m.name, err)
 	}
-	m.reading.Wait()
-	m.node = nil
+	p.reading.Wait()
 }
 
 // crash ends the node as a power cut does: of what was not synced a part is there afterwards.
@@ -264,22 +293,26 @@ func (m *member) crash(percent int) {
 	m.cluster.tb.Helper()
 	m.cluster.net.kill(m.address)
 	clone := m.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: m.cluster.rng})
-	_ = m.node.Close() // what it says and does is of no consequence: its files are not those that are opened next
-	m.reading.Wait()
-	m.node, m.mem, m.fs = nil, clone, clone
+	p := m.running.Swap(nil)
+	_ = p.node.Close() // what it says and does is of no consequence: its files are not those that are opened next
+	p.reading.Wait()
+	m.mem, m.fs = clone, clone
 }
 
 // leader returns who leads a group and may propose, waiting for it.
 func (c *cluster) leader(ctx context.Context, group int) *member {
 	c.tb.Helper()
 	for {
-		for _, m := range c.members {
-			if m.node != nil && m.groups[group].Barrier(ctx) == nil {
+		for m, p := range c.running() {
+			if p.groups[group].Barrier(ctx) == nil {
 				return m
 			}
 		}
 		pause(ctx, 10*time.Millisecond)
 		if ctx.Err() != nil {
+			for m, p := range c.running() {
+				c.tb.Logf("%s: %+v, %+v, broken: %v", m.name, p.groups[group].Status(), p.node.Usage(), p.groups[group].broken())
+			}
 			c.tb.Fatalf("group %d has no leader: %v", group, context.Cause(ctx))
 		}
 	}
@@ -297,17 +330,12 @@ func pause(ctx context.Context, d time.Duration) {
 
 // write proposes a command until somebody takes it, and notes that it was acked.
 func (c *cluster) write(ctx context.Context, group int, name string, bytes int) {
-	data := []byte(name + " " + strings.Repeat("x", bytes))
 	for try := 0; ctx.Err() == nil; try++ {
-		for _, m := range c.members {
-			if m.node == nil {
-				continue
-			}
+		for _, p := range c.running() {
 			// Each try has a name of its own: an unknown outcome may come true later.
 			tryName := fmt.Sprintf("%s/%d", name, try)
-			copy(data, tryName)
-			data = []byte(tryName + " " + strings.Repeat("x", bytes))
-			applied, err := m.groups[group].Propose(data).Wait(ctx)
+			data := []byte(tryName + " " + strings.Repeat("x", bytes))
+			applied, err := p.groups[group].Propose(data).Wait(ctx)
 			if err == nil {
 				c.histories[group].ack(tryName, applied.Index)
 				return
@@ -324,17 +352,20 @@ func (c *cluster) write(ctx context.Context, group int, name string, bytes int) 
 // settle waits until all machines are equal, and checks that nothing that was acked is missing.
 func (c *cluster) settle(ctx context.Context) {
 	c.tb.Helper()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute) // of virtual time
+	defer cancel()
 	for group := range c.groups {
 		lead := c.leader(ctx, group)
-		last := lead.ledgers[group].lastIndex()
-		for _, m := range c.members {
-			for m.node != nil && m.ledgers[group].lastIndex() < last {
+		last := lead.ledger(group).lastIndex()
+		for m, p := range c.running() {
+			for p.ledgers[group].lastIndex() < last {
 				if pause(ctx, 10*time.Millisecond); ctx.Err() != nil {
-					c.tb.Fatalf("%s has group %d up to entry %d, the leader up to %d", m.name, group, m.ledgers[group].lastIndex(), last)
+					c.tb.Fatalf("%s has group %d up to entry %d, the leader up to %d: %+v, pinned by %+v",
+						m.name, group, p.ledgers[group].lastIndex(), last, p.node.Usage(), p.node.Pins())
 				}
 			}
-			if m.node != nil {
-				c.histories[group].check(m.ledgers[group], m.name)
+			if missing := c.histories[group].missing(p.ledgers[group]); len(missing) > 0 {
+				c.tb.Errorf("%s lacks %d commands of group %d: %s", m.name, len(missing), group, missing[0])
 			}
 		}
 	}

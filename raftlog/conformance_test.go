@@ -1,40 +1,37 @@
 package raftlog
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"testing"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/freshet-mq/freshet/raftlog/logstoretest"
 )
 
-// The contract that the library's code has with a LogStore and a StableStore, as one suite for every implementation: ours,
-// with and without a cache, and the library's own in memory. What comes in the store's place has to pass it too.
-
-type stores interface {
-	raft.LogStore
-	raft.StableStore
-}
-
+// TestConformance runs the library's contract on the store, with and without a cache.
 func TestConformance(t *testing.T) {
-	for name, open := range map[string]func(t *testing.T) stores{
-		"library's in memory": func(*testing.T) stores { return raft.NewInmemStore() },
-		"ours":                func(t *testing.T) stores { return openTestStore(t, t.TempDir(), 1<<20) },
-		"ours without cache":  func(t *testing.T) stores { return openTestStore(t, t.TempDir(), 1) },
-	} {
+	for name, cacheBytes := range map[string]int64{"cache": 1 << 20, "no cache": 1} {
+		dirs := map[logstoretest.Stores]string{}
 		t.Run(name, func(t *testing.T) {
-			t.Run("empty", func(t *testing.T) { testEmptyLog(t, open(t)) })
-			t.Run("append and get", func(t *testing.T) { testAppendAndGet(t, open(t)) })
-			t.Run("overruled suffix", func(t *testing.T) { testOverruledSuffix(t, open(t)) })
-			t.Run("prefix", func(t *testing.T) { testPrefix(t, open(t)) })
-			t.Run("everything goes", func(t *testing.T) { testEverythingGoes(t, open(t)) })
-			t.Run("stable values", func(t *testing.T) { testStableValues(t, open(t)) })
-			for seed := range uint64(4) {
-				t.Run(fmt.Sprintf("random seed=%d", seed), func(t *testing.T) { testAgainstMap(t, open(t), seed) })
-			}
+			logstoretest.Run(t, logstoretest.Implementation{
+				Open: func(t *testing.T) logstoretest.Stores {
+					dir := t.TempDir()
+					s := openTestStore(t, dir, cacheBytes)
+					dirs[s] = dir
+					return s
+				},
+				Reopen: func(t *testing.T, old logstoretest.Stores) logstoretest.Stores {
+					was, dir := old.(*store), dirs[old]
+					if err := was.close(); err != nil {
+						t.Fatal(err)
+					}
+					s := reopenTestStore(t, was, dir)
+					dirs[s] = dir
+					return s
+				},
+			})
 		})
 	}
 }
@@ -61,44 +58,6 @@ func entry(index, term uint64, data string) *raft.Log {
 	return &raft.Log{Index: index, Term: term, Type: raft.LogCommand, Data: []byte(data), Extensions: []byte("x")}
 }
 
-func wantBounds(t *testing.T, s raft.LogStore, first, last uint64) {
-	t.Helper()
-	gotFirst, err := s.FirstIndex()
-	if err != nil {
-		t.Fatal(err)
-	}
-	gotLast, err := s.LastIndex()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if gotFirst != first || gotLast != last {
-		t.Fatalf("entries %d to %d, want %d to %d", gotFirst, gotLast, first, last)
-	}
-}
-
-func wantEntry(t *testing.T, s raft.LogStore, want *raft.Log) {
-	t.Helper()
-	var got raft.Log
-	if err := s.GetLog(want.Index, &got); err != nil {
-		t.Fatalf("entry %d: %v", want.Index, err)
-	}
-	if got.Index != want.Index || got.Term != want.Term || got.Type != want.Type ||
-		!bytes.Equal(got.Data, want.Data) || !bytes.Equal(got.Extensions, want.Extensions) {
-		t.Fatalf("entry %+v, want %+v", got, *want)
-	}
-}
-
-func wantMissing(t *testing.T, s raft.LogStore, indexes ...uint64) {
-	t.Helper()
-	for _, index := range indexes {
-		var got raft.Log
-		// The library compares this one by identity.
-		if err := s.GetLog(index, &got); err != raft.ErrLogNotFound { //nolint:errorlint // as the library does
-			t.Fatalf("entry %d: %+v, %v", index, got, err)
-		}
-	}
-}
-
 func mustStore(t *testing.T, s raft.LogStore, entries ...*raft.Log) {
 	t.Helper()
 	if err := s.StoreLogs(entries); err != nil {
@@ -110,136 +69,6 @@ func mustDelete(t *testing.T, s raft.LogStore, from, to uint64) {
 	t.Helper()
 	if err := s.DeleteRange(from, to); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func testEmptyLog(t *testing.T, s stores) {
-	wantBounds(t, s, 0, 0)
-	wantMissing(t, s, 0, 1, 2)
-	mustStore(t, s)
-	wantBounds(t, s, 0, 0)
-}
-
-func testAppendAndGet(t *testing.T, s stores) {
-	if err := s.StoreLog(entry(1, 1, "one")); err != nil {
-		t.Fatal(err)
-	}
-	wantBounds(t, s, 1, 1)
-	mustStore(t, s, entry(2, 1, "two"), entry(3, 2, ""), &raft.Log{Index: 4, Term: 2, Type: raft.LogNoop})
-	wantBounds(t, s, 1, 4)
-	wantEntry(t, s, entry(1, 1, "one"))
-	wantEntry(t, s, entry(3, 2, ""))
-	wantEntry(t, s, &raft.Log{Index: 4, Term: 2, Type: raft.LogNoop})
-	wantMissing(t, s, 0, 5)
-	// What is handed out is the reader's struct to change.
-	var got raft.Log
-	if err := s.GetLog(1, &got); err != nil {
-		t.Fatal(err)
-	}
-	got.Index, got.Data = 99, nil
-	wantEntry(t, s, entry(1, 1, "one"))
-}
-
-// testOverruledSuffix: another leader's entries take the place of some. The library removes the suffix, then stores.
-func testOverruledSuffix(t *testing.T, s stores) {
-	mustStore(t, s, entry(1, 1, "a"), entry(2, 1, "b"), entry(3, 1, "old"), entry(4, 1, "old"))
-	mustDelete(t, s, 3, 4)
-	wantBounds(t, s, 1, 2)
-	wantMissing(t, s, 3, 4)
-	mustStore(t, s, entry(3, 2, "new"))
-	wantBounds(t, s, 1, 3)
-	wantEntry(t, s, entry(2, 1, "b"))
-	wantEntry(t, s, entry(3, 2, "new"))
-	wantMissing(t, s, 4)
-}
-
-// testPrefix: after a snapshot the library lets go of a prefix. Whether those entries can still be read is the store's own
-// business.
-func testPrefix(t *testing.T, s stores) {
-	mustStore(t, s, entry(1, 1, "a"), entry(2, 1, "b"), entry(3, 1, "c"), entry(4, 2, "d"))
-	mustDelete(t, s, 1, 2)
-	wantBounds(t, s, 3, 4)
-	wantEntry(t, s, entry(3, 1, "c"))
-	mustStore(t, s, entry(5, 2, "e"))
-	mustDelete(t, s, 3, 4)
-	wantBounds(t, s, 5, 5)
-	wantEntry(t, s, entry(5, 2, "e"))
-}
-
-// testEverythingGoes: after installing a snapshot the library removes all entries of a monotonic store, and goes on
-// behind the snapshot.
-func testEverythingGoes(t *testing.T, s stores) {
-	mustStore(t, s, entry(1, 1, "a"), entry(2, 1, "b"), entry(3, 1, "c"))
-	mustDelete(t, s, 1, 1)
-	mustDelete(t, s, 2, 3)
-	wantBounds(t, s, 0, 0)
-	wantMissing(t, s, 2, 3)
-	mustStore(t, s, entry(100, 7, "z"))
-	wantBounds(t, s, 100, 100)
-	wantEntry(t, s, entry(100, 7, "z"))
-}
-
-func testStableValues(t *testing.T, s stores) {
-	if _, err := s.Get([]byte("none")); err == nil || err.Error() != "not found" {
-		t.Fatalf("a missing value: %v; the library compares the text with \"not found\"", err)
-	}
-	if value, err := s.GetUint64([]byte("none")); value != 0 || err != nil && err.Error() != "not found" {
-		t.Fatalf("a missing number: %d, %v", value, err)
-	}
-	for _, value := range []string{"n1", "n2"} {
-		if err := s.Set([]byte("vote"), []byte(value)); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := s.Get([]byte("vote")); err != nil || string(got) != value {
-			t.Fatalf("got %q, %v", got, err)
-		}
-	}
-	for _, value := range []uint64{1, 1 << 60} {
-		if err := s.SetUint64([]byte("term"), value); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := s.GetUint64([]byte("term")); err != nil || got != value {
-			t.Fatalf("got %d, %v", got, err)
-		}
-	}
-}
-
-// testAgainstMap does what a library might, at random, and compares with a map.
-func testAgainstMap(t *testing.T, s stores, seed uint64) {
-	r := rand.New(rand.NewPCG(seed, 2))
-	twin := map[uint64]*raft.Log{}
-	first, last, term := uint64(0), uint64(0), uint64(1)
-	for range 150 {
-		switch action := r.IntN(10); {
-		case action < 7 || last == 0:
-			term += uint64(r.IntN(2))
-			var batch []*raft.Log
-			for range 1 + r.IntN(5) {
-				last++
-				e := entry(last, term, fmt.Sprint("data ", r.IntN(1000)))
-				batch, twin[last] = append(batch, e), e
-			}
-			first = max(first, 1)
-			mustStore(t, s, batch...)
-		case action < 9 && last > first: // a prefix, never all
-			to := first + r.Uint64N(last-first)
-			mustDelete(t, s, first, to)
-			first = to + 1
-		case last > first: // a suffix
-			from := first + 1 + r.Uint64N(last-first)
-			mustDelete(t, s, from, last)
-			for i := from; i <= last; i++ {
-				delete(twin, i)
-			}
-			last = from - 1
-		}
-		wantBounds(t, s, first, last)
-		probe := first + r.Uint64N(last-first+3)
-		if want := twin[probe]; want != nil {
-			wantEntry(t, s, want)
-		} else {
-			wantMissing(t, s, probe)
-		}
 	}
 }
 
@@ -261,7 +90,9 @@ func TestStoreLogsRefusesWhatDoesNotContinue(t *testing.T) {
 			if err == nil || len(failed) != 1 || !errors.Is(failed[0], err) {
 				t.Fatalf("%v; failed with %v", err, failed)
 			}
-			wantBounds(t, s, 1, 2)
+			if u := s.usage(); u.First != 1 || u.Last != 2 {
+				t.Fatalf("%+v", u)
+			}
 			// From then on nothing is written.
 			for _, err := range []error{
 				s.StoreLog(entry(3, 1, "")), s.DeleteRange(1, 1), s.Set([]byte("k"), nil), s.SetUint64([]byte("k"), 1),

@@ -54,6 +54,11 @@ type Group struct {
 	debt       debt
 	orders     chan order
 	succession atomic.Uint64 // the last term whose leader was found dead
+	begun      atomic.Int64  // when the library was started, in nanoseconds since 1970
+	urged      atomic.Int64  // the last contact with a leader after which the library was made to look for it
+
+	// without leaves out what protects from the library's faults, so that tests see them.
+	without struct{ installGuard, rebuild atomic.Bool }
 
 	// gate is closed before the library is shut down, so that every proposal it has taken still gets its answer.
 	gate struct {

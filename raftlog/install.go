@@ -55,7 +55,7 @@ func (c *checkpoints) Create(version raft.SnapshotVersion, index, term uint64, c
 	if c.installing.Load() == installNone {
 		return c.SnapshotStore.Create(version, index, term, configuration, configurationIndex, transport)
 	}
-	if c.group.covers(index, term) {
+	if !c.group.without.installGuard.Load() && c.group.covers(index, term) {
 		c.installing.Store(installCovered)
 		return nil, errCovered
 	}
@@ -150,6 +150,9 @@ func (g *Group) install(rpc raft.RPC) {
 		response.Success = true
 		answer = raft.RPCResponse{Response: response}
 	case installCommitted:
+		if g.without.rebuild.Load() {
+			break
+		}
 		if err := g.rebuild(); err != nil && !errors.Is(err, ErrClosed) {
 			// The state is another one, and the log does not fit it. A new process finds its way from here.
 			g.fail(fmt.Errorf("raftlog: after an install: %w", err))

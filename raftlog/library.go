@@ -26,7 +26,7 @@ func (g *Group) raftConfig() *raft.Config {
 	config := raft.DefaultConfig()
 	config.LocalID = raft.ServerID(g.settings.node)
 	config.HeartbeatTimeout = g.settings.electionTimeout
-	config.ElectionTimeout = g.settings.electionTimeout
+	config.ElectionTimeout = g.settings.electionTimeout + 1 // urge wants room
 	config.LeaderLeaseTimeout = g.settings.leaseTimeout
 	config.CommitTimeout = commitTimeout
 	config.MaxAppendEntries = appendEntriesMax
@@ -69,6 +69,7 @@ func (g *Group) startLibrary() error {
 	if library.State() == raft.Leader {
 		g.link.term.Store(library.CurrentTerm())
 	}
+	g.begun.Store(time.Now().UnixNano())
 	if g.raft.Swap(library) == nil {
 		g.entries.applied(newest.Index)
 	}

@@ -13,12 +13,12 @@ func TestThreeNodes(t *testing.T) {
 		c.start()
 		began := time.Now()
 		for group := range c.groups {
-			t.Logf("group %d is led by %s after %v", group, c.leader(t.Context(), group).name, time.Since(began))
+			t.Logf("group %d is led by %s after %v", group, c.leader(c.ctx, group).name, time.Since(began))
 		}
 		for i := range 200 {
-			c.write(t.Context(), i%2, fmt.Sprint(i), 100)
+			c.write(c.ctx, i%2, fmt.Sprint(i), 100)
 		}
-		c.settle(t.Context())
+		c.settle(c.ctx)
 		t.Logf("after %v", time.Since(began))
 	})
 }

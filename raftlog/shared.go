@@ -15,8 +15,11 @@ import (
 // and has lost something if it was not.
 var keyInstalled = []byte("Installed")
 
-// keyCurrentTerm is the library's.
-var keyCurrentTerm = []byte("CurrentTerm")
+// The library's keys.
+var (
+	keyCurrentTerm  = []byte("CurrentTerm")
+	keyLastVoteTerm = []byte("LastVoteTerm")
+)
 
 // sharedLog is a group's part of the node's log.
 type sharedLog struct {
@@ -77,7 +80,9 @@ func (s *sharedLog) settle(index, term uint64) error {
 		return nil
 	}
 	usage, installed := s.Usage(), s.installed(index, term)
-	if usage.Last < index && !installed {
+	// A log may be empty behind its checkpoint: entries that another leader overruled were removed, and those in their place did
+	// not come any more.
+	if usage.Last != 0 && usage.Last < index && !installed {
 		return fmt.Errorf("%w: the log of group %d ends with entry %d, its checkpoint says that there was entry %d", ErrForeign, s.ID(), usage.Last, index)
 	}
 	if floor := min(s.floor, usage.Last-1); installed && usage.Last != 0 && floor >= usage.First && floor < index {

@@ -23,6 +23,7 @@ const twinTimeout = 2 * time.Second
 
 // twin is a network of nodes in one process.
 type twin struct {
+	latency time.Duration // of each message
 	mu struct {
 		sync.Mutex
 		nodes    map[raft.ServerAddress]*twinNode
@@ -181,6 +182,9 @@ func (g *twinGroup) DecodePeer(b []byte) raft.ServerAddress                  { r
 func (g *twinGroup) call(to raft.ServerAddress, command any, data io.Reader) (any, error) {
 	if g.node.hooks.Withhold() {
 		return nil, errCut
+	}
+	if latency := g.node.net.latency; latency > 0 {
+		pause(context.Background(), latency)
 	}
 	timeout := time.NewTimer(twinTimeout)
 	defer timeout.Stop()

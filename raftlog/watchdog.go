@@ -22,7 +22,8 @@ func (n *Node) withhold() bool {
 	return n.failure.Load() != nil || n.entries.SyncOverdue() >= syncWithholdAfter
 }
 
-// watch ends the process when a sync hangs, and lets go of what was kept for peers.
+// watch ends the process when a sync hangs, has followers of silent leaders stand for election, and lets go of what was kept
+// for peers.
 func (n *Node) watch() {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
@@ -43,6 +44,7 @@ func (n *Node) watch() {
 		}
 		for _, g := range n.Groups() {
 			g.shared.expire(n.options.Now())
+			g.urge()
 		}
 	}
 }

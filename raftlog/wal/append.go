@@ -137,6 +137,8 @@ func (l *Log) apply(c *change, s *segment) error {
 	case kindRemove:
 		l.unregister(g)
 		return nil
+	case kindRetired:
+		return nil
 	default:
 	}
 	g.mu.Lock()

@@ -36,7 +36,7 @@ func seeds(t *testing.T, usual int) []uint64 {
 // report fails a test with what replays it.
 func report(t *testing.T, seed uint64, u *run, err error) {
 	t.Helper()
-	t.Fatalf("seed %d: %v\nbefore that:\n  %s\nreplay: go test -run '^%s$' -wal.seed %d ./raftlog/wal",
+	t.Fatalf("seed %d: %v\nbefore that:\n  %s\nreplay: go test ./raftlog/wal -run '^%s$' -wal.seed %d",
 		seed, err, strings.Join(u.steps[max(0, len(u.steps)-30):], "\n  "), t.Name(), seed)
 }
 
@@ -134,10 +134,10 @@ func (c *crashRun) point(what string) {
 	c.crashes++
 	// The machine's power is lost, or only the process ends.
 	if c.random.IntN(3) > 0 {
-		c.say("power cut after a %s, which %v what was not synced", what, mode)
+		c.sayf("power cut after a %s, which %v what was not synced", what, mode)
 		c.fs = c.fs.crash(c.random, mode)
 	} else {
-		c.say("killed after a %s", what)
+		c.sayf("killed after a %s", what)
 		c.fs = c.fs.killed()
 	}
 	c.fs.after = c.point

@@ -100,11 +100,13 @@ const (
 	kindClosed kind = 7
 	// kindOpened is the first record behind kindClosed when the segment is continued.
 	kindOpened kind = 8
+	// kindRetired says that the segments up to the serial in index may go.
+	kindRetired kind = 9
 )
 
 // String names the kind.
 func (k kind) String() string {
-	names := [...]string{kindEntry: "entry", kindStable: "stable", kindTruncate: "truncate", kindFirst: "first", kindTable: "table", kindRemove: "remove", kindClosed: "closed", kindOpened: "opened"}
+	names := [...]string{kindEntry: "entry", kindStable: "stable", kindTruncate: "truncate", kindFirst: "first", kindTable: "table", kindRemove: "remove", kindClosed: "closed", kindOpened: "opened", kindRetired: "retired"}
 	if int(k) < len(names) && names[k] != "" {
 		return names[k]
 	}

@@ -128,7 +128,7 @@ func (u *run) step() error {
 	id := u.r.IntN(modelGroups)
 	m := &u.models[id]
 	if !m.now().made {
-		u.say("group %d: make", id)
+		u.sayf("group %d: make", id)
 		next := newGroupState()
 		next.made = true
 		*m = groupModel{states: []*groupState{m.now(), next}}
@@ -152,7 +152,7 @@ func (u *run) step() error {
 	case action < 82:
 		err = u.adopt(id, g)
 	case action < 83:
-		u.say("group %d: remove", id)
+		u.sayf("group %d: remove", id)
 		m.states = append(m.states, newGroupState())
 		err = g.Remove()
 		m.settle()
@@ -165,7 +165,7 @@ func (u *run) step() error {
 		return err
 	}
 	for u.log.retireOne() {
-		u.say("retired a segment")
+		u.sayf("retired a segment")
 	}
 	if usage := u.log.Usage(); usage.Bytes > usage.BytesMax*6/10 {
 		return u.letAllGo()
@@ -173,7 +173,7 @@ func (u *run) step() error {
 	return u.failed
 }
 
-func (u *run) say(format string, args ...any) {
+func (u *run) sayf(format string, args ...any) {
 	u.steps = append(u.steps, fmt.Sprintf(format, args...))
 }
 
@@ -229,21 +229,21 @@ func (u *run) begin(id int) (*batch, error) {
 		if u.r.IntN(4) == 0 {
 			from = s.first
 		}
-		u.say("group %d: truncate %d to %d", id, from, s.last)
+		u.sayf("group %d: truncate %d to %d", id, from, s.last)
 		m.states = append(m.states, s.truncate(from))
 		return g.beginTruncate(from)
 	case action == 1:
 		next := s.clone()
 		term := string(binary.BigEndian.AppendUint64(nil, u.r.Uint64N(100)))
 		next.stable[keyCurrentTerm] = term
-		u.say("group %d: term", id)
+		u.sayf("group %d: term", id)
 		m.states = append(m.states, next)
 		return g.beginSet([]byte(keyCurrentTerm), []byte(term))
 	case action == 2:
 		next := s.clone()
 		term, candidate := string(binary.BigEndian.AppendUint64(nil, u.r.Uint64N(100))), fmt.Sprint("n", u.r.IntN(5))
 		next.stable[keyLastVoteTerm], next.stable[keyLastVoteCand] = term, candidate
-		u.say("group %d: vote", id)
+		u.sayf("group %d: vote", id)
 		m.states = append(m.states, next)
 		if b, err := g.beginSet([]byte(keyLastVoteTerm), []byte(term)); err != nil || b != nil {
 			return nil, errors.Join(err, errors.New("half a vote is written"))
@@ -257,7 +257,7 @@ func (u *run) begin(id int) (*batch, error) {
 		m.states = append(m.states, s)
 		entries = append(entries, e)
 	}
-	u.say("group %d: append %d to %d", id, entries[0].Index, s.last)
+	u.sayf("group %d: append %d to %d", id, entries[0].Index, s.last)
 	return g.beginStore(entries)
 }
 
@@ -314,7 +314,7 @@ func (u *run) letGo(id int, g *Group) error {
 		g.Retain(m.retained)
 	}
 	m.advance()
-	u.say("group %d: let go, covered %d, first %d, retained %d", id, m.covered, s.first, m.retained)
+	u.sayf("group %d: let go, covered %d, first %d, retained %d", id, m.covered, s.first, m.retained)
 	return nil
 }
 
@@ -337,7 +337,7 @@ func (u *run) letAllGo() error {
 		}
 	}
 	for u.log.retireOne() {
-		u.say("retired a segment")
+		u.sayf("retired a segment")
 	}
 	return u.failed
 }
@@ -360,7 +360,7 @@ func (u *run) restart(id int, g *Group) error {
 		next.first, next.restart, next.restartTerm, next.term = max(next.first, index+1), index, term, term
 		m.states = append(m.states, next)
 	}
-	u.say("group %d: restart at %d, term %d", id, index, term)
+	u.sayf("group %d: restart at %d, term %d", id, index, term)
 	err := g.Restart(index, term)
 	m.settle()
 	return err
@@ -381,7 +381,7 @@ func (u *run) adopt(id int, g *Group) error {
 		m.states = append(m.states, next)
 		entries = append(entries, e)
 	}
-	u.say("group %d: adopt %d entries", id, len(entries))
+	u.sayf("group %d: adopt %d entries", id, len(entries))
 	err := g.Adopt(entries)
 	m.settle()
 	return err
@@ -390,12 +390,12 @@ func (u *run) adopt(id int, g *Group) error {
 // reopen closes the log or kills its process, and opens it again.
 func (u *run) reopen() error {
 	if u.r.IntN(2) == 0 {
-		u.say("close")
+		u.sayf("close")
 		if err := u.log.Close(); err != nil {
 			return err
 		}
 	} else {
-		u.say("kill")
+		u.sayf("kill")
 		if err := u.log.lock.Close(); err != nil {
 			return err
 		}
@@ -424,13 +424,14 @@ func (u *run) adoptState(l *Log) error {
 		if err != nil {
 			return err
 		}
-		if s.last != 0 {
+		switch {
+		case s.last != 0:
 			s.first = g.Usage().First
-		} else if s.restart != 0 {
+		case s.restart != 0:
 			if err := g.Restart(s.restart, s.restartTerm); err != nil { // as the owner does, from its checkpoint
 				return err
 			}
-		} else {
+		default:
 			s.first = max(1, g.mu.first)
 		}
 		for i := range s.entries { // what is gone won't come back, and what is not must not go

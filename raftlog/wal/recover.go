@@ -32,6 +32,10 @@ func (l *Log) recover() error {
 		}
 		l.writer.newest = s
 	}
+	// One more that was retired may have come back: its name was not yet synced away.
+	if len(list) > 0 && list[0].serial > l.writer.oldestKept {
+		return l.corrupt(list[0].path, 0, fmt.Errorf("it is the oldest segment; those from %d on should be there", l.writer.oldestKept))
+	}
 	return l.checkGroups()
 }
 
@@ -218,6 +222,9 @@ func (l *Log) replay(r *record, s *segment, first bool) error {
 		return l.replayTable(&t, s.serial == l.segments.mu.list[0].serial)
 	case kindClosed, kindOpened:
 		return nil
+	case kindRetired:
+		l.writer.oldestKept = max(l.writer.oldestKept, addOne(r.index))
+		return nil
 	default:
 	}
 	c := change{kind: r.kind, entryType: r.entryType, flags: r.flags, index: r.index, term: r.term, offset: uint32(r.offset), bytes: uint32(r.bytes())}
@@ -241,6 +248,7 @@ func (l *Log) replay(r *record, s *segment, first bool) error {
 // replayTable takes the groups' states from the oldest segment's table, and compares those of all others with what the
 // segments before came to.
 func (l *Log) replayTable(t *table, oldest bool) error {
+	l.writer.oldestKept = max(l.writer.oldestKept, t.oldest)
 	if oldest {
 		l.groups.lastIncarnation = t.lastIncarnation
 		for i := range t.rows {

@@ -32,6 +32,11 @@ type gauge struct {
 
 // read returns the bytes of the entries from floor to high that are in the segment. The group's lock is held.
 func (m *gauge) read(x *index, segment uint32, low, high, floor uint64) int64 {
+	if floor > high {
+		// Not by counting down: an entry that was moved here from an older segment leaves the index with that segment's, and
+		// would stay counted.
+		return 0
+	}
 	if !m.counted {
 		m.counted, m.next = true, low
 		for i := low; i <= high; i++ {
@@ -222,7 +227,7 @@ func (l *Log) retire(s *segment, w *weight) error {
 			return err
 		}
 	}
-	if err := l.logFirsts(w); err != nil {
+	if err := l.logRetirement(s, w); err != nil {
 		return err
 	}
 	for _, gw := range w.groups {
@@ -292,40 +297,42 @@ func (g *Group) moveSome(s *segment, from uint64) (next uint64, more bool, err e
 	return next, next <= high, nil
 }
 
-// logFirsts writes down, for groups with entries in a segment that goes, what the library has let go of: after a crash it
-// must not miss what is in that segment.
-func (l *Log) logFirsts(w *weight) error {
-	var last *batch
+// logRetirement writes down that a segment goes, so that one that is missing otherwise is missed, and, for groups with
+// entries in it, what the library has let go of: after a crash it must not miss what is in that segment.
+func (l *Log) logRetirement(s *segment, w *weight) error {
 	for _, gw := range w.groups {
-		g := gw.group
-		b, err := g.logFirst()
-		if err != nil {
+		if err := gw.group.logFirst(); err != nil {
 			return err
 		}
-		if b != nil {
-			last = b
-		}
 	}
-	if last == nil {
-		return nil
+	l.mu.Lock()
+	h := recordHeader{kind: kindRetired, index: s.serial}
+	b, err := l.roomLocked(h.bytes())
+	if err == nil {
+		b.add(&l.buffers, change{kind: kindRetired, index: s.serial}, &h, nil, nil)
 	}
-	return l.await(last)
+	l.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return l.await(b) // and with it those before
 }
 
-// logFirst puts a record of what the library has let go of into the open batch, unless there is one. The batch is nil then.
-func (g *Group) logFirst() (*batch, error) {
+// logFirst puts a record of what the library has let go of into the open batch, unless there is one.
+func (g *Group) logFirst() error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	if err := g.usable(); errors.Is(err, ErrRemoved) {
-		return nil, nil
+		return nil
 	}
 	g.mu.RLock()
 	first, logged := g.mu.first, g.mu.firstLogged == g.mu.first
 	g.mu.RUnlock()
 	if logged {
-		return nil, nil
+		return nil
 	}
-	return g.add(recordHeader{kind: kindFirst, index: first}, nil, nil)
+	_, err := g.add(recordHeader{kind: kindFirst, index: first}, nil, nil)
+	return err
 }
 
 // forget takes the group's entries in a segment out of the index: all are before the floor.

@@ -116,6 +116,16 @@ func (s *segments) sealed(n int) []*segment {
 	return append([]*segment(nil), s.mu.list[:min(n, max(0, len(s.mu.list)-1))]...)
 }
 
+// oldest returns the oldest one's serial, or another if there is none.
+func (s *segments) oldest(none uint64) uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if len(s.mu.list) == 0 {
+		return none
+	}
+	return s.mu.list[0].serial
+}
+
 func (s *segments) count() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -60,7 +60,8 @@ func (s *spares) wake() {
 	s.mu.changed.Broadcast()
 }
 
-// run allocates a file whenever there is none, and tries again every second when the disk has no room.
+// run allocates a file whenever there is none. While the disk has no room it tries every second, also when segments that
+// were retired have become spares meanwhile: Usage says what is allocated, until it succeeds.
 func (s *spares) run() {
 	retry := time.NewTimer(0)
 	defer retry.Stop()
@@ -71,12 +72,19 @@ func (s *spares) run() {
 		case <-s.log.stop:
 			return
 		}
-		if s.log.failure() == nil && s.count() == 0 {
+		if s.log.failure() == nil && s.wanting() {
 			if err := s.allocate(false); err != nil {
 				retry.Reset(allocateRetry)
 			}
 		}
 	}
+}
+
+// wanting says whether another file is to be allocated.
+func (s *spares) wanting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.list) == 0 || s.mu.diskFull
 }
 
 func (s *spares) count() int {
@@ -258,8 +266,8 @@ func (s *spares) recycle(from *segment) error {
 	}
 	if keep {
 		s.mu.Lock()
+		// The disk is not less full for it: what it refused stays refused until it gives another file.
 		s.mu.list = append(s.mu.list, made)
-		s.mu.refused, s.mu.diskFull = nil, false
 		s.mu.changed.Broadcast()
 		s.mu.Unlock()
 	}

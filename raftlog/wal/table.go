@@ -14,6 +14,7 @@ import (
 //
 // The group table, as kindTable carries it, groups ascending:
 //
+//	u64 serial of the oldest segment that is there
 //	u32 last incarnation handed out
 //	u32 groups, then for each:
 //	    u32 group   u32 incarnation   u64 first   u64 last   u64 term of last   u32 length of its stable values, and these
@@ -22,6 +23,7 @@ import (
 
 const (
 	stableValueBytes = 6
+	tableHeaderBytes = 16
 	tableGroupBytes  = 36
 )
 
@@ -91,12 +93,14 @@ type tableRow struct {
 
 // table is what is true of every group where a segment begins.
 type table struct {
+	oldest          uint64
 	lastIncarnation uint32
 	rows            []tableRow
 }
 
 func (t *table) encode() []byte {
-	to := binary.LittleEndian.AppendUint32(nil, t.lastIncarnation)
+	to := binary.LittleEndian.AppendUint64(nil, t.oldest)
+	to = binary.LittleEndian.AppendUint32(to, t.lastIncarnation)
 	to = binary.LittleEndian.AppendUint32(to, uint32(len(t.rows)))
 	for i := range t.rows {
 		row := &t.rows[i]
@@ -112,12 +116,13 @@ func (t *table) encode() []byte {
 }
 
 func decodeTable(from []byte) (t table, err error) {
-	if len(from) < 8 {
+	if len(from) < tableHeaderBytes {
 		return t, errTruncated
 	}
-	t.lastIncarnation = binary.LittleEndian.Uint32(from)
-	count := binary.LittleEndian.Uint32(from[4:])
-	from = from[8:]
+	t.oldest = binary.LittleEndian.Uint64(from)
+	t.lastIncarnation = binary.LittleEndian.Uint32(from[8:])
+	count := binary.LittleEndian.Uint32(from[12:])
+	from = from[tableHeaderBytes:]
 	if uint64(count)*tableGroupBytes > uint64(len(from)) {
 		return t, fmt.Errorf("%d groups in %d bytes", count, len(from))
 	}

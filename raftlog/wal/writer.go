@@ -22,6 +22,8 @@ type writer struct {
 	reopened  bool // the active segment ends with kindClosed, which is to be followed by kindOpened
 	advised   int64
 	closeErr  error
+	// oldestKept is the oldest segment that has to be there, as far as what was read says.
+	oldestKept uint64
 
 	activeEnd atomic.Int64              // the active segment's end, for Usage; 0 when there is no active segment
 	syncing   atomic.Pointer[time.Time] // since when a write and sync is under way
@@ -192,6 +194,7 @@ func (l *Log) roll() error {
 // synced before anything follows: a file with that name is a segment, with all that was ever reported in it.
 func (l *Log) activate(s *segment, sparePath string) error {
 	t := l.table()
+	t.oldest = l.segments.oldest(s.serial)
 	data := t.encode()
 	h := recordHeader{kind: kindTable, dataLength: uint32(len(data)), dataSum: checksum(data)}
 	b := &batch{used: batchHeaderBytes}
