@@ -156,7 +156,8 @@ type cluster struct {
 	tune      func(*NodeOptions)
 	tuneGroup func(*GroupOptions)
 	rng       *rand.Rand
-	retain    uint64 // what all groups retain
+	retain    uint64                 // what all groups retain
+	found     func(*member) []Member // whom a member begins a group with
 	// ctx ends after more virtual time than any test needs.
 	ctx context.Context
 }
@@ -194,6 +195,7 @@ func (c *cluster) running() map[*member]*process {
 func newCluster(tb testing.TB, groups int, seed uint64) *cluster {
 	tb.Helper()
 	c := &cluster{tb: tb, retain: RetainNone, net: newTwin(), groups: groups, rng: rand.New(rand.NewPCG(seed, seed))}
+	c.found = func(*member) []Member { return c.founders() }
 	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Minute)
 	tb.Cleanup(cancel)
 	c.ctx = ctx
@@ -214,8 +216,9 @@ func (c *cluster) start() {
 	for _, m := range c.members {
 		m.open()
 	}
+	all := slices.Clone(c.members)
 	c.tb.Cleanup(func() {
-		for _, m := range c.members {
+		for _, m := range all {
 			m.close()
 		}
 	})
@@ -224,9 +227,13 @@ func (c *cluster) start() {
 func (c *cluster) founders() []Member {
 	var members []Member
 	for _, m := range c.members {
-		members = append(members, Member{Node: m.name, Address: string(m.address), Voter: true})
+		members = append(members, m.asMember(true))
 	}
 	return members
+}
+
+func (m *member) asMember(voter bool) Member {
+	return Member{Node: m.name, Address: string(m.address), Voter: voter}
 }
 
 const testSegmentBytes = 64 << 10
@@ -234,6 +241,20 @@ const testSegmentBytes = 64 << 10
 func (m *member) open() {
 	c := m.cluster
 	c.tb.Helper()
+	node, err := OpenNode(m.options())
+	if err != nil {
+		c.tb.Fatalf("%s: %v", m.name, err)
+	}
+	p := &process{node: node}
+	for i := range c.groups {
+		m.startGroup(p, i, c.found(m))
+	}
+	m.running.Store(p)
+}
+
+// options are the node's.
+func (m *member) options() NodeOptions {
+	c := m.cluster
 	m.fatal = make(chan error, 1)
 	fatal := m.fatal
 	o := NodeOptions{
@@ -244,15 +265,7 @@ func (m *member) open() {
 	if c.tune != nil {
 		c.tune(&o)
 	}
-	node, err := OpenNode(o)
-	if err != nil {
-		c.tb.Fatalf("%s: %v", m.name, err)
-	}
-	p := &process{node: node}
-	for i := range c.groups {
-		m.startGroup(p, i, c.founders())
-	}
-	m.running.Store(p)
+	return o
 }
 
 func (m *member) startGroup(p *process, i int, members []Member) {

@@ -24,18 +24,19 @@ func newRaftLogger(to *slog.Logger) hclog.Logger {
 // everyday is what the library calls errors and what happens, for each group many times a second, while a peer is away or far
 // behind. The transport says once that a peer is away.
 var everyday = map[string]bool{
-	"failed to heartbeat to":                  true,
-	"failed to appendEntries to":              true,
-	"failed to pipeline appendEntries":        true,
-	"failed to start pipeline replication to": true,
-	"failed to make requestVote RPC":          true,
-	"failed to get log":                       true, // and so sends a snapshot
-	"failed to send snapshot to":              true,
-	"failed to install snapshot":              true,
-	"failed to create snapshot to install":    true, // an install that is not needed
-	"failed to take snapshot":                 true, // the group says so
-	"skipping application of old log":         true, // after an install
-	"failed to contact":                       true,
+	"failed to heartbeat to":                    true,
+	"failed to appendEntries to":                true,
+	"failed to pipeline appendEntries":          true,
+	"failed to start pipeline replication to":   true,
+	"failed to make requestVote RPC":            true,
+	"failed to get log":                         true, // and so sends a snapshot
+	"failed to send snapshot to":                true,
+	"failed to install snapshot":                true,
+	"failed to create snapshot to install":      true, // an install that is not needed
+	"failed to take snapshot":                   true, // the group says so
+	"skipping application of old log":           true, // after an install
+	"peer has newer term, stopping replication": true,
+	"failed to contact":                         true,
 }
 
 // Accept implements hclog.SinkAdapter. The library's levels are one too loud for us: each election is a warning to it,

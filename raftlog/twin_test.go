@@ -24,11 +24,14 @@ const twinTimeout = 2 * time.Second
 // twin is a network of nodes in one process.
 type twin struct {
 	latency time.Duration // of each message
-	mu struct {
+	mu      struct {
 		sync.Mutex
 		nodes    map[raft.ServerAddress]*twinNode
 		cut      map[[2]raft.ServerAddress]bool // from, to
+		deaf     map[raft.ServerAddress]bool    // don't hear TimeoutNow
 		installs []recordedInstall
+		muted    bool        // nobody gives entries to who fetches
+		forged   []*raft.Log // what is given in their place
 	}
 }
 
@@ -44,6 +47,7 @@ func newTwin() *twin {
 	t := &twin{}
 	t.mu.nodes = map[raft.ServerAddress]*twinNode{}
 	t.mu.cut = map[[2]raft.ServerAddress]bool{}
+	t.mu.deaf = map[raft.ServerAddress]bool{}
 	return t
 }
 
@@ -64,6 +68,27 @@ func (t *twin) sever(a, b raft.ServerAddress, on bool) {
 	defer t.mu.Unlock()
 	t.mu.cut[[2]raft.ServerAddress{a, b}] = on
 	t.mu.cut[[2]raft.ServerAddress{b, a}] = on
+}
+
+// mute makes nobody give entries to who fetches.
+func (t *twin) mute(on bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.muted = on
+}
+
+// forge makes everybody give these entries to who fetches.
+func (t *twin) forge(entries []*raft.Log) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.forged = entries
+}
+
+// deaf makes a node hear no order to take over.
+func (t *twin) deaf(address raft.ServerAddress, on bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.deaf[address] = on
 }
 
 // kill makes a node's process be gone: nothing from it arrives any more, and who connects to it is refused.
@@ -144,6 +169,15 @@ func (n *twinNode) Fetch(_ context.Context, peer raft.ServerAddress, group Group
 	other, err := n.net.route(n, peer)
 	if err != nil {
 		return nil, err
+	}
+	n.net.mu.Lock()
+	muted, forged := n.net.mu.muted, n.net.mu.forged
+	n.net.mu.Unlock()
+	switch {
+	case forged != nil:
+		return forged, nil
+	case muted:
+		return nil, nil
 	}
 	return other.hooks.Fetch(group, from, to, bytesMax)
 }
@@ -276,6 +310,13 @@ func (g *twinGroup) RequestPreVote(_ raft.ServerID, to raft.ServerAddress, reque
 }
 
 func (g *twinGroup) TimeoutNow(_ raft.ServerID, to raft.ServerAddress, request *raft.TimeoutNowRequest, response *raft.TimeoutNowResponse) error {
+	g.node.net.mu.Lock()
+	deaf := g.node.net.mu.deaf[to]
+	g.node.net.mu.Unlock()
+	if deaf {
+		pause(context.Background(), twinTimeout)
+		return errTimeout
+	}
 	answer, err := g.call(to, request, nil)
 	return respond(response, answer, err)
 }
