@@ -225,7 +225,7 @@ func divergedFollower(t *testing.T, rebuilt bool) (caughtUp bool) {
 		t.Fatalf("the install stands for %d; the longer log ends before that", install.request.LastLogIndex)
 	}
 	c.writeMany(t, 0, "then", 5)
-	ctx, cancel := context.WithTimeout(c.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
 	defer cancel()
 	last := c.leader(ctx, 0).ledger(0).lastIndex()
 	for lead.ledger(0).lastIndex() < last && ctx.Err() == nil {

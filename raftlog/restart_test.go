@@ -62,8 +62,8 @@ func TestRestartsUnderLoad(t *testing.T) {
 		c := newCluster(t, 2, seed)
 		c.tuneGroup = func(o *GroupOptions) { o.CheckpointBytes, o.CheckpointEvery = 32<<10, time.Second }
 		c.start()
-		load := c.load(t, 4, 300)
-		for round := range 6 {
+		load := c.load(t, 3, 300)
+		for round := range 4 {
 			m := c.members[round%3]
 			pause(c.ctx, time.Duration(500+c.rng.IntN(1500))*time.Millisecond)
 			m.crash([]int{0, 50, 100}[c.rng.IntN(3)])
