@@ -114,7 +114,9 @@ func (m *Machine) strip(c *cursor, left int) int {
 			break
 		}
 		c.delayedPieces.mark(uint64(d.notBefore))
-		m.delays.Delete(cursorDelay{notBefore: d.notBefore, ordinal: c.ordinal})
+		if next, ok := c.delayed.Min(); !ok || next.notBefore != d.notBefore { // the others still wake (P9: as after a restore)
+			m.delays.Delete(cursorDelay{notBefore: d.notBefore, ordinal: c.ordinal})
+		}
 		release(Run{d.offset, 1})
 	}
 	for ; left > 0 && !c.ready.IsEmpty(); left-- {
@@ -124,7 +126,10 @@ func (m *Machine) strip(c *cursor, left int) int {
 		release(row)
 	}
 	if c.ahead != nil && left > 0 { // bounded as ready is; taken over first, so that the loop above does it
+		c.ahead.touch()
 		c.ready, c.ahead = c.ahead, nil
+		c.reach, c.resume = reachFar, 0
+		m.changed(c)
 		return m.strip(c, left)
 	}
 	return max(left, 0)
