@@ -1,0 +1,99 @@
+package transport
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+)
+
+// copyBytesMax is up to where bytes are copied into a frame. A piece that is written by reference costs the system call about
+// as much as copying so many.
+const copyBytesMax = 1 << 10
+
+// frame is what is to be written: a head, and larger pieces of others' memory between its parts.
+type frame struct {
+	head   *buffer
+	pieces [][]byte // all of the frame in order, parts of head among them; nil when head is all
+	size   int
+}
+
+// newFrame begins a frame whose head takes so many bytes of payload. The payload is appended to head.bytes.
+func (p *bufferPool) newFrame(headPayload int) *frame {
+	head := p.get(frameHeaderBytes + headPayload)
+	head.bytes = head.bytes[:frameHeaderBytes]
+	return &frame{head: head}
+}
+
+// seal writes the header over a frame that is complete.
+func (f *frame) seal(kind frameKind, group GroupNumber, request uint64) {
+	f.size = f.payloadBytes() + frameHeaderBytes
+	h := frameHeader{length: uint32(f.payloadBytes()), kind: kind, group: group, request: request}
+	h.put(f.head.bytes)
+	crc := crc32.Update(0, castagnoli, f.head.bytes[:crcOffset])
+	if f.pieces == nil {
+		crc = crc32.Update(crc, castagnoli, f.head.bytes[frameHeaderBytes:])
+	}
+	for i, piece := range f.pieces {
+		if i == 0 {
+			piece = piece[frameHeaderBytes:]
+		}
+		crc = crc32.Update(crc, castagnoli, piece)
+	}
+	binary.LittleEndian.PutUint32(f.head.bytes[crcOffset:], crc)
+}
+
+// payloadBytes is what the header will say.
+func (f *frame) payloadBytes() int {
+	if f.pieces == nil {
+		return len(f.head.bytes) - frameHeaderBytes
+	}
+	return f.size - frameHeaderBytes
+}
+
+// appendTo adds the frame's pieces to what one system call will write.
+func (f *frame) appendTo(pieces [][]byte) [][]byte {
+	if f.pieces == nil {
+		return append(pieces, f.head.bytes)
+	}
+	return append(pieces, f.pieces...)
+}
+
+// assembler fills a frame's payload where some of it is by reference.
+type assembler struct {
+	frame *frame
+	from  int // the head's bytes from here on are in no piece yet
+}
+
+// add appends bytes, by reference when they are many. The head was made large enough for those that are copied, and does
+// not move.
+func (a *assembler) add(b []byte) {
+	f := a.frame
+	if len(b) <= copyBytesMax {
+		f.head.bytes = append(f.head.bytes, b...)
+		return
+	}
+	f.pieces = append(f.pieces, f.head.bytes[a.from:len(f.head.bytes):len(f.head.bytes)], b)
+	a.from = len(f.head.bytes)
+}
+
+// end closes the last piece.
+func (a *assembler) end() {
+	f := a.frame
+	if f.pieces == nil {
+		return
+	}
+	if a.from < len(f.head.bytes) {
+		f.pieces = append(f.pieces, f.head.bytes[a.from:len(f.head.bytes):len(f.head.bytes)])
+	}
+	f.size = 0
+	for _, piece := range f.pieces {
+		f.size += len(piece)
+	}
+}
+
+// headBytes is what of an entry's bytes goes into the head.
+func headBytes(n int) int {
+	if n <= copyBytesMax {
+		return n
+	}
+	return 0
+}
