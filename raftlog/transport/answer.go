@@ -54,7 +54,8 @@ func answerFrame(p *bufferPool, o outcome, response any, err error) *frame {
 		room += entriesHeadBytes(fetched)
 	}
 	f := p.newFrame(room)
-	b := append(f.head.bytes, byte(o), 0)
+	b := f.head.bytes
+	b = append(b, byte(o), 0)
 	b = appendBytes16(b, []byte(text))
 	with := true
 	switch r := response.(type) {

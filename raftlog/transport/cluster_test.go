@@ -285,7 +285,9 @@ func must[T any](v T, err error) T {
 func freeAddress(t testing.TB) raft.ServerAddress {
 	t.Helper()
 	s := listenTCP(t)
-	defer s.Close()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
 	return raft.ServerAddress(s.Addr().String())
 }
 

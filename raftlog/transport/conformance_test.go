@@ -175,14 +175,14 @@ func TestRequests(t *testing.T) {
 		}
 		for _, entries := range [][]*raft.Log{nil, entriesOf(11, 1, 0), entriesOf(11, 5, 100), entriesOf(11, 7, 5000), entriesOf(11, 1, 3<<20)} {
 			request := &raft.AppendEntriesRequest{
-				RPCHeader: header("n1"), Term: 9, Leader: []byte("n1:7000"), PrevLogEntry: 10, PrevLogTerm: 6, LeaderCommitIndex: 8, Entries: entries,
+				RPCHeader: header("n1"), Term: 9, PrevLogEntry: 10, PrevLogTerm: 6, LeaderCommitIndex: 8, Entries: entries,
 			}
 			var response raft.AppendEntriesResponse
 			check(request, &response, &raft.AppendEntriesResponse{RPCHeader: header("n2"), Term: 9, LastLog: 12, Success: true}, func() error {
 				return g.AppendEntries("n2", s.target, request, &response)
 			})
 		}
-		vote := &raft.RequestVoteRequest{RPCHeader: header("n1"), Term: 4, Candidate: []byte("n1:7000"), LastLogIndex: 3, LastLogTerm: 2, LeadershipTransfer: true}
+		vote := &raft.RequestVoteRequest{RPCHeader: header("n1"), Term: 4, LastLogIndex: 3, LastLogTerm: 2, LeadershipTransfer: true}
 		var voted raft.RequestVoteResponse
 		check(vote, &voted, &raft.RequestVoteResponse{RPCHeader: header("n2"), Term: 5, Granted: true, Peers: []byte("peers")}, func() error {
 			return g.RequestVote("n2", s.target, vote, &voted)
@@ -218,11 +218,11 @@ func TestErrors(t *testing.T) {
 		if err := s.from.Group(1).RequestPreVote("n3", s.target, request, &response); !errors.Is(err, ErrOtherNode) {
 			t.Errorf("another node: %v", err)
 		}
-		append := &raft.AppendEntriesRequest{RPCHeader: header("n1"), Entries: entriesOf(1, 2, 100)}
-		if err := s.from.Group(2).AppendEntries("n2", s.target, append, &raft.AppendEntriesResponse{}); !errors.Is(err, ErrUnknownGroup) {
+		entries := &raft.AppendEntriesRequest{RPCHeader: header("n1"), Entries: entriesOf(1, 2, 100)}
+		if err := s.from.Group(2).AppendEntries("n2", s.target, entries, &raft.AppendEntriesResponse{}); !errors.Is(err, ErrUnknownGroup) {
 			t.Errorf("entries for a group that is not there: %v", err)
 		}
-		if err := s.from.Group(1).AppendEntries("n2", s.target, append, &raft.AppendEntriesResponse{}); !errors.As(err, &remote) {
+		if err := s.from.Group(1).AppendEntries("n2", s.target, entries, &raft.AppendEntriesResponse{}); !errors.As(err, &remote) {
 			t.Errorf("an answered error is %v", err)
 		}
 	})

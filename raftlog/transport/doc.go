@@ -2,12 +2,12 @@
 // to each peer that they share. It also fetches entries that a node lacks, and tells when a peer's process is gone. It does
 // not know what entries mean, who is in a group or who leads it; it imports nothing of ours.
 //
-//	  node n1                                                          node n2
-//	  group 1 ─┐                                                     ┌▶ inbox ─▶ group 1 Consumer
-//	  group 2 ─┼─▶ peer n2 ─▶ lane data     ═══ entries ═══▶ server ─┴▶ inbox ─▶ group 2 Consumer
-//	  group 3 ─┘          ├─▶ lane control  ═══ heartbeats, votes ═▶ server ─▶ ...
-//	                      ├─▶ lane fetch    ═══ what a member in debt lacks ═▶ server ─▶ Options.Fetch
-//	                      └─▶ a connection for each snapshot
+//	node n1                                                          node n2
+//	group 1 ─┐                                                     ┌▶ inbox ─▶ group 1 Consumer
+//	group 2 ─┼─▶ peer n2 ─▶ lane data     ═══ entries ═══▶ server ─┴▶ inbox ─▶ group 2 Consumer
+//	group 3 ─┘          ├─▶ lane control  ═══ heartbeats, votes ═▶ server ─▶ ...
+//	                    ├─▶ lane fetch    ═══ what a member in debt lacks ═▶ server ─▶ Options.Fetch
+//	                    └─▶ a connection for each snapshot
 //
 // Each lane is a connection that one side dials: requests go one way, answers the other, and n2 has lanes of its own to n1.
 // Requests of one group arrive in the order in which they were sent over one lane, and are answered in that order; between

@@ -12,9 +12,11 @@ import (
 // Entries, in AppendEntries and in answers to Fetch: first what they are, then their bytes, data before extensions, in the
 // order of the entries. So all that is small stands together, and what is large is written from where it is.
 //
-//	append   sender │ leader 2+n │ term 8 │ previous index 8 │ previous term 8 │ commit index 8 │ entries
+//	append   sender │ term 8 │ previous index 8 │ previous term 8 │ commit index 8 │ entries
 //	entries  count 4 │ 40 for each │ bytes
 //	each     index 8 │ term 8 │ appended at, ns 8 │ data 4 │ extensions 4 │ type 1 │ zeros 7
+//
+// The deprecated Leader is left out, as a vote's Candidate is: the library looks at it where the sender has no address.
 
 const (
 	entryHeaderBytes = 40
@@ -43,12 +45,11 @@ func timeOf(nanos int64) time.Time {
 
 // appendFrame makes a frame of a request. It refers to the entries' bytes until it was written.
 func appendFrame(p *bufferPool, r *raft.AppendEntriesRequest) (*frame, error) {
-	if err := checkSender(r.RPCHeader, r.Leader); err != nil {
+	if err := checkSender(r.RPCHeader); err != nil {
 		return nil, err
 	}
-	f := p.newFrame(senderBytes(r.RPCHeader) + 34 + len(r.Leader) + entriesHeadBytes(r.Entries))
+	f := p.newFrame(senderBytes(r.RPCHeader) + 32 + entriesHeadBytes(r.Entries))
 	b := appendSender(f.head.bytes, r.RPCHeader)
-	b = appendBytes16(b, r.Leader)
 	b = binary.LittleEndian.AppendUint64(b, r.Term)
 	b = binary.LittleEndian.AppendUint64(b, r.PrevLogEntry)
 	b = binary.LittleEndian.AppendUint64(b, r.PrevLogTerm)
@@ -95,7 +96,6 @@ type appendMessage struct {
 func (m *appendMessage) decode(payload []byte, n *names) error {
 	d := decoder{rest: payload}
 	m.request = raft.AppendEntriesRequest{RPCHeader: d.sender(n)}
-	m.request.Leader = kept(&n.leader, d.bytes16())
 	m.request.Term, m.request.PrevLogEntry, m.request.PrevLogTerm, m.request.LeaderCommitIndex = d.uint64(), d.uint64(), d.uint64(), d.uint64()
 	if err := m.decodeEntries(&d); err != nil {
 		return err

@@ -17,6 +17,9 @@ const fetchPatience = 6
 // ascending order as the peer has them; none when the peer lacks the first. They belong to the caller. What the peer says
 // in place of them is a RemoteError.
 func (t *Transport) Fetch(ctx context.Context, peer raft.ServerAddress, group GroupNumber, from, to uint64, bytesMax int) ([]*raft.Log, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("fetching from %s: %w", peer, context.Cause(ctx))
+	}
 	c, err := t.reach("", peer, laneFetch, ctx.Done())
 	if err == nil {
 		r := fetchRequest{from: from, to: to, bytesMax: uint32(max(min(bytesMax, fetchBytesMax), 0))}

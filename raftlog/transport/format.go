@@ -40,10 +40,10 @@ const (
 	kindChunk
 	kindWorking
 	kindFetch
-
-	// answerBit makes the kind of a request that of its answer.
-	answerBit frameKind = 0x80
 )
+
+// answerBit makes the kind of a request that of its answer.
+const answerBit frameKind = 0x80
 
 var frameKindNames = [...]string{
 	kindHello: "hello", kindWelcome: "welcome", kindPing: "ping", kindAppend: "append", kindVote: "vote", kindPreVote: "pre-vote",
@@ -73,9 +73,10 @@ const (
 	laneFetch
 	// laneSnapshot carries one snapshot.
 	laneSnapshot
-
-	lanes = int(laneFetch) + 1 // those that stay open
 )
+
+// lanes is how many stay open.
+const lanes = int(laneFetch) + 1
 
 var laneKindNames = [...]string{laneControl: "control", laneData: "data", laneFetch: "fetch", laneSnapshot: "snapshot"}
 

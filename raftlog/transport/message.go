@@ -11,7 +11,7 @@ import (
 // The library's requests and responses, all but AppendEntries (entries.go). Each begins with who sends it:
 //
 //	sender           protocol 1 │ id 2+n │ address 2+n
-//	vote             sender │ term 8 │ candidate 2+n │ last index 8 │ last term 8 │ transfer 1
+//	vote             sender │ term 8 │ last index 8 │ last term 8 │ transfer 1
 //	pre-vote         sender │ term 8 │ last index 8 │ last term 8
 //	timeout-now      sender
 //	install          sender │ snapshot version 1 │ term 8 │ leader 2+n │ last index 8 │ last term 8 │ peers 4+n │ configuration 4+n │
@@ -67,13 +67,12 @@ func checkSender(h raft.RPCHeader, more ...[]byte) error {
 }
 
 func voteFrame(p *bufferPool, r *raft.RequestVoteRequest) (*frame, error) {
-	if err := checkSender(r.RPCHeader, r.Candidate); err != nil {
+	if err := checkSender(r.RPCHeader); err != nil {
 		return nil, err
 	}
-	f := p.newFrame(senderBytes(r.RPCHeader) + 27 + len(r.Candidate))
+	f := p.newFrame(senderBytes(r.RPCHeader) + 25)
 	b := appendSender(f.head.bytes, r.RPCHeader)
 	b = binary.LittleEndian.AppendUint64(b, r.Term)
-	b = appendBytes16(b, r.Candidate)
 	b = binary.LittleEndian.AppendUint64(b, r.LastLogIndex)
 	b = binary.LittleEndian.AppendUint64(b, r.LastLogTerm)
 	f.head.bytes = appendBool(b, r.LeadershipTransfer)
@@ -82,9 +81,9 @@ func voteFrame(p *bufferPool, r *raft.RequestVoteRequest) (*frame, error) {
 
 func decodeVote(payload []byte, n *names) (*raft.RequestVoteRequest, error) {
 	d := decoder{rest: payload}
-	r := &raft.RequestVoteRequest{RPCHeader: d.sender(n), Term: d.uint64()}
-	r.Candidate = kept(&n.leader, d.bytes16())
-	r.LastLogIndex, r.LastLogTerm, r.LeadershipTransfer = d.uint64(), d.uint64(), d.bool()
+	r := &raft.RequestVoteRequest{
+		RPCHeader: d.sender(n), Term: d.uint64(), LastLogIndex: d.uint64(), LastLogTerm: d.uint64(), LeadershipTransfer: d.bool(),
+	}
 	return r, d.end()
 }
 

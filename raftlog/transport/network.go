@@ -177,7 +177,7 @@ func (n *Network) breakThose(which func(*direction) bool) {
 	defer n.mu.Unlock()
 	for d := range n.mu.ways {
 		if which(d) {
-			d.breakLocked(syscall.ECONNRESET)
+			d.breakLocked()
 		}
 	}
 }
@@ -287,7 +287,7 @@ func (s *networkStreams) Dial(ctx context.Context, address string) (net.Conn, er
 				n.mu.Unlock()
 				return here, nil
 			default: // it does not accept: as good as unreachable
-				here.out.breakLocked(syscall.ECONNRESET)
+				here.out.breakLocked()
 			}
 		}
 		n.mu.Unlock()

@@ -61,10 +61,10 @@ func (d *direction) changedLocked() {
 }
 
 // breakLocked breaks the connection, in both directions.
-func (d *direction) breakLocked(err error) {
+func (d *direction) breakLocked() {
 	for _, half := range []*direction{d, d.other} {
 		if half.err == nil {
-			half.err = err
+			half.err = syscall.ECONNRESET
 			half.packets, half.partial = nil, nil
 			half.changedLocked()
 		}
@@ -114,7 +114,7 @@ func (d *direction) sendLocked(message []byte) {
 	}
 	switch {
 	case n.likelyLocked(f.Break):
-		d.breakLocked(syscall.ECONNRESET)
+		d.breakLocked()
 		return
 	case n.likelyLocked(f.Drop):
 		return
@@ -198,15 +198,15 @@ func (d *direction) takeLocked(p []byte, now time.Time) (n int, next time.Time, 
 // Read implements net.Conn.
 func (c *networkConn) Read(p []byte) (int, error) {
 	for {
-		net, now := c.in.network, time.Now()
-		net.mu.Lock()
+		network, now := c.in.network, time.Now()
+		network.mu.Lock()
 		changed, deadline := c.in.changed, c.read
 		if err := c.usableLocked(deadline, now); err != nil {
-			net.mu.Unlock()
+			network.mu.Unlock()
 			return 0, c.failure("read", err)
 		}
 		n, next, err := c.in.takeLocked(p, now)
-		net.mu.Unlock()
+		network.mu.Unlock()
 		if err != nil && !errors.Is(err, io.EOF) {
 			err = c.failure("read", err)
 		}
@@ -220,8 +220,8 @@ func (c *networkConn) Read(p []byte) (int, error) {
 // Write implements net.Conn.
 func (c *networkConn) Write(p []byte) (int, error) {
 	for {
-		net := c.out.network
-		net.mu.Lock()
+		network := c.out.network
+		network.mu.Lock()
 		changed, deadline := c.out.changed, c.written
 		err := c.usableLocked(deadline, time.Now())
 		if err == nil {
@@ -231,15 +231,15 @@ func (c *networkConn) Write(p []byte) (int, error) {
 			err = syscall.EPIPE // the other end is closed
 		}
 		if err != nil {
-			net.mu.Unlock()
+			network.mu.Unlock()
 			return 0, c.failure("write", err)
 		}
 		if c.out.bytes < networkBytesMax {
 			c.out.putLocked(p)
-			net.mu.Unlock()
+			network.mu.Unlock()
 			return len(p), nil
 		}
-		net.mu.Unlock()
+		network.mu.Unlock()
 		waitUntil(changed, deadline, time.Time{})
 	}
 }
@@ -276,9 +276,9 @@ func waitUntil(changed <-chan struct{}, a, b time.Time) {
 
 // Close implements net.Conn. What was written still arrives; what was not read is lost, and breaks the connection.
 func (c *networkConn) Close() error {
-	net := c.in.network
-	net.mu.Lock()
-	defer net.mu.Unlock()
+	network := c.in.network
+	network.mu.Lock()
+	defer network.mu.Unlock()
 	if c.closed {
 		return nil
 	}
@@ -287,15 +287,15 @@ func (c *networkConn) Close() error {
 	c.out.changedLocked()
 	c.in.changedLocked()
 	if c.out.recorded != nil {
-		net.keepLocked(c.out.recorded)
+		network.keepLocked(c.out.recorded)
 		c.out.recorded = nil
 	}
 	if c.in.ended || len(c.in.packets) > 0 {
-		delete(net.mu.ways, c.in)
-		delete(net.mu.ways, c.out)
+		delete(network.mu.ways, c.in)
+		delete(network.mu.ways, c.out)
 	}
 	if len(c.in.packets) > 0 {
-		c.in.breakLocked(syscall.ECONNRESET)
+		c.in.breakLocked()
 	}
 	return nil
 }

@@ -298,10 +298,10 @@ func (in *inbox) handle(r *received) error {
 	if err := r.header.check(r.payload.bytes); err != nil {
 		return err
 	}
-	switch r.header.kind {
-	case kindAppend:
+	if r.header.kind == kindAppend {
 		return in.handleAppend(r)
-	case kindFetch:
+	}
+	if r.header.kind == kindFetch {
 		return in.handleFetch(r)
 	}
 	command, err := decodeCommand(r.header.kind, r.payload.bytes, &in.names)

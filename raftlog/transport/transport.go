@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
@@ -116,10 +117,7 @@ func (t *Transport) removeGroup(g *GroupTransport) {
 }
 
 func (t *Transport) publishGroupsLocked() {
-	groups := make(map[GroupNumber]*GroupTransport, len(t.mu.groups))
-	for number, g := range t.mu.groups {
-		groups[number] = g
-	}
+	groups := maps.Clone(t.mu.groups)
 	t.groups.Store(&groups)
 }
 
