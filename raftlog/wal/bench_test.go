@@ -10,12 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/hashicorp/raft"
 )
 
 func benchOptions(b *testing.B) Options {
-	return Options{FS: vfs.Default, Dir: b.TempDir() + "/wal", Node: [16]byte{1}, BytesMax: 16 << 30, Fatal: func(err error) { b.Error(err) }, Logger: slog.New(slog.DiscardHandler)}
+	return Options{Dir: b.TempDir() + "/wal", Node: [16]byte{1}, BytesMax: 16 << 30, Fatal: func(err error) { b.Error(err) }, Logger: slog.New(slog.DiscardHandler)}
 }
 
 // cpuTime is what this process has used, in user space and in the kernel.
@@ -98,5 +97,70 @@ func appendEntries(b *testing.B, g *Group, data []byte, together int, left *atom
 				b.Error(err)
 			}
 		}
+	}
+}
+
+// BenchmarkRead reads entries of 64 KiB from the cache, and from segments.
+func BenchmarkRead(b *testing.B) {
+	for name, cacheBytes := range map[string]int64{"cache": 64 << 20, "disk": 1} {
+		b.Run(name, func(b *testing.B) {
+			o := benchOptions(b)
+			o.CacheBytes = cacheBytes
+			l := mustOpen(b, o)
+			g := mustGroup(b, l, 1)
+			data := randomBytes(64 << 10)
+			const entries = 500
+			for i := range uint64(entries) {
+				must(b, g.StoreLog(&raft.Log{Index: i + 1, Term: 1, Data: data}))
+			}
+			b.SetBytes(int64(len(data)))
+			index := uint64(0)
+			for b.Loop() {
+				index++
+				var e raft.Log
+				if err := g.Read(index%entries+1, &e); err != nil {
+					b.Fatal(err)
+				}
+			}
+			must(b, l.Close())
+		})
+	}
+}
+
+// BenchmarkOpen opens a log of 2 GiB in eight groups, after it was closed, and after it was not. Its newest segment is read
+// whole, of the others the headers.
+func BenchmarkOpen(b *testing.B) {
+	for _, size := range []int{4 << 10, 64 << 10, 256 << 10} {
+		b.Run(fmt.Sprintf("entry=%dKiB", size>>10), func(b *testing.B) {
+			o := benchOptions(b)
+			l := mustOpen(b, o)
+			data := randomBytes(size)
+			var running sync.WaitGroup
+			for id := range GroupID(8) {
+				g := mustGroup(b, l, id)
+				running.Go(func() {
+					entries := make([]*raft.Log, max(1, 256<<10/size))
+					for index := uint64(1); index*uint64(size) < 256<<20; {
+						for i := range entries {
+							entries[i] = &raft.Log{Index: index, Term: 1, Data: data}
+							index++
+						}
+						if err := g.StoreLogs(entries); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			running.Wait()
+			must(b, l.Close())
+			began := cpuTime(b)
+			for b.Loop() {
+				l = mustOpen(b, o)
+				b.StopTimer()
+				must(b, l.Close())
+				b.StartTimer()
+			}
+			b.ReportMetric((cpuTime(b)-began).Seconds()/float64(b.N), "cpu-s/op")
+		})
 	}
 }

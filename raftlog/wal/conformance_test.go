@@ -9,14 +9,22 @@ import (
 	"github.com/freshet-mq/freshet/raftlog/logstoretest"
 )
 
-// TestConformance runs the library's contract on a group of a log that another group shares, from the cache and from disk,
-// and on the library's own store, so that it asks for nothing else.
+// TestConformance runs the library's contract on a group of a log that another group shares, from the cache and from disk, in
+// memory and in files, and on the library's own store, so that it asks for nothing else.
 func TestConformance(t *testing.T) {
-	for name, cacheBytes := range map[string]int64{"cache": 1 << 20, "disk": 1} {
+	for name, c := range map[string]struct {
+		fs         func() vfs.FS
+		dir        func(t *testing.T) string
+		cacheBytes int64
+	}{
+		"cache": {func() vfs.FS { return vfs.NewMem() }, func(*testing.T) string { return "/wal" }, 1 << 20},
+		"disk":  {func() vfs.FS { return vfs.NewMem() }, func(*testing.T) string { return "/wal" }, 1},
+		"files": {func() vfs.FS { return vfs.Default }, func(t *testing.T) string { return t.TempDir() + "/wal" }, 1},
+	} {
 		logs := map[logstoretest.Stores]*Log{}
-		open := func(t *testing.T, fs vfs.FS) logstoretest.Stores {
+		open := func(t *testing.T, fs vfs.FS, dir string) logstoretest.Stores {
 			o := testOptions(t, fs)
-			o.CacheBytes = cacheBytes
+			o.CacheBytes, o.Dir = c.cacheBytes, dir
 			l := mustOpen(t, o)
 			other := mustGroup(t, l, 1)
 			must(t, other.StoreLog(entry(other.Usage().Last+1, 1, 10)))
@@ -27,7 +35,7 @@ func TestConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			logstoretest.Run(t, logstoretest.Implementation{
 				Open: func(t *testing.T) logstoretest.Stores {
-					s := open(t, vfs.NewMem())
+					s := open(t, c.fs(), c.dir(t))
 					t.Cleanup(func() {
 						for _, l := range logs {
 							must(t, l.Close())
@@ -40,7 +48,7 @@ func TestConformance(t *testing.T) {
 					l := logs[s]
 					delete(logs, s)
 					must(t, l.Close())
-					return open(t, l.fs)
+					return open(t, l.options.FS, l.options.Dir)
 				},
 			})
 		})

@@ -22,7 +22,7 @@ const (
 
 // Options configures a Log. Dir and Node are required.
 type Options struct {
-	// FS is where the files are. Default: the operating system's.
+	// FS is where the files are. Default: vfs.Default, the operating system's, to which segments are written directly (Direct).
 	FS vfs.FS
 	// Dir is the log's own directory; it is made when it is not there, the one above must be.
 	Dir string
@@ -66,6 +66,7 @@ func (o *Options) EnsureDefaults() {
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
+	o.FS = Direct(o.FS)
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = segmentBytesDefault
 	}
