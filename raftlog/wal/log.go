@@ -190,7 +190,7 @@ func (l *Log) fail(err error) error {
 }
 
 // corrupt is damage in a segment.
-func (l *Log) corrupt(path string, offset int64, what error) error {
+func corrupt(path string, offset int64, what error) error {
 	return fmt.Errorf("%w: %s at offset %d: %w", ErrCorrupt, path, offset, what)
 }
 

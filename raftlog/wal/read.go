@@ -45,11 +45,14 @@ func (g *Group) read(index uint64, entry *raft.Log, lend, headersOnly bool) erro
 	s := g.log.segments.find(at.segment)
 	s.reading.RLock()
 	g.mu.RUnlock()
-	defer s.reading.RUnlock()
 	g.log.counters.cacheMisses.Add(1)
 	h, data, extensions, err := g.readRecord(s, index, at)
-	if err != nil {
+	s.reading.RUnlock()
+	switch {
+	case errors.Is(err, ErrClosed):
 		return err
+	case err != nil:
+		return g.log.fail(err)
 	}
 	fill(entry, &h, data, extensions)
 	return nil
@@ -65,15 +68,14 @@ func fill(entry *raft.Log, h *recordHeader, data, extensions []byte) {
 	}
 }
 
-// readRecord reads an entry from its segment's file, whose lock is held. What is not what was written there is damage,
-// and ends the log (R2, R3).
+// readRecord reads an entry from its segment's file, whose lock is held. What is not what was written there is damage (R2, R3).
 func (g *Group) readRecord(s *segment, index uint64, at location) (h recordHeader, data, extensions []byte, err error) {
 	if s.file == nil {
 		return h, nil, nil, ErrClosed
 	}
 	record := make([]byte, at.bytes)
 	if _, err := s.file.ReadAt(record, int64(at.offset)); err != nil && !errors.Is(err, io.EOF) {
-		return h, nil, nil, g.log.fail(fmt.Errorf("wal: reading entry %d of group %d in %s: %w", index, g.id, s.path, err))
+		return h, nil, nil, fmt.Errorf("wal: reading entry %d of group %d in %s: %w", index, g.id, s.path, err)
 	}
 	h, err = decodeRecordHeader(record, s.crcSeed)
 	if err == nil {
@@ -85,7 +87,7 @@ func (g *Group) readRecord(s *segment, index uint64, at location) (h recordHeade
 		}
 	}
 	if err != nil {
-		return h, nil, nil, g.log.fail(g.log.corrupt(s.path, int64(at.offset), err))
+		return h, nil, nil, corrupt(s.path, int64(at.offset), err)
 	}
 	return h, data, extensions, nil
 }

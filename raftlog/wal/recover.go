@@ -34,7 +34,7 @@ func (l *Log) recover() error {
 	}
 	// One more that was retired may have come back: its name was not yet synced away.
 	if len(list) > 0 && list[0].serial > l.writer.oldestKept {
-		return l.corrupt(list[0].path, 0, fmt.Errorf("it is the oldest segment; those from %d on should be there", l.writer.oldestKept))
+		return corrupt(list[0].path, 0, fmt.Errorf("it is the oldest segment; those from %d on should be there", l.writer.oldestKept))
 	}
 	return l.checkGroups()
 }
@@ -108,13 +108,13 @@ func (l *Log) readHeader(s *segment, serial uint64) error {
 	case errors.As(err, &version):
 		return fmt.Errorf("%w: %s: %w", ErrForeign, s.path, err)
 	case err != nil:
-		return l.corrupt(s.path, 0, err)
+		return corrupt(s.path, 0, err)
 	case s.node != l.options.Node:
 		return fmt.Errorf("%w: %s is of node %x, this is %x", ErrForeign, s.path, s.node, l.options.Node)
 	case s.serial != serial:
-		return l.corrupt(s.path, 0, fmt.Errorf("segment %d, expected %d", s.serial, serial))
+		return corrupt(s.path, 0, fmt.Errorf("segment %d, expected %d", s.serial, serial))
 	case info.Size() < s.segmentBytes:
-		return l.corrupt(s.path, 0, fmt.Errorf("%d bytes, expected %d", info.Size(), s.segmentBytes))
+		return corrupt(s.path, 0, fmt.Errorf("%d bytes, expected %d", info.Size(), s.segmentBytes))
 	}
 	return nil
 }
@@ -125,16 +125,16 @@ func (l *Log) chain(s, next *segment, oldest bool) error {
 		l.writer.nextBatch = s.firstBatch
 	}
 	if s.firstBatch != l.writer.nextBatch {
-		return l.corrupt(s.path, 0, fmt.Errorf("the first batch is %d, expected %d", s.firstBatch, l.writer.nextBatch))
+		return corrupt(s.path, 0, fmt.Errorf("the first batch is %d, expected %d", s.firstBatch, l.writer.nextBatch))
 	}
 	if next == nil {
 		return nil
 	}
 	if next.previous != s.serial {
-		return l.corrupt(next.path, 0, fmt.Errorf("the previous segment is %d; the one found is %d: segments are missing", next.previous, s.serial))
+		return corrupt(next.path, 0, fmt.Errorf("the previous segment is %d; the one found is %d: segments are missing", next.previous, s.serial))
 	}
 	if next.previousEnd < blockBytes || next.previousEnd > s.segmentBytes {
-		return l.corrupt(next.path, 0, fmt.Errorf("the previous segment ends at %d of %d", next.previousEnd, s.segmentBytes))
+		return corrupt(next.path, 0, fmt.Errorf("the previous segment ends at %d of %d", next.previousEnd, s.segmentBytes))
 	}
 	return nil
 }
@@ -165,7 +165,7 @@ func (l *Log) recoverSegment(s, next *segment) error {
 		}
 		for i := range records {
 			if err := l.replay(&records[i], s, s.end == blockBytes && i == 0); err != nil {
-				return l.corrupt(s.path, records[i].offset, err)
+				return corrupt(s.path, records[i].offset, err)
 			}
 		}
 		closed = len(records) == 1 && records[0].kind == kindClosed
@@ -186,16 +186,16 @@ func (l *Log) recoverEnd(w *walker, newest, closed bool, badAt int64, why error)
 	case errors.As(why, &unread):
 		return fmt.Errorf("wal: %s: %w", s.path, why)
 	case !newest:
-		return l.corrupt(s.path, badAt, why)
+		return corrupt(s.path, badAt, why)
 	case s.end == blockBytes: // the table, synced before the file had its name
-		return l.corrupt(s.path, badAt, why)
+		return corrupt(s.path, badAt, why)
 	}
 	later, there, err := w.laterBatch(s.end, l.writer.nextBatch+1)
 	if err != nil {
 		return fmt.Errorf("wal: %s: %w", s.path, err)
 	}
 	if there {
-		return l.corrupt(s.path, badAt, fmt.Errorf("%w; a later batch is at %d", why, later))
+		return corrupt(s.path, badAt, fmt.Errorf("%w; a later batch is at %d", why, later))
 	}
 	if closed && s.segmentBytes == l.options.SegmentBytes {
 		l.writer.active, l.writer.reopened = s, true
