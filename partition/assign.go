@@ -16,8 +16,13 @@ func (m *Machine) assign(fx *Effects) {
 		if c.leaving {
 			continue
 		}
-		m.assignCursor(c, fx)
-		if !c.ready.IsEmpty() {
+		if c.order != nil {
+			m.assignOrdered(c, fx)
+			m.noteStall(c)
+		} else {
+			m.assignCursor(c, fx)
+		}
+		if c.assignable() > 0 {
 			fx.Ready = append(fx.Ready, c.id())
 		}
 		if n := m.appetite(c); n > 0 {
@@ -35,17 +40,10 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	if c.ready.IsEmpty() || leasable == 0 {
 		return
 	}
-	open := make([]*granting, 0, len(c.sessions))
-	for i := range c.sessions {
-		s := c.sessions[(c.turn+i)%len(c.sessions)]
-		if s.live(m.term) && s.heldEvents < s.creditEvents {
-			open = append(open, &granting{session: s})
-		}
-	}
+	open := m.open(c)
 	if len(open) == 0 {
 		return
 	}
-	c.turn = (c.turn + 1) % len(c.sessions)
 	turn := turnEvents
 	if ready := c.ready.GetCardinality(); ready < uint64(turn*len(open)) {
 		turn = max(1, int(ready)/len(open))
@@ -76,6 +74,29 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 		m.finish(g, fx)
 	}
 	c.hold(m.taken)
+}
+
+// open returns the sessions that have room, beginning with the one whose turn it is.
+func (m *Machine) open(c *cursor) []*granting {
+	open := make([]*granting, 0, len(c.sessions))
+	for i := range c.sessions {
+		s := c.sessions[(c.turn+i)%len(c.sessions)]
+		if s.live(m.term) && s.heldEvents < s.creditEvents {
+			open = append(open, &granting{session: s})
+		}
+	}
+	if len(open) > 0 {
+		c.turn = (c.turn + 1) % len(c.sessions)
+	}
+	return open
+}
+
+// assignable returns how many events could be leased to whoever comes. Of a key's line in an ordered queue one is counted.
+func (c *cursor) assignable() uint64 {
+	if c.order != nil {
+		return uint64(len(c.order.free.lines))
+	}
+	return c.ready.GetCardinality()
 }
 
 // leasable returns how many more events of a cursor may be leased: each may become a dead letter.
@@ -223,24 +244,19 @@ func (m *Machine) take(t takeSection) Result {
 		visibility = c.subscription.Visibility
 	}
 	res := Result{Taken: Grant{Stream: c.subscription.stream.id, Epoch: m.applied, Visibility: visibility}}
-	rows := rowReader{it: c.ready.ManyIterator()}
 	var taken []Run
-	left, leasable := t.Bytes, min(m.leasable(c), ReceiptsMax)
-	for n := uint32(0); n < min(t.Events, uint32(leasable)); n++ {
-		row := rows.peek()
-		if row.Count == 0 {
-			break
-		}
-		row.Count = 1
-		bytes := c.subscription.stream.bytesOf(row)
-		if bytes > left && n > 0 {
+	left, wanted := t.Bytes, min(t.Events, uint32(min(m.leasable(c), ReceiptsMax)))
+	for at, hold := range c.next {
+		row := Run{at, 1}
+		n, bytes := uint32(len(res.Taken.Runs)), c.subscription.stream.bytesOf(row)
+		if n == wanted || bytes > left && n > 0 {
 			break
 		}
 		left = room(left, bytes)
-		rows.skip(1)
 		l := m.grant(c, nil, visibility)
 		l.hold(row)
-		c.taken[row.First] = l
+		hold(l)
+		c.taken[at] = l
 		c.leased++
 		res.Taken.Runs = append(res.Taken.Runs, l.runs[0])
 		taken = joinRun(taken, row)

@@ -114,7 +114,7 @@ func BenchmarkBacklog(b *testing.B) {
 				}
 				var held, state uint64
 				for b.Loop() {
-					before := heap()
+					before := heapBytes()
 					m := newBenchMachine(b)
 					m.nearEventsMax, m.waitingBytesMax = c.nearEventsMax, max(WaitingBytesMax, c.nearEventsMax)
 					m.apply(streamSection{Stream: 1}, subscriptionSection{SubscriptionConfig{
@@ -123,7 +123,7 @@ func BenchmarkBacklog(b *testing.B) {
 					for i := range events / perBlock {
 						m.apply(blockSection{Stream: 1, SetVersion: 1, Matches: []byte{0}, Block: raw[i%len(raw)]})
 					}
-					held = heap() - before
+					held = heapBytes() - before
 					state = uint64(len(m.Snapshot()))
 					runtime.KeepAlive(m)
 				}
@@ -135,8 +135,8 @@ func BenchmarkBacklog(b *testing.B) {
 	}
 }
 
-// heap returns the bytes that are in use.
-func heap() uint64 {
+// heapBytes returns the bytes that are in use.
+func heapBytes() uint64 {
 	runtime.GC()
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)

@@ -32,11 +32,14 @@ const (
 	recordStream       recordKind = 0x10
 	recordRefs         recordKind = 0x11
 	recordSizes        recordKind = 0x12
+	recordDue          recordKind = 0x18
 	recordSubscription recordKind = 0x20
 	recordCursor       recordKind = 0x30
 	recordEvents       recordKind = 0x31
 	recordDelayed      recordKind = 0x32
 	recordDead         recordKind = 0x33
+	recordLater        recordKind = 0x34
+	recordLate         recordKind = 0x35
 	recordSession      recordKind = 0x40
 	recordLease        recordKind = 0x48
 	recordProducer     recordKind = 0x50

@@ -43,6 +43,16 @@ func (d *decoder) fixed(what string) uint64 {
 	return binary.BigEndian.Uint64(b)
 }
 
+func (d *decoder) varint(what string) int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.fail(what)
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
 // bounded reads a number that mustn't be above limit.
 func (d *decoder) bounded(what string, limit uint64) uint64 {
 	v := d.uvarint(what)
@@ -86,6 +96,8 @@ func (d *decoder) raw(what string, n uint64) []byte {
 }
 
 // bytes reads a length and that many bytes, without copying them.
+func (d *decoder) u64(what string) uint64 { return binary.LittleEndian.Uint64(pad8(d.raw(what, 8))) }
+
 func (d *decoder) bytes(what string) []byte { return d.raw(what, d.uvarint(what)) }
 
 func (d *decoder) string(what string) string { return string(d.bytes(what)) }

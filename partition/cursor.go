@@ -16,6 +16,8 @@ import (
 //	  |            release | with a delay
 //	  +--------- held (delayed)
 //	   not before
+//
+// An event whose deliver-at lies ahead is later (due.go) before it is ready.
 type cursor struct {
 	mark
 	subscription *subscription
@@ -30,6 +32,13 @@ type cursor struct {
 	dead *btree.BTreeG[deadLetter]
 	// What changed in ready, held, ahead and tries, in delayed, and in dead.
 	eventPieces, delayedPieces, deadPieces pieces
+	// What changed in later, and in the late events of an ordered queue.
+	laterPieces, latePieces pieces
+
+	// later has the events that aren't due yet, or for which an ordered cursor had no room when they were.
+	later *offsetSet
+	// order keeps an ordered queue's events in line; nil for others.
+	order *keyOrder
 
 	leased  uint64
 	delayed *btree.BTreeG[delayedEvent]
@@ -85,8 +94,9 @@ func delayedLess(a, b delayedEvent) bool {
 // deadLetter is an event that the subscription gave up.
 type deadLetter struct {
 	offset Offset
-	// size is what the event counts with when it is redriven.
+	// size is what the event counts with when it is redriven, key its key's hash in an ordered queue.
 	size     sizeClass
+	key      uint64
 	reason   DeadReason
 	attempts uint16
 	died     Wall
@@ -110,7 +120,12 @@ func (m *Machine) newCursor(sub *subscription, member string, ordinal uint64) *c
 	c.eventPieces = pieces{changes: &m.changes, owner: c, kind: recordEvents, shift: m.shifts.events}
 	c.delayedPieces = pieces{changes: &m.changes, owner: c, kind: recordDelayed}
 	c.deadPieces = pieces{changes: &m.changes, owner: c, kind: recordDead, shift: m.shifts.dead}
-	c.ready, c.held = newOffsetSet(&c.eventPieces), newOffsetSet(&c.eventPieces)
+	c.laterPieces = pieces{changes: &m.changes, owner: c, kind: recordLater, shift: m.shifts.events}
+	c.latePieces = pieces{changes: &m.changes, owner: c, kind: recordLate}
+	c.ready, c.held, c.later = newOffsetSet(&c.eventPieces), newOffsetSet(&c.eventPieces), newOffsetSet(&c.laterPieces)
+	if sub.Ordered {
+		c.order = newKeyOrder()
+	}
 	return c
 }
 
@@ -133,6 +148,9 @@ func (c *cursor) oldest() (at Offset, ok bool) {
 	}
 	if first, some := firstFrom(c.held.Bitmap, c.subscription.stream.dropped); some {
 		at, ok = min(at, first), true
+	}
+	if !c.later.IsEmpty() {
+		at, ok = min(at, Offset(c.later.Minimum())), true
 	}
 	if d, some := c.dead.Min(); some {
 		at, ok = min(at, d.offset), true
@@ -226,11 +244,14 @@ func (m *Machine) giveBack(c *cursor, at Offset, attempt uint16, why comeback) {
 		c.delayed.ReplaceOrInsert(d)
 		c.delayedPieces.mark(uint64(d.notBefore))
 		m.delays.ReplaceOrInsert(cursorDelay{d.notBefore, c.ordinal, c})
-		return
+	} else {
+		c.held.Remove(uint64(at))
+		c.ready.Add(uint64(at))
+		m.touch(c)
 	}
-	c.held.Remove(uint64(at))
-	c.ready.Add(uint64(at))
-	m.touch(c)
+	if c.order != nil {
+		c.back(at)
+	}
 }
 
 // comeback is why a lease ended without an ack.
@@ -254,6 +275,9 @@ const (
 func (m *Machine) bury(c *cursor, at Offset, d deadLetter) {
 	sizes := &c.subscription.stream.sizes
 	d.offset, d.died, d.size = at, m.wall, sizes.class(at)
+	if c.order != nil {
+		d.key = m.dequeue(c, at)
+	}
 	delete(c.tries, at)
 	c.held.Remove(uint64(at))
 	sizes.release(&m.waiting, Run{at, 1})
@@ -267,6 +291,9 @@ func (m *Machine) drop(c *cursor, at Offset) {
 	delete(c.tries, at)
 	c.held.Remove(uint64(at))
 	st.sizes.release(&m.waiting, Run{at, 1})
+	if c.order != nil {
+		m.dequeue(c, at)
+	}
 	m.changed(c)
 	c.dropped++
 	c.truncatedAt = st.dropped
@@ -291,6 +318,9 @@ func (m *Machine) wake(c *cursor, limit int) (n int) {
 		}
 		c.held.Remove(uint64(d.offset))
 		c.ready.Add(uint64(d.offset))
+		if c.order != nil {
+			c.arrange(c.order.of[d.offset])
+		}
 		m.touch(c)
 	}
 }

@@ -45,15 +45,15 @@
 //   - P6: a stale receipt changes nothing and is answered as lost.
 //   - P7: attempts only grow, and an event dies exactly at the limit. A lease that ends before its events arrived is no attempt; a redriven
 //     dead letter begins anew.
+//   - P8: in an ordered queue the due events of a key are given in the order of their offsets, and while one is held nobody but its holder gets
+//     another. An event that was redriven, or is to be delivered later, joins its key when it is ready again, or due.
 //   - P9: the same entries give the same state and effects on every replica.
 //   - P10: every unsettled event is ready again once its lease's deadline, rounded up to 100 ms, is passed by a clock reading.
 //
-// P8 is about queues ordered by key, which are not built yet.
-//
 // # What is not here yet
 //
-// Delayed events, dedup ids and ordered queues. A retention by age moves when an entry comes, not by itself.
+// Dedup ids. A retention by age moves when an entry comes, not by itself.
 //
 // Start reading at machine.go, then assign.go and settle.go; frontier.go says how cursors get at events, refs.go how blocks are found, retention.go
-// what is kept. The leader's half starts at partition.go; filler.go is how it reads the log for subscriptions that are behind.
+// what is kept, order.go how keys stay in order, due.go how events wait for their deliver-at. The leader's half starts at partition.go; filler.go is how it reads the log for subscriptions that are behind.
 package partition

@@ -84,6 +84,10 @@ const (
 	RefusedBlock
 	// RefusedSettleOrder: the settle sequence is neither the next nor the last.
 	RefusedSettleOrder
+	// RefusedDelayed: the partition holds as many events that are to be delivered later as it may (DelayedBytesMax).
+	RefusedDelayed
+	// RefusedOrdered: only a queue can be ordered, and it is from the beginning, or never.
+	RefusedOrdered
 	// RefusedFrontier: the fill doesn't begin at the cursor's frontier, or goes beyond what it lacks. The answer's First says where the frontier is.
 	RefusedFrontier
 	// RefusedLeaving: something of that name was removed, and is not quite gone.
@@ -91,7 +95,8 @@ const (
 )
 
 var refusalNames = [...]string{"done", "no such stream", "no such subscription", "other set version", "sequence gap",
-	"producer expired", "producer fenced", "no such session", "member refused", "too many", "not a block", "settle out of order", "not the frontier", "leaving"}
+	"producer expired", "producer fenced", "no such session", "member refused", "too many", "not a block", "settle out of order",
+	"too many delayed events", "not ordered from the beginning", "not the frontier", "leaving"}
 
 func (r Refusal) String() string { return refusalNames[r] }
 

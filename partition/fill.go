@@ -16,9 +16,14 @@ func (m *Machine) fill(s fillSection) Result {
 		return Result{Refused: RefusedFrontier, First: c.looked()}
 	}
 	events := uint32(0)
-	for _, r := range s.Runs { // P2, P3: the leader vouches for them
-		m.add(c, c.ready, r.Run, r.Classes)
+	for _, r := range s.Runs {
 		events += r.Count
+	}
+	if !m.makeRoom(c, uint64(events)) {
+		return Result{Refused: RefusedTooMany, First: c.looked()}
+	}
+	for _, r := range s.Runs { // P2, P3: the leader vouches for them
+		m.bring(c, r)
 	}
 	m.advance(c, s.To)
 	return Result{First: c.looked(), Count: events}

@@ -43,8 +43,8 @@ type arrival struct {
 	block *block.Block
 	first Offset
 	count uint32
-	// classes of its events' sizes, made when the first cursor takes some.
-	classes []sizeClass
+	// events with their sizes and keys, made when the first cursor takes some.
+	events sizedRun
 }
 
 // looked returns the cursor's frontier.
@@ -72,7 +72,7 @@ func (m *Machine) begin(c *cursor) {
 
 // setTaker keeps the list of cursors that get every event of each block.
 func (st *stream) setTaker(c *cursor) {
-	at, is := slices.BinarySearchFunc(st.takers, c, func(a, b *cursor) int { return cmp.Compare(a.ordinal, b.ordinal) })
+	at, is := slices.BinarySearchFunc(st.takers, c, compareOrdinal)
 	switch wanted := c.takes() && c.subscription.Pattern == ""; {
 	case wanted && !is:
 		st.takers = slices.Insert(st.takers, at, c)
@@ -80,6 +80,8 @@ func (st *stream) setTaker(c *cursor) {
 		st.takers = slices.Delete(st.takers, at, at+1)
 	}
 }
+
+func compareOrdinal(a, b *cursor) int { return cmp.Compare(a.ordinal, b.ordinal) }
 
 // offerAll offers a block to the cursors that want all of it.
 func (m *Machine) offerAll(st *stream, a *arrival) {
@@ -99,28 +101,21 @@ func (m *Machine) offer(c *cursor, a *arrival, words []uint64) {
 	if !c.takes() {
 		return
 	}
-	if m.crowded(c) {
+	if m.crowded(c) || m.overlooks(c, a, words) {
 		m.fallBehind(c, a.first)
 		return
 	}
-	if a.classes == nil {
-		m.classes = sizesOf(m.classes[:0], a.block)
-		a.classes = m.classes
+	if a.events.Count == 0 {
+		m.measure(a)
 	}
-	into := c.ready
+	put := m.bring
 	if c.reach == reachClosing {
-		into = c.ahead
+		put = m.addAhead
 	}
 	if words == nil {
-		m.add(c, into, Run{a.first, a.count}, a.classes)
+		put(c, a.events)
 	} else {
-		eachRow(words, func(from, n int) {
-			classes := a.classes
-			if len(classes) > 1 {
-				classes = classes[from : from+n]
-			}
-			m.add(c, into, Run{a.first + Offset(from), uint32(n)}, classes)
-		})
+		eachRow(words, func(from, n int) { put(c, a.events.part(uint32(from), uint32(n))) })
 	}
 	if c.reach == reachNear {
 		c.subscription.stream.pin(c, a.first)
@@ -128,10 +123,35 @@ func (m *Machine) offer(c *cursor, a *arrival, words []uint64) {
 	}
 }
 
-// add puts a run of events that weren't in hand into one of the cursor's sets.
-func (m *Machine) add(c *cursor, into *offsetSet, r Run, classes []sizeClass) {
-	addRun(into, r)
-	c.subscription.stream.sizes.hold(&m.waiting, r, classes)
+// measure looks up the sizes and keys of a block's events.
+func (m *Machine) measure(a *arrival) {
+	m.classes = sizesOf(m.classes[:0], a.block)
+	a.events = sizedRun{Run: Run{a.first, a.count}, Classes: m.classes}
+	if a.block.HasKeys() {
+		m.keys = m.keys[:0]
+		for i := range a.block.Len() {
+			m.keys = append(m.keys, a.block.KeyHash(i))
+		}
+		a.events.Keys = m.keys
+	}
+}
+
+// add makes a run of events ready that weren't in hand.
+func (m *Machine) add(c *cursor, r sizedRun) {
+	addRun(c.ready, r.Run)
+	c.subscription.stream.sizes.hold(&m.waiting, r.Run, r.Classes)
+	if c.order != nil {
+		m.enqueueRun(c, r)
+	}
+}
+
+// addAhead has a run of events wait ahead of the cursor's gap.
+func (m *Machine) addAhead(c *cursor, r sizedRun) {
+	addRun(c.ahead, r.Run)
+	c.subscription.stream.sizes.hold(&m.waiting, r.Run, r.Classes)
+	if c.order != nil {
+		c.order.keepAhead(r)
+	}
 }
 
 // eachRow calls f for the bits in a row that are set.
@@ -171,15 +191,23 @@ func (m *Machine) crowded(c *cursor) bool {
 func (m *Machine) fallBehind(c *cursor, first Offset) {
 	st := c.subscription.stream
 	if c.reach == reachClosing {
-		m.letGo(c, c.ahead.Bitmap) // it comes again, after the gap
-		c.ahead.touch()
-		c.ahead = nil
+		m.dropAhead(c) // it comes again, after the gap
 	} else {
 		c.frontier = first
 	}
 	c.reach, c.resume = reachFar, 0
 	st.pin(c, c.frontier)
 	m.touch(c)
+}
+
+// dropAhead lets go of what is ahead of a gap.
+func (m *Machine) dropAhead(c *cursor) {
+	m.letGo(c, c.ahead.Bitmap)
+	c.ahead.touch()
+	c.ahead = nil
+	if c.order != nil {
+		c.order.ahead = nil
+	}
 }
 
 // letGo says that the cursor has a set's events in hand no more.
@@ -194,8 +222,7 @@ func (m *Machine) letGo(c *cursor, set *roaring64.Bitmap) {
 // arrive makes a cursor near again: its frontier has reached the head, or what is ahead.
 func (m *Machine) arrive(c *cursor) {
 	if c.ahead != nil {
-		c.ready.Or(c.ahead)
-		c.ahead = nil
+		m.joinAhead(c)
 	}
 	c.reach, c.frontier, c.resume = reachNear, 0, 0
 	c.subscription.stream.setTaker(c)
@@ -219,6 +246,7 @@ func (m *Machine) giveUp(c *cursor, before Offset) Truncation {
 	if c.ahead != nil {
 		t.Dropped += m.dropBefore(c, c.ahead, before)
 	}
+	t.Dropped += m.unnote(c, 0, before)
 	if c.reach != reachNear && c.frontier < before {
 		t.Unread = uint64(before - c.frontier)
 		if c.reach == reachClosing && c.resume < before {
@@ -245,6 +273,9 @@ func (m *Machine) dropBefore(c *cursor, set *offsetSet, before Offset) (n uint64
 	set.RemoveRange(0, uint64(before))
 	m.letGo(c, going)
 	n = going.GetCardinality()
+	if c.order != nil {
+		m.dropFromLines(c, going, set == c.ahead)
+	}
 	if len(c.tries) > 0 {
 		for it := going.Iterator(); it.HasNext(); {
 			delete(c.tries, Offset(it.Next()))
@@ -259,7 +290,7 @@ func (m *Machine) advance(c *cursor, to Offset) {
 	switch st := c.subscription.stream; {
 	case c.reach == reachClosing && to >= c.resume, to == st.next:
 		m.arrive(c)
-	case c.reach == reachFar && st.next-to <= closeEvents:
+	case c.reach == reachFar && st.next-to <= closeEvents && m.mayClose(c):
 		m.closeUp(c)
 	}
 	if len(c.subscription.past) > 0 {
@@ -272,10 +303,10 @@ func (m *Machine) advance(c *cursor, to Offset) {
 // appetite returns how many events a far cursor's fills should bring: as many as its attached consumers may hold together, so that an ack finds the
 // next event waiting, less what waits.
 func (m *Machine) appetite(c *cursor) uint32 {
-	if c.reach == reachNear || m.leasable(c) == 0 {
+	if c.reach == reachNear || m.leasable(c) == 0 || m.due.bytes > 2*m.delayedBytesMax {
 		return 0
 	}
-	waits := c.ready.GetCardinality()
+	waits := c.assignable()
 	if waits > 0 && m.waiting.bytes() > m.waitingBytesMax {
 		return 0
 	}
@@ -288,5 +319,5 @@ func (m *Machine) appetite(c *cursor) uint32 {
 	if want = min(want, fillEventsMax); waits >= want {
 		return 0
 	}
-	return uint32(want - waits)
+	return uint32(min(want-waits, m.lookAhead(c)))
 }

@@ -45,10 +45,22 @@ func seedEntries(tb testing.TB) [][]byte {
 				ID: 12, Stream: 1, Kind: KindQueue, Visibility: 1_000, AttemptsMax: 2, From: FromEarliest,
 			}},
 			fillSection{Cursor: CursorID{Subscription: 12}, From: 0, To: 3, Runs: []sizedRun{
-				{Run{0, 1}, []sizeClass{9}}, {Run{1, 2}, []sizeClass{9, 10}},
+				{Run: Run{0, 1}, Classes: []sizeClass{9}}, {Run: Run{1, 2}, Classes: []sizeClass{9, 10}, Keys: []uint64{7, 0}},
 			}},
 			streamSection{Stream: 1, Retention: &Retention{Age: 1_000, Bytes: 1 << 20, Drop: true}},
 		},
+		{
+			subscriptionSection{SubscriptionConfig{ID: 14, Stream: 1, Kind: KindQueue, Visibility: 1_000, AttemptsMax: 2, Ordered: true}},
+			attachSection{Session: sessionNamed("c"), Connection: 3, Cursor: CursorID{Subscription: 14}, CreditEvents: 2, CreditBytes: 10_000},
+			blockSection{Stream: 1, SetVersion: 4, Matches: []byte{0}, Block: eventsBlock(tb, block.Producer{}, []block.Event{
+				{Data: []byte("1"), ContentType: "text/plain", Key: "a"}, {Data: []byte("2"), ContentType: "text/plain", Key: "a"},
+				{Data: []byte("3"), ContentType: "text/plain", Key: "a", DeliverAtMillis: 1_500},
+				{Data: []byte("4"), ContentType: "text/plain", Key: "b", DeliverAtMillis: 9_000_000},
+			})},
+		},
+		{settleSection{Session: sessionNamed("c"), Sequence: 1, Received: 1, Decisions: []Decision{
+			{Verb: VerbRelease, Leased: []Leased{{Delivery: 1}}},
+		}}},
 		{closeSection{Session: sessionNamed("a"), Received: 2, Unstarted: []Leased{{Delivery: 2}}}},
 		{
 			redriveSection{Cursor: queue, Reason: DeadRejected, Max: 5},

@@ -63,6 +63,9 @@ func checkInvariants(m *Machine) error {
 			}
 		}
 	}
+	if err := checkDue(m); err != nil {
+		return err
+	}
 	return checkWaiting(m)
 }
 
@@ -107,6 +110,9 @@ func checkWaiting(m *Machine) error {
 		refs := map[uint64]uint64{}
 		for _, sub := range st.subscriptions {
 			for _, c := range sub.cursors {
+				if c.order != nil {
+					want.keyed += uint64(len(c.order.of))
+				}
 				for _, set := range c.sets() {
 					want.events += set.GetCardinality()
 					for it := set.Iterator(); it.HasNext(); {
@@ -165,6 +171,12 @@ func checkCursor(c *cursor, leased *roaring64.Bitmap) error {
 	}
 	if c.reach != reachNear && (beyond(c.ready.Bitmap, c.frontier) || beyond(c.held.Bitmap, c.frontier) || beyond(dead, c.frontier)) {
 		return fmt.Errorf("has events beyond its frontier, %d", c.frontier)
+	}
+	if c.later.Intersects(c.ready.Bitmap) || c.later.Intersects(c.held.Bitmap) || c.later.Intersects(dead) {
+		return fmt.Errorf("an event is in two places: later %v, ready %v, held %v, dead %v", c.later, c.ready, c.held, dead)
+	}
+	if c.order != nil {
+		return checkOrder(c)
 	}
 	return nil
 }

@@ -142,7 +142,9 @@ func (m *Machine) dropIfEmpty(l *lease) {
 	if len(l.runs) > 0 {
 		return
 	}
-	m.deadlines.Delete(l)
+	if _, there := m.deadlines.Delete(l); !there {
+		return // it went with what was before its last event in line (order.go)
+	}
 	l.cursor.leases.remove(l)
 	m.ended(l)
 	if s := l.session; s != nil {
@@ -174,11 +176,16 @@ func (m *Machine) end(l *lease, why comeback) {
 	l.runs = nil
 	for _, r := range runs {
 		m.free(l, r.Run)
+		if l.cursor.order != nil {
+			m.failed = append(m.failed, failedRun{l.cursor, r})
+			continue
+		}
 		for at := r.First; at < r.end(); at++ {
 			m.giveBack(l.cursor, at, r.Attempt, why)
 		}
 	}
 	m.dropIfEmpty(l)
+	m.breakLines(why)
 }
 
 // expire ends the leases whose deadline has passed (P4: none before), at most so many events at a time (P10: the rest is due at once). One

@@ -17,6 +17,11 @@ type ledger struct {
 	// attempt is the highest that an event was granted with.
 	attempt map[Offset]uint16
 	holds   map[Offset]hold
+	// ordered by key. failed events have those behind them come back, once the command is done.
+	ordered bool
+	// again is how many events were redriven.
+	again  uint64
+	failed map[Offset]hold
 }
 
 // hold is a lease of one event, as its holder knows it. Nobody else may get the event until then.
@@ -32,7 +37,7 @@ func newLedger(id CursorID, st *walkStream, selective bool) *ledger {
 	return &ledger{
 		id: id, stream: st, selective: selective,
 		wanted: map[Offset]bool{}, acked: map[Offset]bool{}, dead: map[Offset]bool{},
-		attempt: map[Offset]uint16{}, holds: map[Offset]hold{},
+		attempt: map[Offset]uint16{}, holds: map[Offset]hold{}, failed: map[Offset]hold{},
 	}
 }
 
@@ -62,7 +67,8 @@ func (l *ledger) stored(st *walkStream, first Offset, n int, selected matched) {
 }
 
 // granted notes a lease, and tells what is wrong with it.
-func (l *ledger) granted(now Tick, r EventRun, by hold) error {
+func (l *ledger) granted(m *Machine, r EventRun, by hold) error {
+	now := m.clock
 	for at := r.First; at < r.end(); at++ {
 		switch h, held := l.holds[at]; {
 		case !l.wanted[at]:
@@ -75,6 +81,11 @@ func (l *ledger) granted(now Tick, r EventRun, by hold) error {
 			return fmt.Errorf("P4: offset %d of cursor %v is granted at %v, it is held until %v", at, l.id, now, h.until)
 		case r.Attempt < l.attempt[at] || r.Attempt > l.attempt[at]+1:
 			return fmt.Errorf("P7: offset %d of cursor %v is granted for attempt %d after %d", at, l.id, r.Attempt, l.attempt[at])
+		case l.stream.due[at] > m.wall:
+			return fmt.Errorf("offset %d of cursor %v is due at %d, and granted at %d", at, l.id, l.stream.due[at], m.wall)
+		}
+		if err := l.inOrder(m, at, by); err != nil {
+			return err
 		}
 		l.attempt[at] = r.Attempt
 		l.holds[at] = by
@@ -112,12 +123,77 @@ func (l *ledger) settled(now Tick, s *walker, dec Decision, before map[uint64][]
 		for at := range offsets(named, before) {
 			h, held := l.holds[at]
 			held = held && h.holder == s && h.incarnation == s.incarnation && h.delivery == named.Delivery
+			if l.ordered && !held && len(named.Runs) == 0 {
+				continue // all that is left of the delivery: this went back with one before it
+			}
 			if err := l.done(now, at, dec, h, held, gone[part{named.Delivery, at}], s.visibility); err != nil {
 				return err
 			}
 		}
+		l.recall()
 	}
 	return nil
+}
+
+// inOrder asserts P8: whoever is granted an event of a key holds all before it that are due, and nobody else holds any.
+func (l *ledger) inOrder(m *Machine, at Offset, by hold) error {
+	if !l.ordered || l.stream.keys[at] == "" {
+		return nil
+	}
+	c := m.find(l.id)
+	held := 0
+	for other := range l.wanted {
+		h, holds := l.holds[other]
+		holds = holds && c.held.Contains(uint64(other))
+		switch mine := holds && h.holder == by.holder && h.incarnation == by.incarnation && (by.holder != nil || h.epoch == by.epoch); {
+		case l.stream.keys[other] != l.stream.keys[at] || !l.wanted[other] || l.acked[other] || other == at:
+		case holds && !mine:
+			return fmt.Errorf("P8: offset %d of cursor %v is granted, another holds %d", at, l.id, other)
+		case holds:
+			held++
+		case other < at && !c.dead.Has(deadLetter{offset: other}) && !c.later.Contains(uint64(other)):
+			return fmt.Errorf("P8: offset %d of cursor %v is granted before %d", at, l.id, other)
+		}
+	}
+	if held >= OrderedHeldMax {
+		return fmt.Errorf("P8: offset %d of cursor %v is granted to who holds %d of its key", at, l.id, held)
+	}
+	return nil
+}
+
+// expire notes which leases of an ordered queue are over, since those of the events behind are over with them.
+func (l *ledger) expire(m *Machine) {
+	if !l.ordered {
+		return
+	}
+	epochs := map[Offset]Epoch{}
+	m.deadlines.Ascend(func(le *lease) bool {
+		for _, r := range le.runs {
+			for at := r.First; at < r.end() && le.cursor.id() == l.id; at++ {
+				epochs[at] = le.epoch
+			}
+		}
+		return true
+	})
+	for at, h := range l.holds {
+		if h.until <= m.clock && epochs[at] != h.epoch {
+			delete(l.holds, at)
+			l.failed[at] = h
+		}
+	}
+	l.recall()
+}
+
+// recall ends the holds of events behind those that failed.
+func (l *ledger) recall() {
+	for at, f := range l.failed {
+		for other, h := range l.holds {
+			if key := l.stream.keys[at]; l.ordered && other > at && key != "" && l.stream.keys[other] == key && h.holder == f.holder && h.incarnation == f.incarnation {
+				delete(l.holds, other)
+			}
+		}
+	}
+	clear(l.failed)
 }
 
 // returned notes what became of one receipt.
@@ -138,6 +214,9 @@ func (l *ledger) done(now Tick, at Offset, dec Decision, h hold, mine, lost bool
 	case dec.Verb != VerbExtend:
 		delete(l.holds, at)
 		l.acked[at] = dec.Verb == VerbAck
+		if dec.Verb == VerbRelease {
+			l.failed[at] = h
+		}
 		return nil
 	}
 	if h.until = now + dec.After; dec.After == 0 {
@@ -153,6 +232,7 @@ func (l *ledger) done(now Tick, at Offset, dec Decision, h hold, mine, lost bool
 // redriven notes which dead letters have another life: attempts begin anew (P7).
 func (l *ledger) redriven(m *Machine, n uint32) error {
 	c := m.find(l.id)
+	l.again += uint64(n)
 	for at := range l.dead {
 		if c.dead.Has(deadLetter{offset: at}) {
 			continue
@@ -210,7 +290,7 @@ func (l *ledger) check(m *Machine) (err error) {
 			continue
 		}
 		somewhere := c.ready.Contains(uint64(at)) || c.held.Contains(uint64(at)) || l.dead[at] ||
-			c.ahead != nil && c.ahead.Contains(uint64(at))
+			c.later.Contains(uint64(at)) || c.ahead != nil && c.ahead.Contains(uint64(at))
 		if somewhere != (l.wanted[at] && !l.acked[at]) {
 			return fmt.Errorf("offset %d: wanted %v, acked %v, still there %v (P2, P3, P5)", at, l.wanted[at], l.acked[at], somewhere)
 		}
@@ -221,7 +301,15 @@ func (l *ledger) check(m *Machine) (err error) {
 	if c.leased+uint64(c.dead.Len()) > m.deadMax {
 		return fmt.Errorf("%d events are leased and %d dead, at most %d may be either", c.leased, c.dead.Len(), m.deadMax)
 	}
-	if c.ready.IsEmpty() || m.leasable(c) == 0 {
+	if c.order != nil {
+		if used := c.order.used(); used > m.lookAheadMax+l.again { // redriven ones find room always
+			return fmt.Errorf("%d events are in line, at most %d may be", used, m.lookAheadMax)
+		}
+		if c.order.late.n > 0 && c.order.used() < m.lookAheadMax {
+			return fmt.Errorf("P10: %d late events wait, and there is room", c.order.late.n)
+		}
+	}
+	if c.assignable() == 0 || m.leasable(c) == 0 {
 		return nil
 	}
 	for _, s := range c.sessions {

@@ -39,6 +39,15 @@ const (
 	// ReasonBytesMax is the length of what a consumer says why it released or rejected an event.
 	ReasonBytesMax = 256
 
+	// LookAheadMax is how many events of an ordered queue's cursor are in line, waiting or held. When they are as many and all that wait are of
+	// keys whose events are held, the queue looks no further until some are settled: its frontier waits, and Counts.Stalled says so.
+	LookAheadMax = 20_000
+	// OrderedHeldMax is how many events of one key a session holds.
+	OrderedHeldMax = 10
+	// DelayedBytesMax is what the events that are to be delivered later take of memory, some 10 bytes each. Beyond it a block that has such events
+	// is refused.
+	DelayedBytesMax = 32 << 20
+
 	// RedriveMax is how many dead letters one command makes ready again.
 	RedriveMax = 10_000
 	// DeadLettersMax is how many dead letters a cursor has. Nothing more is leased than could die without going beyond: at the bound the
@@ -61,6 +70,10 @@ const (
 	dismantleMax = 10_000
 	// expireMembersMax is how many unused members leave in one entry; the rest does in the next.
 	expireMembersMax = 100
+	// dueMovedMax is how many events due within an hour are sorted in one entry, and dueWorkMax to how many cursors events that fall due are
+	// shown; the rest is in the next, which is due at once.
+	dueMovedMax = 16_384
+	dueWorkMax  = 65_536
 	// redriveLooksMax is how many dead letters one command looks at to find those that it means.
 	redriveLooksMax = 50_000
 	// trimEvery is how many entries pass between two looks at which part of the log is still kept.

@@ -7,6 +7,11 @@ import (
 // Counts are a subscription's events that aren't settled; of a fan-out, over all members.
 type Counts struct {
 	Ready, Leased, Delayed, Dead uint64
+	// Blocked events of an ordered queue wait for an earlier one of their key. They aren't among those that are ready.
+	Blocked uint64
+	// Stalls counts how often an ordered queue's look-ahead became full of blocked events while there was more to look at; Stalled: it is now.
+	Stalls  uint64
+	Stalled bool
 	// Unread events are stored, and yet to be looked at: far cursors get at them when their consumers have room. Some may not match.
 	Unread uint64
 	// Dropped events waited when the topic's retention dropped them; Skipped were dropped before anybody looked whether they match.
@@ -31,7 +36,11 @@ func (p *Partition) Counts(id SubscriptionID) (n Counts) {
 			n.Dropped += c.dropped
 			n.Skipped += c.unread
 			n.Leased += c.leased
-			n.Delayed += uint64(c.delayed.Len())
+			n.Delayed += uint64(c.delayed.Len()) + c.later.GetCardinality()
+			if c.order != nil {
+				n.Blocked, n.Stalls, n.Stalled = c.blocked(), c.order.stalls, c.order.stalled
+				n.Ready -= n.Blocked
+			}
 			n.Dead += uint64(c.dead.Len())
 			for _, s := range c.sessions {
 				if s.live(m.term) {
@@ -100,7 +109,7 @@ func (sub *subscription) members() (names []string) {
 func (p *Partition) readyCount(id CursorID) (n uint64) {
 	p.replica.look(func(m *Machine) {
 		if c := m.find(id); c != nil {
-			n = min(c.ready.GetCardinality(), m.leasable(c))
+			n = min(c.assignable(), m.leasable(c))
 		}
 	})
 	return n

@@ -35,6 +35,8 @@ type Machine struct {
 
 	lastStream, lastSubscription, lastCursor, lastSession, lastLease uint64
 	// leasedMax is LeasedMax, deadMax DeadLettersMax, nearEventsMax NearEventsMax, waitingBytesMax WaitingBytesMax; tests make them small.
+	// lookAheadMax is LookAheadMax, delayedBytesMax DelayedBytesMax.
+	lookAheadMax, delayedBytesMax                      uint64
 	leasedMax, deadMax, nearEventsMax, waitingBytesMax uint64
 	// trimEvery is how many entries pass between two looks at what is still kept; tests look always.
 	trimEvery Index
@@ -54,11 +56,20 @@ type Machine struct {
 	// expired counts events whose lease ran out, for metrics.
 	expired uint64
 
+	// due has the events whose deliver-at lies ahead.
+	due dueTable
+	// breaking numbers the failures that broke lines of ordered queues, and failed has the events of the one at hand.
+	breaking uint64
+	failed   []failedRun
+
 	// dirty cursors of the entry that is being applied, and what was just taken from one: used again for each.
 	dirty []*cursor
 	taken []Run
 	// classes of the sizes of the block that is being stored.
 	classes []sizeClass
+	keys    []uint64
+	// picked events of ordered queues.
+	picked []Offset
 }
 
 // NewMachine returns a partition in which nothing has happened.
@@ -74,6 +85,7 @@ func NewMachine() *Machine {
 		trimEvery:     trimEvery,
 		dismantleMax:  dismantleMax,
 		nearEventsMax: NearEventsMax, waitingBytesMax: WaitingBytesMax,
+		lookAheadMax: LookAheadMax, delayedBytesMax: DelayedBytesMax,
 		kept:      btree.NewG(btreeDegree, keptLess),
 		aging:     btree.NewG(btreeDegree, agingLess),
 		deadlines: btree.NewG(btreeDegree, leaseLess),
@@ -82,6 +94,7 @@ func NewMachine() *Machine {
 		idle:      btree.NewG(btreeDegree, idleLess),
 	}
 	m.producers.changes = &m.changes
+	m.due = newDueTable(&m.changes)
 	return m
 }
 
@@ -109,6 +122,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	m.expire()
 	m.expireMembers(fx)
 	m.dismantle()
+	m.fallDue()
 	if index%m.trimEvery == 0 {
 		m.trim(fx) // a cursor may lose events, so before they are assigned
 	}
@@ -213,6 +227,7 @@ func (m *Machine) store(s blockSection, position uint32, fx *Effects) (Result, e
 		return *res, nil
 	}
 	a := arrival{block: &b, first: st.next, count: uint32(b.Len())}
+	m.postpone(st, &a)
 	m.offerAll(st, &a)
 	err := eachMatched(s.Matches, b.Len(), func(hit matched) {
 		if sub, _ := st.subscription(hit.Subscription); sub != nil && sub.Pattern != "" {
@@ -245,10 +260,13 @@ func (m *Machine) admit(st *stream, s *blockSection) (block.Block, *Result) {
 	if res, ok := m.producers.check(st.id, b.Producer()); !ok {
 		return b, &res
 	}
+	if m.due.bytes >= m.delayedBytesMax && m.isLater(&b) {
+		return b, &Result{Refused: RefusedDelayed}
+	}
 	return b, nil
 }
 
-// NextDeadline returns when the next lease ends or the next delayed event is ready, by the partition clock; false when nothing waits for time.
+// NextDeadline returns when the next lease ends or the next event is ready that was delayed or is to be delivered later, by the partition clock; false when nothing waits for time.
 func (m *Machine) NextDeadline() (Tick, bool) {
 	if m.leaving.Len() > 0 { // the next step of dismantling is due
 		return m.clock, true
@@ -259,6 +277,9 @@ func (m *Machine) NextDeadline() (Tick, bool) {
 	}
 	if d, some := m.delays.Min(); some && (!ok || d.notBefore < next) {
 		next, ok = d.notBefore, true
+	}
+	if at, some := m.due.next(); some && (!ok || m.tickOf(at) < next) {
+		next, ok = m.tickOf(at), true
 	}
 	return next, ok
 }

@@ -48,6 +48,8 @@ type walk struct {
 	dismantleMax int
 	// shifts are small: few offsets have many pieces.
 	shifts shifts
+	// lookAheadMax is how many events of the ordered queue are in line.
+	lookAheadMax uint64
 	// retained is from where on the log is kept. What lies before may be gone.
 	retained Index
 
@@ -75,6 +77,9 @@ type walkStream struct {
 	// selected events match the one pattern that there is, sizes are the classes of all.
 	selected map[Offset]bool
 	sizes    []sizeClass
+	// keys of all events, "" for none, and when they are due.
+	keys []string
+	due  []Wall
 }
 
 // walker is a consumer, and what it believes to hold, by delivery.
@@ -110,6 +115,10 @@ func runRandom(t *testing.T, seed uint64, entries int) {
 		w.nearEventsMax = 10 + w.rng.Uint64N(60)
 	}
 	w.shifts = shifts{refs: uint8(w.rng.IntN(4)), events: uint8(w.rng.IntN(5)), dead: uint8(w.rng.IntN(4))}
+	w.lookAheadMax = LookAheadMax
+	if few := w.rng.IntN(3); few > 0 {
+		w.lookAheadMax = uint64(10*few*few*few*few) + w.rng.Uint64N(60)
+	}
 	w.bound(w.m)
 	w.bound(w.twin)
 	fail := func(err error) {
@@ -128,6 +137,7 @@ func runRandom(t *testing.T, seed uint64, entries int) {
 func (w *walk) bound(m *Machine) {
 	m.leasedMax, m.deadMax, m.nearEventsMax, m.dismantleMax = w.leasedMax, w.deadMax, w.nearEventsMax, w.dismantleMax
 	m.shifts = w.shifts
+	m.lookAheadMax = w.lookAheadMax
 }
 
 // populate makes two streams with queues, one of them selective, and a fan-out, a member of which comes later.
@@ -143,6 +153,7 @@ func (w *walk) populate() {
 		st.version++
 		for _, member := range members {
 			l := newLedger(CursorID{c.ID, member}, st, c.Pattern != "")
+			l.ordered = c.Ordered
 			l.there = member == "" || slices.Contains(c.Members, member)
 			w.ledgers = append(w.ledgers, l)
 			for i := range 3 {
@@ -155,6 +166,7 @@ func (w *walk) populate() {
 	subscribe(w.streams[0], SubscriptionConfig{
 		ID: 12, Kind: KindFanout, Members: []string{"x", "y"}, From: From(w.rng.IntN(2)), MemberExpiry: Wall(w.rng.IntN(2)) * 15_000,
 	}, "x", "y", "late")
+	subscribe(w.streams[0], SubscriptionConfig{ID: 13, Kind: KindQueue, Ordered: true, From: From(w.rng.IntN(2))}, "")
 	subscribe(w.streams[1], SubscriptionConfig{ID: 20, Kind: KindQueue}, "")
 }
 
@@ -343,7 +355,8 @@ func (w *walk) publish(tb testing.TB) {
 		words[i/64] |= uint64(w.rng.IntN(2)) << (i % 64)
 	}
 	selected := matched{Subscription: 11, Words: words}
-	sec := blockSection{Stream: st.id, SetVersion: st.version, Block: testBlock(tb, n, 1+w.rng.IntN(300), producer)}
+	events := w.events(n)
+	sec := blockSection{Stream: st.id, SetVersion: st.version, Block: eventsBlock(tb, producer, events)}
 	sec.Matches = appendMatchIndex(nil, n, []matched{selected})
 	classes := classesOf(tb, sec.Block)
 	stale := w.rng.IntN(15) == 0
@@ -378,6 +391,9 @@ func (w *walk) publish(tb testing.TB) {
 		st.stored[producer], st.latest[who] = r.First, producer.Epoch
 		st.next += Offset(n)
 		st.sizes = append(st.sizes, classes...)
+		for i := range events {
+			st.keys, st.due = append(st.keys, events[i].Key), append(st.due, Wall(events[i].DeliverAtMillis))
+		}
 		for i := range n {
 			st.selected[r.First+Offset(i)] = has(selected, i)
 		}
@@ -386,6 +402,24 @@ func (w *walk) publish(tb testing.TB) {
 		}
 		return nil
 	})
+}
+
+// events makes n events, some of them with one of a few keys, and some to be delivered later.
+func (w *walk) events(n int) []block.Event {
+	events, size, delayed := make([]block.Event, n), 1+w.rng.IntN(300), w.rng.IntN(5) == 0
+	for i := range events {
+		e := &events[i]
+		e.Data, e.ContentType = make([]byte, size), "application/octet-stream"
+		if key := w.rng.IntN(6); key > 0 {
+			e.Key = string(rune('a' + key))
+		}
+		if delayed && w.rng.IntN(3) == 0 {
+			if e.DeliverAtMillis = int64(w.m.wall) + w.rng.Int64N(20_000); w.rng.IntN(10) == 0 {
+				e.DeliverAtMillis += w.rng.Int64N(3 * 3_600_000)
+			}
+		}
+	}
+	return events
 }
 
 // classesOf returns the class of each of a block's events.
@@ -423,8 +457,22 @@ func (w *walk) fill(l *ledger) {
 	case 1:
 		stale, sec.To = true, c.subscription.stream.next+1_000
 	}
+	room := w.m.lookAhead(c)
 	for at := sec.From; at < min(sec.To, l.stream.next); at++ {
 		if !l.wanted[at] {
+			continue
+		}
+		if room == 0 {
+			sec.To = at
+			break
+		}
+		room--
+		if l.ordered {
+			r := sizedRun{Run: Run{at, 1}, Classes: []sizeClass{l.stream.sizes[at]}, Keys: []uint64{0}}
+			if key := l.stream.keys[at]; key != "" {
+				r.Keys[0] = block.HashKey(key)
+			}
+			sec.Runs = append(sec.Runs, r)
 			continue
 		}
 		if n := len(sec.Runs); n > 0 && sec.Runs[n-1].end() == at {
@@ -432,13 +480,13 @@ func (w *walk) fill(l *ledger) {
 			sec.Runs[n-1].Classes = append(sec.Runs[n-1].Classes, l.stream.sizes[at])
 			continue
 		}
-		sec.Runs = append(sec.Runs, sizedRun{Run{at, 1}, []sizeClass{l.stream.sizes[at]}})
+		sec.Runs = append(sec.Runs, sizedRun{Run: Run{at, 1}, Classes: []sizeClass{l.stream.sizes[at]}})
 	}
 	if sec.To < sec.From {
 		return
 	}
 	w.add(sec, func(r Result) error {
-		if stale && r.Refused != RefusedFrontier && r.First < sec.To {
+		if stale && r.Refused != RefusedFrontier && (!l.ordered || r.Refused != RefusedTooMany) && r.First < sec.To {
 			return fmt.Errorf("P2: a fill from %d to %d of %v is answered %v", sec.From, sec.To, l.id, r)
 		}
 		return nil
@@ -457,7 +505,7 @@ func (w *walk) take() {
 			for at := run.First; at < run.end(); at++ {
 				w.receipts = append(w.receipts, Receipt{l.id, at, r.Taken.Epoch})
 			}
-			if err := l.granted(w.m.clock, run, hold{epoch: r.Taken.Epoch, until: w.m.clock + r.Taken.Visibility}); err != nil {
+			if err := l.granted(w.m, run, hold{epoch: r.Taken.Epoch, until: w.m.clock + r.Taken.Visibility}); err != nil {
 				return err
 			}
 		}
@@ -495,7 +543,9 @@ func (w *walk) remove() error {
 // gone notes that a cursor has left: whoever comes now finds another one.
 func (w *walk) gone(id CursorID) {
 	l := w.ledger(id)
+	ordered := l.ordered
 	*l = *newLedger(id, l.stream, l.selective)
+	l.ordered = ordered
 	for _, s := range w.consumers {
 		if s.ledger == l {
 			s.conn = 0
@@ -534,6 +584,9 @@ func (w *walk) giveBack() {
 			if err := l.returned(w.m.clock, sec.Decision, receipt, slices.Contains(r.LostReceipts, uint32(i))); err != nil {
 				return err
 			}
+		}
+		for _, l := range w.ledgers {
+			l.recall()
 		}
 		return nil
 	})
@@ -607,6 +660,9 @@ func (w *walk) apply(delta Tick) error {
 	for _, c := range fx.Gone.Cursors {
 		w.gone(c)
 	}
+	for _, l := range w.ledgers {
+		l.expire(w.m)
+	}
 	for _, g := range fx.Grants {
 		if err := w.grant(g); err != nil {
 			return err
@@ -639,7 +695,7 @@ func (w *walk) grant(g Grant) error {
 	for _, r := range g.Runs {
 		s.held[g.Delivery] = append(s.held[g.Delivery], r.Run)
 		h := hold{holder: s, incarnation: s.incarnation, delivery: g.Delivery, epoch: g.Epoch, until: w.m.clock + g.Visibility}
-		if err := s.ledger.granted(w.m.clock, r, h); err != nil {
+		if err := s.ledger.granted(w.m, r, h); err != nil {
 			return err
 		}
 	}
@@ -663,10 +719,10 @@ func (w *walk) drain() error {
 	}
 	left := func(l *ledger) bool {
 		c := w.m.find(l.id)
-		return !c.ready.IsEmpty() || !c.held.IsEmpty() || c.reach != reachNear
+		return !c.ready.IsEmpty() || !c.held.IsEmpty() || !c.later.IsEmpty() || c.reach != reachNear
 	}
 	for entries := 0; entries == 0 || entries < 500 && slices.ContainsFunc(w.ledgers, left); entries++ {
-		if err := w.apply(5_100); err != nil {
+		if err := w.apply(45_000); err != nil {
 			return err
 		}
 		for _, l := range w.ledgers { // full of dead letters, nothing more would be leased

@@ -14,7 +14,7 @@ func (m *Machine) redrive(sec redriveSection) Result {
 	for _, d := range p.picked {
 		c.dead.Delete(d)
 		c.deadPieces.mark(uint64(d.offset))
-		m.add(c, c.ready, Run{d.offset, 1}, []sizeClass{d.size})
+		m.add(c, sizedRun{Run: Run{d.offset, 1}, Classes: []sizeClass{d.size}, Keys: []uint64{d.key}})
 	}
 	m.touch(c)
 	return Result{Redriven: uint32(len(p.picked)), Next: p.next, More: p.more}

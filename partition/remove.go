@@ -61,6 +61,8 @@ func (m *Machine) leave(c *cursor, fx *Effects) {
 	}
 	fx.Gone.Cursors = append(fx.Gone.Cursors, c.id())
 	m.unrest(c)
+	m.forgetOrder(c)
+	m.forgetLater(c)
 	c.leaving = true
 	m.changed(c)
 	st := c.subscription.stream
@@ -128,7 +130,7 @@ func (m *Machine) strip(c *cursor, left int) int {
 	if c.ahead != nil && left > 0 { // bounded as ready is; taken over first, so that the loop above does it
 		c.ahead.touch()
 		c.ready, c.ahead = c.ahead, nil
-		c.reach, c.resume = reachFar, 0
+		c.reach, c.frontier, c.resume = reachNear, 0, 0 // there is no gap any more, whatever the next entry finds
 		m.changed(c)
 		return m.strip(c, left)
 	}
@@ -166,6 +168,7 @@ func (m *Machine) dropStream(st *stream) {
 	if !st.leaving || len(st.subscriptions) > 0 || m.streams[st.id] != st {
 		return
 	}
+	m.due.removeStream(st)
 	if st.keeps != 0 {
 		m.kept.Delete(kept{st.keeps, st})
 	}

@@ -199,6 +199,7 @@ func (m *Machine) trimStream(st *stream, fx *Effects) {
 // truncate has every cursor that still needs events before the boundary give them up (P2: and say so).
 func (m *Machine) truncate(st *stream, boundary Offset, fx *Effects) {
 	st.dropped = max(st.dropped, boundary)
+	st.undue.RemoveRange(0, uint64(boundary))
 	if st.pins == nil {
 		return
 	}

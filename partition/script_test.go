@@ -40,6 +40,8 @@ type story struct {
 	versions map[StreamID]uint64
 	// nearEventsMax and dismantleMax, when they are made small.
 	nearEventsMax uint64
+	// lookAheadMax and delayedBytesMax too.
+	lookAheadMax, delayedBytesMax uint64
 	// trimEvery, when it is another.
 	trimEvery    Index
 	dismantleMax int
@@ -80,6 +82,12 @@ func (s *story) limits(d *datadriven.TestData) {
 		case "near":
 			s.nearEventsMax = n
 			s.m.nearEventsMax, s.twin.nearEventsMax = n, n
+		case "look-ahead":
+			s.lookAheadMax = n
+			s.m.lookAheadMax, s.twin.lookAheadMax = n, n
+		case "delayed-bytes":
+			s.delayedBytesMax = n
+			s.m.delayedBytesMax, s.twin.delayedBytesMax = n, n
 		case "trim":
 			s.trimEvery = Index(n)
 			s.m.trimEvery, s.twin.trimEvery = s.trimEvery, s.trimEvery
@@ -174,6 +182,7 @@ func (s *story) subscribe(rest []string, opts map[string]string) section {
 	if opts["from"] == "earliest" {
 		c.From = FromEarliest
 	}
+	c.Ordered = opts["ordered"] == "yes"
 	c.MemberExpiry = Wall(s.optTicks(opts, "expiry"))
 	if m := opts["members"]; m != "" {
 		c.Members = strings.Split(m, ",")
@@ -182,7 +191,8 @@ func (s *story) subscribe(rest []string, opts map[string]string) section {
 	return subscriptionSection{c}
 }
 
-// publish makes a block of so many events of 100 bytes; what selective subscriptions match is told as ID=0,2 or ID=all.
+// publish makes a block of so many events of 100 bytes; what selective subscriptions match is told as ID=0,2 or ID=all. Their keys are told as
+// keys=a,b,- and when they are due, by wall time, which begins at 0 and goes as the clock does, as at=1m,-,2h.
 func (s *story) publish(rest []string, opts map[string]string) section {
 	stream, n := StreamID(s.num(rest[0])), int(s.num(rest[1]))
 	size := int(s.opt(opts, "size", 100))
@@ -197,7 +207,7 @@ func (s *story) publish(rest []string, opts map[string]string) section {
 		}
 	}
 	sec := blockSection{
-		Stream: stream, SetVersion: s.opt(opts, "set", s.versions[stream]), Block: testBlock(s.t, n, size, producer),
+		Stream: stream, SetVersion: s.opt(opts, "set", s.versions[stream]), Block: s.block(n, size, producer, opts),
 	}
 	var list []matched
 	var ids []int
@@ -220,6 +230,26 @@ func (s *story) publish(rest []string, opts map[string]string) section {
 	}
 	sec.Matches = appendMatchIndex(nil, n, list)
 	return sec
+}
+
+func (s *story) block(n, size int, producer block.Producer, opts map[string]string) []byte {
+	if opts["keys"] == "" && opts["at"] == "" {
+		return testBlock(s.t, n, size, producer)
+	}
+	events := make([]block.Event, n)
+	for i := range events {
+		events[i] = block.Event{Data: make([]byte, size), ContentType: "application/octet-stream"}
+	}
+	each := func(list string, set func(e *block.Event, text string)) {
+		for i, text := range strings.Split(list, ",") {
+			if text != "-" && text != "" {
+				set(&events[i], text)
+			}
+		}
+	}
+	each(opts["keys"], func(e *block.Event, key string) { e.Key = key })
+	each(opts["at"], func(e *block.Event, at string) { e.DeliverAtMillis = int64(s.ticks(at)) })
+	return eventsBlock(s.t, producer, events)
 }
 
 // testBlock makes a block of n opaque events.
@@ -272,7 +302,13 @@ func (s *story) fill(rest []string, opts map[string]string) section {
 	sec := fillSection{Cursor: s.cursor(rest[0]), From: Offset(s.num(from)), To: Offset(s.num(to))}
 	if len(rest) > 2 {
 		for _, r := range s.runs(rest[2]) {
-			sec.Runs = append(sec.Runs, sizedRun{r, []sizeClass{classOf(int(s.opt(opts, "size", 125)))}})
+			sized := sizedRun{Run: r, Classes: []sizeClass{classOf(int(s.opt(opts, "size", 125)))}}
+			for i, key := range strings.Split(opts["keys"], ",") {
+				if key != "" && i < int(r.Count) {
+					sized.Keys = append(sized.Keys, block.HashKey(key))
+				}
+			}
+			sec.Runs = append(sec.Runs, sized)
 		}
 	}
 	return sec
@@ -398,6 +434,12 @@ func (s *story) checkTwin(entry []byte, fx *Effects) {
 	if s.nearEventsMax > 0 {
 		s.twin.nearEventsMax = s.nearEventsMax
 	}
+	if s.lookAheadMax > 0 {
+		s.twin.lookAheadMax = s.lookAheadMax
+	}
+	if s.delayedBytesMax > 0 {
+		s.twin.delayedBytesMax = s.delayedBytesMax
+	}
 	if s.dismantleMax > 0 {
 		s.twin.dismantleMax = s.dismantleMax
 	}
@@ -429,6 +471,15 @@ func (s *story) show() string {
 			for _, c := range sub.cursors {
 				fmt.Fprintf(&out, "  %v %v: ready %v", sub.Kind, c.id(), c.ready)
 				fmt.Fprintf(&out, " leased %d delayed %d", c.leased, c.delayed.Len())
+				if !c.later.IsEmpty() {
+					fmt.Fprintf(&out, " later %v", c.later)
+				}
+				if c.order != nil {
+					fmt.Fprintf(&out, " blocked %d", c.blocked())
+					if c.order.stalled {
+						fmt.Fprintf(&out, " stalled")
+					}
+				}
 				if c.leaving {
 					fmt.Fprintf(&out, " leaving")
 				}

@@ -9,6 +9,7 @@ import (
 //
 //	cursor | from, to - from: uvarint | runs: uvarint
 //	each run:  distance from the end of the run before (or from), length: uvarint | size classes: length and bytes, one for each event, or one for all
+//	           keys: number, and 8 bytes for each; one for each event, or none
 type fillSection struct {
 	Cursor CursorID
 	// From must be the cursor's frontier, or nothing is done. To is its next.
@@ -18,10 +19,33 @@ type fillSection struct {
 	Runs []sizedRun
 }
 
-// sizedRun is matching events in a row with the classes of their sizes: one for each, or one for all.
+// sizedRun is matching events in a row with what a cursor must know of them.
 type sizedRun struct {
 	Run
+	// Classes of their sizes: one for each, or one for all.
 	Classes []sizeClass
+	// Keys are the hashes of their keys, 0 for none; nil when no event has one, and in fills of cursors that aren't ordered.
+	Keys []uint64
+}
+
+// part returns n of the run's events.
+func (r *sizedRun) part(from, n uint32) sizedRun {
+	p := sizedRun{Run: Run{r.First + Offset(from), n}, Classes: r.Classes}
+	if len(r.Classes) > 1 {
+		p.Classes = r.Classes[from : from+n]
+	}
+	if r.Keys != nil {
+		p.Keys = r.Keys[from : from+n]
+	}
+	return p
+}
+
+// key returns the hash of an event's key.
+func (r *sizedRun) key(i uint32) uint64 {
+	if r.Keys == nil {
+		return 0
+	}
+	return r.Keys[i]
 }
 
 func (fillSection) sectionType() SectionType { return sectionFill }
@@ -37,6 +61,10 @@ func (s fillSection) appendBody(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(len(r.Classes)))
 		for _, c := range r.Classes {
 			b = append(b, byte(c))
+		}
+		b = binary.AppendUvarint(b, uint64(len(r.Keys)))
+		for _, key := range r.Keys {
+			b = binary.LittleEndian.AppendUint64(b, key)
 		}
 		at = r.end()
 	}
@@ -69,6 +97,15 @@ func decodeFill(body []byte) (s fillSection, err error) {
 		if k := len(r.Classes); k != 1 && k != int(r.Count) {
 			d.fail(fmt.Sprintf("%d size classes for %d events", k, r.Count))
 			break
+		}
+		if k := d.count("keys"); k != 0 && k != int(r.Count) {
+			d.fail(fmt.Sprintf("%d keys for %d events", k, r.Count))
+			break
+		} else if k > 0 {
+			r.Keys = make([]uint64, k)
+		}
+		for i := range r.Keys {
+			r.Keys[i] = d.u64("key hash")
 		}
 		s.Runs = append(s.Runs, r)
 	}

@@ -89,6 +89,8 @@ type SubscriptionConfig struct {
 	From From
 	// MemberExpiry is for how long, in milliseconds of wall time, a fan-out's member may be unused before it leaves; 0: for ever.
 	MemberExpiry Wall
+	// Ordered: a queue gives the events of a key one after the other (order.go). It can't be changed.
+	Ordered bool
 	// Members of a fan-out that begin with the subscription.
 	Members []string
 }
@@ -110,6 +112,7 @@ func (c SubscriptionConfig) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(c.AttemptsMax))
 	b = append(b, byte(c.From))
 	b = binary.AppendUvarint(b, uint64(c.MemberExpiry))
+	b = appendBool(b, c.Ordered)
 	b = binary.AppendUvarint(b, uint64(len(c.Members)))
 	for _, m := range c.Members {
 		b = appendString(b, m)
@@ -128,6 +131,7 @@ func (d *decoder) subscriptionConfig() (c SubscriptionConfig) {
 		d.fail("from")
 	}
 	c.MemberExpiry = Wall(d.bounded("member expiry", 1<<60))
+	c.Ordered = d.bool("ordered")
 	for range d.bounded("members", MembersMax) {
 		c.Members = append(c.Members, d.string("member"))
 	}

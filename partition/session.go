@@ -40,6 +40,8 @@ type session struct {
 	received     uint64
 	// leases by ascending delivery and id (P9: also after a restore).
 	leases []*lease
+	// more has the lines of an ordered queue of which the session holds events and may have the next.
+	more lineHeap
 
 	// settled is the sequence of the last Settle, and answer what it lost: a repeated one is answered from here.
 	settled uint64
@@ -179,6 +181,7 @@ func (m *Machine) forget(s *session) {
 		l.session = nil
 	}
 	s.leases = nil
+	s.more.clear()
 	delete(m.sessions, s.id)
 	m.ended(s)
 	c := s.cursor

@@ -61,6 +61,7 @@ func (m *Machine) decide(s *session, dec Decision, want Leased, lost func(Leased
 		m.dropIfEmpty(l)
 	}
 	missing = append(missing, twice...)
+	m.breakLines(dec.comeback())
 	if len(missing) > 0 {
 		lost(Leased{Delivery: want.Delivery, Runs: missing})
 	}
@@ -121,12 +122,12 @@ func (m *Machine) decideOn(l *lease, dec Decision, visibility Tick, runs []Run, 
 			m.ack(l.cursor, part.Run)
 		case VerbRelease:
 			m.free(l, part.Run)
-			why := comeback{kind: comebackCounted, reason: DeadReleased, detail: dec.Reason, after: dec.After}
-			if dec.Unstarted {
-				why.kind = comebackUncounted
+			if l.cursor.order != nil {
+				m.failed = append(m.failed, failedRun{l.cursor, part}) // the caller goes on with them when it has cut out all
+				return
 			}
 			for at := part.First; at < part.end(); at++ {
-				m.giveBack(l.cursor, at, part.Attempt, why)
+				m.giveBack(l.cursor, at, part.Attempt, dec.comeback())
 			}
 		case VerbReject:
 			m.free(l, part.Run)
@@ -142,9 +143,21 @@ func (m *Machine) decideOn(l *lease, dec Decision, visibility Tick, runs []Run, 
 	}
 }
 
+// comeback is why an event comes back that is released.
+func (dec *Decision) comeback() comeback {
+	why := comeback{kind: comebackCounted, reason: DeadReleased, detail: dec.Reason, after: dec.After}
+	if dec.Unstarted {
+		why.kind = comebackUncounted
+	}
+	return why
+}
+
 // ack settles events: no set of the cursor has them any more (P5).
 func (m *Machine) ack(c *cursor, r Run) {
 	removeRun(c.held, r)
+	if c.order != nil {
+		m.dequeueRun(c, r)
+	}
 	c.subscription.stream.sizes.release(&m.waiting, r)
 	if len(c.tries) > 0 {
 		for at := r.First; at < r.end(); at++ {
@@ -184,6 +197,7 @@ func (m *Machine) extendPart(l *lease, runs []EventRun, by, visibility Tick) {
 	m.changed(l)
 	part := m.grant(l.cursor, l.session, by)
 	part.delivery, part.epoch, part.began, part.runs = l.delivery, l.epoch, l.began, runs
+	l.cursor.moved(runs, part)
 	m.extend(part, by)
 	if s := l.session; s != nil {
 		s.insert(part)
@@ -202,6 +216,7 @@ func (m *Machine) returnTaken(sec returnSection) Result {
 		m.decideOn(l, sec.Decision, l.cursor.subscription.Visibility, []Run{{r.Offset, 1}}, func(Run) {})
 		m.dropIfEmpty(l)
 	}
+	m.breakLines(sec.Decision.comeback())
 	return res
 }
 

@@ -77,12 +77,16 @@ type waiting struct {
 	events uint64
 	// sizes is the bytes of all size tables.
 	sizes uint64
+	// keyed events are in lines of ordered queues.
+	keyed uint64
 }
 
 // waitingEventBytes is what an event in hand takes of a bitmap at most.
 const waitingEventBytes = 2
 
-func (w *waiting) bytes() uint64 { return w.events*waitingEventBytes + w.sizes }
+func (w *waiting) bytes() uint64 {
+	return w.events*waitingEventBytes + w.sizes + w.keyed*keyedEventBytes
+}
 
 func (t *sizeTable) chunk(key uint64) *sizeChunk {
 	if t.last != nil && t.lastKey == key {

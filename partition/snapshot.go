@@ -17,9 +17,12 @@ import (
 //	                       retention
 //	  references first     first, index, section, stored, prior, bytes; of those that begin in 1,024 offsets
 //	  sizes chunk          class, classes; of 1,024 offsets
+//	due ordinal            at, stream, whether of an hour, rows
 //	subscription ordinal   config, leaving, past patterns
-//	cursor ordinal         subscription, member, turn, leaving, used, reach, frontier, resume, what it lost
-//	  events offset        ready, held, ahead as runs; tries; of 16,384 offsets
+//	cursor ordinal         subscription, member, turn, leaving, used, reach, frontier, resume, what it lost; in an ordered queue also: stalls
+//	  events offset        ready, held, ahead as runs; tries; in an ordered queue also: keys; of 16,384 offsets
+//	  later offset         later as runs; of 16,384 offsets
+//	  late 0               rows of an ordered queue
 //	  delayed time         offsets that are ready at a time
 //	  dead offset          dead letters of 256 offsets
 //	session ordinal        id, cursor, ...
@@ -113,6 +116,8 @@ type restorer struct {
 	begun     bool
 	last      []byte
 	producers []*producer
+	// keyed are the events of ordered cursors with their keys. They are put into lines when it is known which are delayed.
+	keyed []keyedRestored
 	// mistake that only shows when everything is there.
 	mistake decoder
 }
@@ -139,6 +144,8 @@ func (r *restorer) record(key []byte, d *decoder) {
 		r.refs(r.streams[number], piece, d)
 	case recordSizes:
 		r.sizes(r.streams[number], piece, d)
+	case recordDue:
+		r.due(number, d)
 	case recordSubscription:
 		r.subscription(number, d)
 	case recordCursor:
@@ -149,6 +156,10 @@ func (r *restorer) record(key []byte, d *decoder) {
 		r.delayed(r.cursors[number], piece, d)
 	case recordDead:
 		r.dead(r.cursors[number], piece, d)
+	case recordLater:
+		r.later(r.cursors[number], piece, d)
+	case recordLate:
+		r.late(r.cursors[number], d)
 	case recordSession:
 		r.session(number, d)
 	case recordLease:
@@ -164,6 +175,9 @@ func (r *restorer) record(key []byte, d *decoder) {
 func (r *restorer) finish() (*Machine, error) {
 	if !r.begun {
 		return r.m, nil
+	}
+	for _, k := range r.keyed {
+		r.m.enqueue(k.cursor, k.offset, k.key)
 	}
 	r.finishStreams()
 	r.finishSessions()
@@ -183,6 +197,7 @@ func (m *Machine) appendTo(b []byte) []byte {
 	for _, v := range []uint64{
 		uint64(m.applied), uint64(m.term), uint64(m.clock), uint64(m.wall), m.expired, m.logBytes,
 		m.lastStream, m.lastSubscription, m.lastCursor, m.lastLease, m.lastSession, m.producers.lastOrdinal, m.producers.lastUse,
+		m.due.lastBucket,
 	} {
 		b = binary.AppendUvarint(b, v)
 	}
@@ -202,6 +217,7 @@ func (r *restorer) machine(d *decoder) {
 	m.lastCursor, m.lastLease = d.uvarint("last cursor"), d.uvarint("last lease")
 	m.lastSession = d.uvarint("last session")
 	m.producers.lastOrdinal, m.producers.lastUse = d.uvarint("last producer"), d.uvarint("last use")
+	m.due.lastBucket = d.uvarint("last due bucket")
 }
 
 // eachPart calls f for every part of the state.
@@ -219,6 +235,7 @@ func (m *Machine) eachPart(f func(part)) {
 			}
 		}
 	}
+	m.due.each(func(b *dueBucket) { f(b) })
 	m.deadlines.Ascend(func(l *lease) bool {
 		f(l)
 		return true

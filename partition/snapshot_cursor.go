@@ -21,6 +21,10 @@ func (c *cursor) appendTo(b []byte) []byte {
 	for _, v := range []uint64{uint64(c.frontier), uint64(c.resume), c.dropped, c.unread, uint64(c.truncatedAt)} {
 		b = binary.AppendUvarint(b, v)
 	}
+	if c.order != nil {
+		b = binary.AppendUvarint(b, c.order.stalls)
+		b = appendBool(b, c.order.stalled)
+	}
 	return b
 }
 
@@ -38,6 +42,12 @@ func (r *restorer) cursor(ordinal uint64, d *decoder) {
 	}
 	c.frontier, c.resume = Offset(d.uvarint("frontier")), Offset(d.uvarint("resume"))
 	c.dropped, c.unread, c.truncatedAt = d.uvarint("dropped"), d.uvarint("unread"), Offset(d.uvarint("truncated at"))
+	if c.leaving {
+		c.order = nil
+	}
+	if c.order != nil {
+		c.order.stalls, c.order.stalled = d.uvarint("stalls"), d.bool("stalled")
+	}
 	if max(c.frontier, c.resume) > sub.stream.next || c.reach == reachClosing && c.frontier >= c.resume {
 		d.fail("a frontier beyond the stream")
 	}
@@ -54,7 +64,7 @@ func (r *restorer) cursor(ordinal uint64, d *decoder) {
 }
 
 func (c *cursor) pieces() []*pieces {
-	return []*pieces{&c.eventPieces, &c.delayedPieces, &c.deadPieces}
+	return []*pieces{&c.eventPieces, &c.delayedPieces, &c.deadPieces, &c.laterPieces, &c.latePieces}
 }
 
 func (c *cursor) appendPiece(b []byte, kind recordKind, number uint64) []byte {
@@ -69,9 +79,15 @@ func (c *cursor) appendPiece(b []byte, kind recordKind, number uint64) []byte {
 			last = e.offset
 			return true
 		})
+	case recordLater:
+		return c.appendLater(b, number<<c.laterPieces.shift, (number+1)<<c.laterPieces.shift)
+	case recordLate:
+		if c.order != nil && c.order.late.n > 0 {
+			return c.order.late.appendTo(b)
+		}
 	case recordDead:
 		c.dead.AscendRange(deadLetter{offset: Offset(number << c.deadPieces.shift)}, deadLetter{offset: Offset((number + 1) << c.deadPieces.shift)}, func(l deadLetter) bool {
-			b = l.append(b)
+			b = l.append(b, c.subscription.Ordered)
 			return true
 		})
 	}
@@ -96,6 +112,12 @@ func (c *cursor) eachPiece(kind recordKind, f func(number uint64)) {
 		for it := some.Iterator(); it.HasNext(); {
 			f(it.Next())
 		}
+	case recordLater:
+		eachPieceOf(c.later.Bitmap, c.laterPieces.shift, f)
+	case recordLate:
+		if c.order != nil && c.order.late.n > 0 {
+			f(0)
+		}
 	case recordDelayed:
 		c.delayed.Ascend(func(e delayedEvent) bool { return each(uint64(e.notBefore)) })
 	case recordDead:
@@ -116,10 +138,16 @@ func (c *cursor) appendEvents(b []byte, from, to uint64) []byte {
 	start := len(b)
 	b, ready := c.appendSet(b, c.ready.Bitmap, from, to)
 	b, held := c.appendSet(b, c.held.Bitmap, from, to)
+	if c.order != nil {
+		b = c.appendKeys(b, from, to)
+	}
 	if c.ahead != nil {
 		before := len(b)
 		var ahead bool
 		if b, ahead = c.appendSet(b, c.ahead.Bitmap, from, to); ahead {
+			if c.order != nil {
+				b = c.appendAheadKeys(b, from, to)
+			}
 			return b
 		}
 		b = b[:before]
@@ -174,10 +202,18 @@ func (r *restorer) events(c *cursor, number uint64, d *decoder) {
 		d.fail("a cursor that isn't there")
 		return
 	}
-	for _, set := range c.sets() {
-		if set != c.ahead || len(d.b) > 0 {
-			r.set(c, set.Bitmap, Offset(number<<c.eventPieces.shift), d)
-		}
+	from, to := number<<c.eventPieces.shift, (number+1)<<c.eventPieces.shift
+	r.set(c, c.ready.Bitmap, Offset(from), d)
+	r.set(c, c.held.Bitmap, Offset(from), d)
+	if c.order != nil {
+		r.keys(c, from, to, d)
+	}
+	if c.ahead == nil || len(d.b) == 0 {
+		return
+	}
+	r.set(c, c.ahead.Bitmap, Offset(from), d)
+	if c.order != nil {
+		c.restoreAheadKeys(from, to, d)
 	}
 }
 
@@ -229,9 +265,12 @@ func (r *restorer) delayed(c *cursor, number uint64, d *decoder) {
 	}
 }
 
-func (l deadLetter) append(b []byte) []byte {
+func (l deadLetter) append(b []byte, keyed bool) []byte {
 	b = binary.AppendUvarint(b, uint64(l.offset))
 	b = append(b, byte(l.reason), byte(l.size))
+	if keyed {
+		b = binary.LittleEndian.AppendUint64(b, l.key)
+	}
 	b = binary.AppendUvarint(b, uint64(l.attempts))
 	b = binary.AppendUvarint(b, uint64(l.died))
 	return appendString(b, l.detail)
@@ -242,10 +281,11 @@ func (r *restorer) dead(c *cursor, number uint64, d *decoder) {
 		d.fail("a cursor that isn't there")
 	}
 	for len(d.b) > 0 {
-		l := deadLetter{
-			offset: Offset(d.uvarint("offset")), reason: DeadReason(d.byte("reason")), size: sizeClass(d.byte("size class")),
-			attempts: uint16(d.bounded("attempts", 1<<16-1)), died: Wall(d.uvarint("died")), detail: d.string("detail"),
+		l := deadLetter{offset: Offset(d.uvarint("offset")), reason: DeadReason(d.byte("reason")), size: sizeClass(d.byte("size class"))}
+		if c.subscription.Ordered {
+			l.key = d.u64("key hash")
 		}
+		l.attempts, l.died, l.detail = uint16(d.bounded("attempts", 1<<16-1)), Wall(d.uvarint("died")), d.string("detail")
 		if uint64(l.offset)>>r.m.shifts.dead != number || l.offset >= c.subscription.stream.next {
 			d.fail("a dead letter of another place")
 			return

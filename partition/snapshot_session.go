@@ -102,6 +102,10 @@ func (l *lease) account(d *decoder) {
 			return
 		}
 		end = r.end()
+		if c.order != nil && !c.restoreHeld(l, r.Run) {
+			d.fail("a lease of events that aren't in line")
+			return
+		}
 		c.leased += uint64(r.Count)
 		if l.session == nil {
 			continue

@@ -3,6 +3,7 @@ package partition
 import (
 	"sort"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/google/btree"
 )
 
@@ -35,6 +36,9 @@ type stream struct {
 	subscriptions []*subscription
 	// takers are the cursors that get every event of each block, by ordinal: near ones of subscriptions without a pattern.
 	takers []*cursor
+	// undue has the events that aren't due, and laters the cursors that noted some, by ordinal (due.go).
+	undue  *roaring64.Bitmap
+	laters []*cursor
 	// setVersion counts the changes to subscriptions.
 	setVersion uint64
 	// leaving: it was removed, and goes with its last subscription.
@@ -49,7 +53,7 @@ type stream struct {
 }
 
 func (m *Machine) newStream(id StreamID, age uint64) *stream {
-	st := &stream{id: id, age: age}
+	st := &stream{id: id, age: age, undue: roaring64.New()}
 	st.refPieces = pieces{changes: &m.changes, owner: st, kind: recordRefs, shift: m.shifts.refs}
 	st.sizes.pieces = pieces{changes: &m.changes, owner: st, kind: recordSizes}
 	return st

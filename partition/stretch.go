@@ -16,8 +16,9 @@ type stretch struct {
 	stream StreamID
 	// from is the cursor's frontier, limit where it needs no more.
 	from, limit Offset
-	// events to look for.
+	// events to look for. strict: not one more, and with their keys.
 	events int
+	strict bool
 	// patterns that were in force, the oldest first: each for the events before an offset, the last for all behind.
 	patterns []pastPattern
 }
@@ -31,10 +32,16 @@ func (p *Partition) stretchOf(id CursorID, events uint32) (s stretch, far bool) 
 			return
 		}
 		appetite := m.appetite(c)
-		if appetite == 0 && (!c.ready.IsEmpty() || !waited) {
+		if appetite == 0 && (c.assignable() > 0 || !waited) {
 			return // what was asked for has come meanwhile
 		}
 		events = max(events, appetite)
+		if c.order != nil { // whoever waits, waits for events of which most may be of keys that are held
+			events = uint32(min(max(uint64(events), turnEvents), m.lookAhead(c)))
+			if s.strict = true; events == 0 {
+				return
+			}
+		}
 		sub, st := c.subscription, c.subscription.stream
 		s = stretch{cursor: id, stream: st.id, from: c.frontier, limit: st.next, events: int(min(events, fillEventsMax))}
 		if c.reach == reachClosing {
@@ -71,7 +78,11 @@ func (st *stretcher) read(ctx context.Context, p *Partition, s stretch) (fillSec
 			if ctx.Err() != nil || out.To >= s.limit || found >= s.events || bytes >= fillReadBytes {
 				return errStop
 			}
-			n, err := st.add(&out, &s, pl, b, fillEventsMax-found)
+			room := fillEventsMax
+			if s.strict {
+				room = s.events
+			}
+			n, err := st.add(&out, &s, pl, b, room-found)
 			if errors.Is(err, errStop) {
 				found = s.events // the next block's don't fit any more
 				return err
@@ -114,11 +125,21 @@ func (st *stretcher) add(out *fillSection, s *stretch, pl place, b *block.Block,
 		if at = max(at, from); at >= end {
 			return
 		}
+		if s.strict && end-at > room-n {
+			end = at + room - n
+			if to = end; at == end {
+				return
+			}
+		}
 		classes := st.classes
 		if len(classes) > 1 {
 			classes = classes[at:end]
 		}
-		out.Runs = append(out.Runs, sizedRun{Run{pl.first + Offset(at), uint32(end - at)}, uniform(classes)})
+		r := sizedRun{Run: Run{pl.first + Offset(at), uint32(end - at)}, Classes: uniform(classes)}
+		for i := at; s.strict && b.HasKeys() && i < end; i++ {
+			r.Keys = append(r.Keys, b.KeyHash(i))
+		}
+		out.Runs = append(out.Runs, r)
 		n += end - at
 	}
 	if words == nil {

@@ -28,6 +28,9 @@ func (m *Machine) putSubscription(c SubscriptionConfig) Refusal {
 		return RefusedStream
 	}
 	sub, at := st.subscription(c.ID)
+	if c.Ordered && c.Kind != KindQueue || sub != nil && sub.Ordered != c.Ordered {
+		return RefusedOrdered // as below
+	}
 	if sub != nil && !sub.rememberPattern(c.Pattern) {
 		// Not even the version changes: blocks that were matched against the refused pattern must find another one than theirs.
 		return RefusedTooMany
