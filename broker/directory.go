@@ -16,7 +16,8 @@ import (
 //	lock        held (flock) while a process uses the directory; has its process id
 //	node.json   identity: whose directory it is
 //	meta/       the metadata group: catalog
-//	p0/         partition 0
+//	log/        the log of all partitions
+//	state/      their checkpoints
 //
 // Directories have mode 0700 and files 0600: what is in them is other people's events.
 type directory struct {
@@ -147,8 +148,8 @@ func syncDirectory(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// group returns where a Raft group has its files.
-func (d *directory) group(name string) string { return filepath.Join(d.path, name) }
+// part returns where a part of the node has its files.
+func (d *directory) part(name string) string { return filepath.Join(d.path, name) }
 
 // Close gives the directory back.
 func (d *directory) Close() error { return d.lock.Close() }

@@ -6,7 +6,7 @@
 //
 //	clients ──gRPC──▶ guard ──▶ services ───────────────────────────┐ Publish, Attach, Take, Return, Next
 //	                  panics    resolve, authorise, check, ask      ▼
-//	                  errors      │                  │          partitions ── p0/
+//	                  errors      │                  │          partitions ── log/, state/
 //	                              │ names            │ create       ▲
 //	                              ▼                  ▼              │ PutStream, PutSubscription
 //	                           metadata (catalog, meta/) ──────▶ controller

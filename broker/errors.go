@@ -36,6 +36,10 @@ func asFault(err error, called names) *fault {
 	if full, ok := errors.AsType[*partition.LogFullError](err); ok {
 		return logFullFault(full, called)
 	}
+	if large, ok := errors.AsType[*partition.BlockTooLargeError](err); ok {
+		return faultf(freshetv1.ErrorCode_ERROR_CODE_LIMIT_EXCEEDED, "the block has %d bytes; a log of this size takes blocks of at most %d: publish fewer events at once, or give the node a larger log", large.Bytes, large.Limit).
+			with("field", "block").with("limit", strconv.Itoa(large.Limit)).with("got", strconv.Itoa(large.Bytes))
+	}
 	if refused, ok := errors.AsType[*matcher.PatternError](err); ok {
 		return patternFault("pattern", refused)
 	}

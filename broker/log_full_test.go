@@ -12,12 +12,12 @@ import (
 // TestLogFull: when the log is full publishing is refused and the holder named, consuming goes on, and that makes room.
 func TestLogFull(t *testing.T) {
 	r := newRig(t)
-	r.adjust = func(o *Options) { o.LogBytesMax = 1 << 20 }
+	r.adjust = func(o *Options) { o.LogBytesMax = logBytesMin }
 	r.start()
 	r.create("orders", "billing")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	full := &freshetv1.PublishRequest{Topic: "orders", Block: blockOf(t, block.Options{}, []string{"text x " + strings.Repeat("x", 100_000)})}
+	full := &freshetv1.PublishRequest{Topic: "orders", Block: blockOf(t, block.Options{}, []string{"text x " + strings.Repeat("x", 80_000)})}
 	stored := 0
 	for {
 		_, err := r.publish.Publish(ctx, full)
@@ -33,8 +33,8 @@ func TestLogFull(t *testing.T) {
 		}
 		break
 	}
-	if stored < 8 || stored > 10 {
-		t.Errorf("%d blocks of 100 kB were stored in a log of 1 MiB", stored)
+	if stored < 120 || stored > 165 {
+		t.Errorf("%d blocks of 80 kB were stored in a log of 16 MiB", stored)
 	}
 	for taken := 0; taken < stored; {
 		res, err := r.consume.Receive(ctx, &freshetv1.ReceiveRequest{Topic: "orders", Subscription: "billing", MaxEvents: 2, WaitMs: 20_000})

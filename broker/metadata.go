@@ -29,7 +29,7 @@ const metadataBytesMax = 512 << 20
 func openMetadata(o *Options, d *directory, fatal func(error)) (*metadata, error) {
 	m := &metadata{machine: catalog.NewMachine(), clock: o.Clock}
 	group, err := raftlog.Open(raftlog.Options{
-		Dir: d.group("meta"), Node: o.Node, Name: "meta", Machine: m.machine,
+		Dir: d.part("meta"), Node: o.Node, Name: "meta", Machine: m.machine,
 		BytesMax: metadataBytesMax, Logger: o.Logger, Fatal: fatal,
 	})
 	if err != nil {

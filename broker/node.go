@@ -26,6 +26,7 @@ type Node struct {
 	options    Options
 	directory  *directory
 	metadata   *metadata
+	storage    *storage
 	partitions *partitions
 	controller *controller
 	guard      *guard
@@ -79,7 +80,10 @@ func Start(ctx context.Context, o Options) (_ *Node, err error) {
 	if n.metadata, err = openMetadata(&n.options, n.directory, n.fail); err != nil {
 		return nil, err
 	}
-	if n.partitions, err = openPartitions(&n.options, n.directory, n.fail); err != nil {
+	if n.storage, err = openStorage(&n.options, n.directory, n.fail); err != nil {
+		return nil, err
+	}
+	if n.partitions, err = openPartitions(&n.options, n.storage.log, n.fail); err != nil {
 		return nil, err
 	}
 	sealed, err := n.recover(ctx)
@@ -233,6 +237,9 @@ func (n *Node) close() error {
 	}
 	if n.partitions != nil {
 		errs = append(errs, n.partitions.Close())
+	}
+	if n.storage != nil {
+		errs = append(errs, n.storage.Close())
 	}
 	if n.metadata != nil {
 		errs = append(errs, n.metadata.Close())

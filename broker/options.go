@@ -36,7 +36,9 @@ type Options struct {
 	// Advertise is the address under which others are told to reach the node. Default: the listener's.
 	Advertise string
 
-	// LogBytesMax is how many bytes a partition's log may hold. Publishing is refused at 90 % of it. Default 2 GiB, at least 1 MiB.
+	// LogBytesMax is how many bytes the log of all the node's partitions may take on disk. Publishing is refused at 90 % of what is left of it when a
+	// reserve of two of its sixteen files is taken off. Default 2 GiB, at least 16 MiB. Below 1 GiB the largest publish is smaller, too:
+	// 3/512 of it.
 	LogBytesMax int64
 	// Defaults are what a topic or a subscription gets that doesn't say.
 	Defaults Defaults
@@ -70,6 +72,9 @@ type Limits struct {
 	// Connections is how many clients may be connected. The next one's connection is closed at once. Default 10,000.
 	Connections int
 }
+
+// logBytesMin is the smallest log: sixteen files of 1 MiB.
+const logBytesMin = 16 << 20
 
 // EnsureDefaults fills in what was left out.
 func (o *Options) EnsureDefaults() {
@@ -119,8 +124,8 @@ func (o *Options) Validate() error {
 		return errors.New("broker: Dir is empty; it must name the data directory")
 	case o.Listener == nil:
 		return errors.New("broker: Listener is nil; it must be where clients reach the node")
-	case o.LogBytesMax < 1<<20:
-		return fmt.Errorf("broker: LogBytesMax is %d, at least %d", o.LogBytesMax, 1<<20)
+	case o.LogBytesMax < logBytesMin:
+		return fmt.Errorf("broker: LogBytesMax is %d, at least %d", o.LogBytesMax, logBytesMin)
 	case d.Visibility < visibilityMin || d.Visibility > visibilityMax:
 		return fmt.Errorf("broker: Defaults.Visibility is %v, it must be %v to %v", d.Visibility, visibilityMin, visibilityMax)
 	case d.Attempts < 1 || d.Attempts > attemptsMax:

@@ -9,6 +9,7 @@ import (
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+	"github.com/freshet-mq/freshet/raftlog"
 )
 
 // hosted is a partition that the node has a replica of.
@@ -26,12 +27,11 @@ type partitions struct {
 const partitionCount = 1
 
 // openPartitions opens every replica that the node has. They may not lead yet.
-func openPartitions(o *Options, d *directory, fatal func(error)) (*partitions, error) {
+func openPartitions(o *Options, log *raftlog.Node, fatal func(error)) (*partitions, error) {
 	ps := &partitions{}
 	for number := range uint32(partitionCount) {
 		p, err := partition.Open(partition.Options{
-			Number: number, Node: o.Node, Dir: d.group("p" + strconv.Itoa(int(number))),
-			LogBytesMax: o.LogBytesMax, Clock: o.Clock, Logger: o.Logger, Fatal: fatal,
+			Number: number, Log: log, Clock: o.Clock, Logger: o.Logger, Fatal: fatal,
 		})
 		if err != nil {
 			return nil, errors.Join(err, ps.Close())

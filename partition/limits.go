@@ -24,9 +24,9 @@ const (
 	ReceiptsMax = 1_000
 	// SettleRunsMax is how many runs one Settle names.
 	SettleRunsMax = 16_384
-	// MatchIndexBytesMax bounds what one block's match index takes of an entry. A block beyond it, of very many events that very many
+	// MatchIndexBytesMax bounds what one block's match index takes of an entry, together with the index's share of what the log takes (shares.go). A block beyond it, of very many events that very many
 	// subscriptions each get some of, is refused: it has to be published in smaller ones.
-	MatchIndexBytesMax = 8 << 20
+	MatchIndexBytesMax = 6 << 20
 	// NearEventsMax is how many events may wait for a near cursor: 1,024 blocks of 1,024. With more it falls behind: it becomes far, and what
 	// comes is read from the log when its consumers have room.
 	NearEventsMax = 1 << 20

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/freshet-mq/freshet/raftlog"
 )
 
 // Clock is where a partition's leader reads time, and waits for it. Tests turn their own.
@@ -31,16 +33,12 @@ func (SystemClock) NewTimer(d time.Duration) (<-chan time.Time, func()) {
 type Options struct {
 	// Number of the partition in its cluster.
 	Number uint32
-	// Node is the name of the node that the replica is on. Required.
-	Node string
-	// Dir is where its log and its snapshots are kept. Required; made if it isn't there, with mode 0700.
-	Dir string
-	// LogBytesMax is how many bytes the log may hold. Publishing is refused at 90 % of it; the rest is for what lets consumers drain it.
-	// Default 2 GiB, at least 1 MiB.
-	LogBytesMax int64
-	// CheckpointBytes is how much is appended between two snapshots. What nobody holds any more goes from disk in steps of an eighth of it.
-	// Default 64 MiB, and at most an eighth of LogBytesMax.
-	CheckpointBytes int64
+	// Log is the node's, with the checkpoints of its groups. Required; it has to outlive the partition. Publishing is refused at 90 % of what it may
+	// hold; the rest is for what lets consumers drain it.
+	Log *raftlog.Node
+	// Members are who a new partition begins with, the same on each of them. Default: the log's node alone. They are not looked at when the log
+	// knows the partition.
+	Members []raftlog.Member
 	// AwayAfter is how long a session may be detached before it is forgotten. Default 15 s.
 	AwayAfter time.Duration
 	// Clock defaults to SystemClock.
@@ -55,11 +53,8 @@ type Options struct {
 
 // EnsureDefaults fills in what was left out.
 func (o *Options) EnsureDefaults() {
-	if o.LogBytesMax == 0 {
-		o.LogBytesMax = 2 << 30
-	}
-	if o.CheckpointBytes == 0 {
-		o.CheckpointBytes = max(1, min(64<<20, o.LogBytesMax/8))
+	if len(o.Members) == 0 && o.Log != nil {
+		o.Members = []raftlog.Member{{Node: o.Log.Name(), Address: o.Log.Name(), Voter: true}}
 	}
 	if o.AwayAfter == 0 {
 		o.AwayAfter = 15 * time.Second
@@ -78,16 +73,8 @@ func (o *Options) EnsureDefaults() {
 // Validate names the first option that makes no sense.
 func (o *Options) Validate() error {
 	switch {
-	case o.Node == "":
-		return errors.New("partition: Node is empty")
-	case o.Dir == "":
-		return errors.New("partition: Dir is empty")
-	case o.LogBytesMax < 1<<20:
-		return fmt.Errorf("partition: LogBytesMax is %d, at least %d", o.LogBytesMax, 1<<20)
-	case o.CheckpointBytes < 1:
-		return fmt.Errorf("partition: CheckpointBytes is %d, at least 1", o.CheckpointBytes)
-	case o.CheckpointBytes > o.LogBytesMax/8: // what is reclaimed in eighths of it would never be
-		return fmt.Errorf("partition: CheckpointBytes is %d, at most %d, an eighth of LogBytesMax", o.CheckpointBytes, o.LogBytesMax/8)
+	case o.Log == nil:
+		return errors.New("partition: Log is missing")
 	case o.AwayAfter < 0:
 		return fmt.Errorf("partition: AwayAfter is %v, at least 0", o.AwayAfter)
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +46,8 @@ type Partition struct {
 	replica *replica
 	group   *raftlog.Group
 
+	// shares of an entry, as large as the log takes them.
+	shares       shares
 	controls     chan *command
 	publications chan *command
 	publishing   *semaphore.Weighted
@@ -86,7 +87,10 @@ type Partition struct {
 	joined    sync.WaitGroup
 }
 
-// Open starts a replica from what its directory holds. Commands wait until it leads.
+// GroupOf is the number of a partition's group. Number 0 stands for no group, and the first partition is 0.
+func GroupOf(partition uint32) raftlog.GroupNumber { return raftlog.GroupNumber(partition + 1) }
+
+// Open starts a replica from what the log holds of it. Commands wait until it leads.
 func Open(o Options) (*Partition, error) {
 	o.EnsureDefaults()
 	if err := o.Validate(); err != nil {
@@ -115,20 +119,16 @@ func Open(o Options) (*Partition, error) {
 	rand.Read(seed[:])
 	p.connection.Store(binary.LittleEndian.Uint64(seed[:]) >> 8)
 
-	group, err := raftlog.Open(raftlog.Options{
-		Dir:             filepath.Clean(o.Dir),
-		Node:            o.Node,
-		Name:            fmt.Sprintf("p%d", o.Number),
-		Machine:         p.replica,
-		BytesMax:        o.LogBytesMax,
-		CheckpointBytes: o.CheckpointBytes,
-		Logger:          o.Logger,
-		Fatal:           o.Fatal,
+	group, err := o.Log.Start(raftlog.GroupOptions{
+		ID:      GroupOf(o.Number),
+		Name:    fmt.Sprintf("p%d", o.Number),
+		Machine: p.replica,
+		Members: o.Members,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("partition %d: %w", o.Number, err)
 	}
-	p.group = group
+	p.group, p.shares = group, sharesOf(group.EntryBytesMax())
 	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // the replica's own life, which Close ends
 	p.stop = stop
 	p.goNamed("proposer", func() { p.propose(ctx) })

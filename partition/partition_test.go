@@ -15,7 +15,7 @@ import (
 // openPartition opens a partition in dir, with stream 1 and queue 10 on it, and closes it with the test.
 func openPartition(t *testing.T, dir string) *Partition {
 	t.Helper()
-	p, err := Open(Options{Node: "n1", Dir: dir, Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
+	p, err := Open(Options{Log: testNode(t, dir, nil), Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +309,7 @@ func TestAnotherConnectionSupersedes(t *testing.T) {
 }
 
 func TestFullLogNamesItsHolder(t *testing.T) {
-	p, err := Open(Options{Node: "n1", Dir: t.TempDir(), LogBytesMax: 1 << 20})
+	p, err := Open(Options{Log: testNode(t, t.TempDir(), smallLog)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func TestFullLogNamesItsHolder(t *testing.T) {
 		}
 	}
 	var full *LogFullError
-	for range 100 {
+	for range 1_000 {
 		_, err = p.Publish(t.Context(), Publication{Stream: 1, Block: testBlock(t, 1, 50_000, block.Producer{})})
 		if err != nil {
 			break
@@ -335,7 +335,7 @@ func TestFullLogNamesItsHolder(t *testing.T) {
 	}
 	// What drains it still goes through, and makes room.
 	cursor := CursorID{Subscription: 10}
-	d, err := p.Take(t.Context(), TakeCommand{Cursor: cursor, Events: 100, Bytes: 16 << 20})
+	d, err := p.Take(t.Context(), TakeCommand{Cursor: cursor, Events: ReceiptsMax, Bytes: 32 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

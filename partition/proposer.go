@@ -54,6 +54,7 @@ type proposer struct {
 // propose runs the proposer: a turn for each time that the replica leads.
 func (p *Partition) propose(ctx context.Context) {
 	pr := &proposer{p: p}
+	pr.routes.indexBytesMax = p.shares.index
 	defer close(p.carrying)
 	for {
 		select {
@@ -221,7 +222,7 @@ func (pr *proposer) untilDue() (d time.Duration, some bool) {
 	return d, some
 }
 
-// seal makes one entry of everything that waits, up to entryBytes, and proposes it. The control lane goes first.
+// seal makes one entry of everything that waits, within the entry's shares, and proposes it. The control lane goes first.
 func (pr *proposer) seal(first *command) {
 	p := pr.p
 	s := sealed{}
@@ -229,11 +230,18 @@ func (pr *proposer) seal(first *command) {
 	// What the control lane holds comes along, however much is published. What comes after the reading doesn't: a lease that it
 	// begins or extends counts from the reading, and from a later time for its client, who would believe in it for too long (P4).
 	waiting := len(p.controls)
+	read, due := pr.read, pr.schedule.due
 	s.read = pr.readClock(&s)
 	pr.add(&s, first)
-	pr.drain(&s, p.controls, waiting, controlBytes)
-	pr.drain(&s, p.publications, len(p.publications), entryBytes)
+	pr.drain(&s, p.controls, waiting, p.shares.controls)
+	pr.drain(&s, p.publications, len(p.publications), p.shares.gathered)
 	pr.addAway(&s)
+	if first != nil && len(s.commands) == 1 {
+		// All were refused. A full log mustn't fill up with readings of the clock.
+		pr.read, pr.schedule.due = read, due
+		<-p.inFlight
+		return
+	}
 	entry := append(make([]byte, 0, len(pr.buf)), pr.buf...)
 	if cap(pr.buf) > 4*entryBytes {
 		pr.buf = nil // one large block mustn't keep its room for ever

@@ -36,7 +36,9 @@ func (*stillClock) NewTimer(time.Duration) (<-chan time.Time, func()) { return n
 
 func openWith(t *testing.T, o Options) *Partition {
 	t.Helper()
-	o.Node, o.Dir = "n1", t.TempDir()
+	if o.Log == nil {
+		o.Log = testNode(t, t.TempDir(), nil)
+	}
 	o.Fatal = func(err error) { t.Errorf("fatal: %v", err) }
 	p, err := Open(o)
 	if err != nil {

@@ -2,16 +2,15 @@ package partition
 
 import (
 	"context"
-	"errors"
 
 	"github.com/freshet-mq/freshet/raftlog"
 )
 
-// retain lets the log go up to the oldest entry whose events somebody still holds. It goes for good with the next checkpoints.
-func (p *Partition) retain() (from Index) {
+// retain lets the log go up to the oldest entry whose events somebody still holds. It goes for good with the next checkpoint.
+func (p *Partition) retain() {
+	var from Index
 	p.replica.look(func(m *Machine) { from = m.retainFrom() })
 	p.group.Retain(uint64(from))
-	return from
 }
 
 // roomInLog refuses publishing when the log is nearly full, and names who holds it.
@@ -21,7 +20,6 @@ func (p *Partition) roomInLog() error {
 	if u.Bytes < limit/4*3 {
 		return nil
 	}
-	// Checkpoints come by how much is appended; a log that fills up mustn't wait for one.
 	select {
 	case p.reclaims <- struct{}{}:
 	default:
@@ -52,30 +50,29 @@ func (p *Partition) logFull(u raftlog.Usage) error {
 	return full
 }
 
-// reclaimShare is how large a part of the log's entries must be free before it is worth a checkpoint of its own: one in so many.
-const reclaimShare = 8
+// trimmed has the machine look at once at what is still kept, which it does every so many entries.
+func (p *Partition) trimmed(ctx context.Context) {
+	for range trimEvery {
+		stale := false
+		p.replica.look(func(m *Machine) { stale = len(m.staleStreams) > 0 })
+		if !stale {
+			return
+		}
+		if _, err := p.control(ctx, clockSection{}); err != nil {
+			return // the next who finds the log full asks again
+		}
+	}
+}
 
-// reclaim takes checkpoints when the log fills up with what nobody holds any more.
+// reclaim tells the log what may go when it fills up. Checkpoints, without which nothing goes, the log asks for by itself.
 func (p *Partition) reclaim(ctx context.Context) {
 	for {
 		select {
 		case <-p.reclaims:
+			p.trimmed(ctx)
+			p.retain()
 		case <-ctx.Done():
 			return
-		}
-		from, u := p.retain(), p.group.Usage()
-		if from <= Index(u.First) || uint64(from)-u.First < (u.Last-u.First)/reclaimShare {
-			continue
-		}
-		// The log keeps two checkpoints and goes up to the older. Each needs an entry since the one before.
-		for range 2 {
-			_, err := p.control(ctx, clockSection{})
-			if err == nil {
-				err = p.group.Checkpoint(ctx)
-			}
-			if err != nil && !errors.Is(err, context.Canceled) {
-				p.options.Logger.Warn("no checkpoint to make room in the log", "partition", p.options.Number, "error", err)
-			}
 		}
 	}
 }

@@ -10,9 +10,9 @@ import (
 
 // However many publish at once, the part of the log that is for acks stays theirs.
 func TestPublishersLeaveRoomForAcks(t *testing.T) {
-	p := openWith(t, Options{LogBytesMax: 1 << 20})
+	p := openWith(t, Options{Log: testNode(t, t.TempDir(), smallLog)})
 	var wg sync.WaitGroup
-	for range 60 {
+	for range 600 {
 		wg.Go(func() {
 			_, err := p.Publish(t.Context(), Publication{Stream: 1, Block: testBlock(t, 1, 50_000, block.Producer{})})
 			if full := (*LogFullError)(nil); err != nil && !errors.As(err, &full) {

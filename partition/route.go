@@ -13,6 +13,8 @@ import (
 // is matched against it, and its index is sealed with the version. The proposer alone uses it.
 type routes struct {
 	streams map[StreamID]*route
+	// indexBytesMax is the largest match index.
+	indexBytesMax int
 
 	// What follows is used again for each block.
 	events  matchable
@@ -154,7 +156,7 @@ func (rs *routes) match(on *publication) (section, error) {
 		slices.SortFunc(rs.hits, func(a, b matched) int { return cmp.Compare(a.Subscription, b.Subscription) })
 	}
 	rs.index = appendMatchIndex(rs.index[:0], b.Len(), rs.hits)
-	if len(rs.index) > MatchIndexBytesMax {
+	if len(rs.index) > rs.indexBytesMax {
 		return nil, &RefusedError{Refusal: RefusedTooMany}
 	}
 	if on.ReportMatches {

@@ -55,6 +55,9 @@ type Usage struct {
 // Usage returns what the log holds now.
 func (g *Group) Usage() Usage { return g.entries.usage() }
 
+// EntryBytesMax is the largest command that Propose takes: EntryBytesMax, or less where the log's files are small.
+func (g *Group) EntryBytesMax() int { return g.settings.entryBytesMax }
+
 // Status is what a group tells about itself.
 type Status struct {
 	// Leader is the name of the node that leads, as far as this one knows; empty when it knows of none.

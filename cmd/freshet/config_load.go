@@ -64,7 +64,7 @@ func checkConfig(c *config, all []*setting) error {
 		wants  string
 	}{
 		{"node", nameForm.MatchString(c.Node), "1 to 128 of A-Z a-z 0-9 . _ -, a letter or digit first"},
-		{"log.size", c.Log.Size >= 1<<20, "at least 1MiB"},
+		{"log.size", c.Log.Size >= 16<<20, "at least 16MiB"},
 		{"defaults.visibility", c.Defaults.Visibility >= duration(time.Second) && c.Defaults.Visibility <= duration(12*time.Hour), "1s to 12h"},
 		{"defaults.attempts", c.Defaults.Attempts <= 1000, "1 to 1000"},
 		{"defaults.event_bytes_max", c.Defaults.EventBytesMax >= 1 && c.Defaults.EventBytesMax <= eventBytesMax, "1B to 1MiB"},
