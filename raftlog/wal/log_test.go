@@ -119,3 +119,33 @@ func TestReopen(t *testing.T) {
 	}
 	must(t, l.Close())
 }
+
+// TestHeadersOnly: what the library looks at while it starts comes without data, but for configurations, from the cache and
+// from disk.
+func TestHeadersOnly(t *testing.T) {
+	for _, cacheBytes := range []int64{1, 1 << 20} {
+		o := testOptions(t, vfs.NewMem())
+		o.CacheBytes = cacheBytes
+		l := mustOpen(t, o)
+		g := mustGroup(t, l, 1)
+		configuration := &raft.Log{Index: 2, Term: 3, Type: raft.LogConfiguration, Data: []byte("members")}
+		must(t, g.StoreLogs([]*raft.Log{entry(1, 3, 50), configuration}))
+		for i := uint64(3); i < 6; i++ { // out of the cache
+			must(t, g.StoreLog(entry(i, 4, 50)))
+		}
+		g.HeadersOnly(true)
+		var got raft.Log
+		must(t, g.GetLog(1, &got))
+		if got.Index != 1 || got.Term != 3 || got.Type != raft.LogCommand || got.Data != nil {
+			t.Fatalf("%+v", got)
+		}
+		wantEntry(t, g, configuration)
+		must(t, g.Read(1, &got))
+		if len(got.Data) == 0 {
+			t.Fatal("the owner got no data")
+		}
+		g.HeadersOnly(false)
+		wantEntry(t, g, entry(1, 3, 50))
+		must(t, l.Close())
+	}
+}

@@ -48,7 +48,7 @@ type Options struct {
 	Fatal func(error)
 	// Logger gets what is worth reading. Default slog.Default().
 	Logger *slog.Logger
-	// Now tells the time, for SyncOverdue and the retry after a full disk. Default time.Now.
+	// Now tells the time, for SyncOverdue. Default time.Now.
 	Now func() time.Time
 
 	// manual leaves the goroutines out: calls that wait carry out the work themselves, in an order that a seed decides.
