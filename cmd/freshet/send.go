@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/freshet-mq/freshet/client"
 	"github.com/freshet-mq/freshet/matcher"
@@ -18,9 +19,10 @@ type sendCommand struct {
 	Data  string `arg:"" help:"The event's detail, as JSON; or any text." optional:""`
 	draftFlags
 
-	Key   string `help:"What it belongs to: events of one key lie in one place, in their order." placeholder:"KEY" short:"k"`
-	Raw   bool   `help:"DATA is the whole event, envelope and all: it is sent byte for byte."`
-	Lines bool   `help:"Each line of the file is an event of its own."`
+	After duration `help:"Hold it back for so long, by the node's clock; subscriptions get it then." placeholder:"TIME"`
+	Key   string   `help:"What it belongs to: events of one key lie in one place, in their order." placeholder:"KEY" short:"k"`
+	Raw   bool     `help:"DATA is the whole event, envelope and all: it is sent byte for byte."`
+	Lines bool     `help:"Each line of the file is an event of its own."`
 }
 
 // Help tells more.
@@ -33,6 +35,7 @@ Prints where the event lies, PARTITION@OFFSET, and which subscriptions get it.
 
   freshet send orders -s shop -t "Order Placed" '{"amount": 250, "country": "AU"}'
   freshet send orders -t "Order Paid" -k customer-7 -f paid.json
+  freshet send orders -t "Payment Reminder" --after 24h '{"order": 7}'
   freshet send orders --raw '{"source":"shop","detail-type":"Ping","detail":{}}'
   freshet send orders --raw --lines -f events.jsonl.gz
   freshet send logs -a level=error -a host=web-1 "out of memory"
@@ -126,20 +129,28 @@ func (s *sendCommand) event(text []byte, call *invocation) (client.Event, error)
 			call.notef("note: this is no JSON event (%s); only subscriptions without a pattern get it", err)
 		}
 		event := client.EventFromJSON(text)
-		event.Key, event.Attributes = s.Key, s.attributes()
+		event.Key, event.Attributes, event.DeliverAt = s.Key, s.attributes(), s.deliverAt()
 		return event, nil
 	}
 	made, err := s.detail(text)
 	if err != nil {
 		return client.Event{}, err
 	}
-	event := client.Event{Key: s.Key, Attributes: s.attributes()}
+	event := client.Event{Key: s.Key, Attributes: s.attributes(), DeliverAt: s.deliverAt()}
 	if made.detail != nil {
 		event.Source, event.DetailType, event.Detail = made.source, made.kind, json.RawMessage(made.detail)
 	} else {
 		event.Data, event.ContentType = made.opaque, made.contentType
 	}
 	return event, nil
+}
+
+// deliverAt is when the event may be delivered; zero for at once.
+func (s *sendCommand) deliverAt() time.Time {
+	if s.After == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(time.Duration(s.After))
 }
 
 func (f *draftFlags) attributes() []client.Attribute {

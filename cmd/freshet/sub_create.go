@@ -15,6 +15,7 @@ type subCreateCommand struct {
 	patternFlags
 
 	Kind       string   `default:"queue" enum:"queue,fanout" help:"queue: consumers compete. fanout: every member gets every event. Default queue." placeholder:"KIND"`
+	Ordered    bool     `help:"A queue hands out events of one key one after the other, in the order in which they were stored."`
 	Member     []string `help:"A member of a fanout that is there from the start; may be repeated." placeholder:"NAME" sep:"none" short:"m"`
 	Visibility duration `help:"How long a lease lasts, 1s to 12h; default: what the node says, 30s if nothing else." placeholder:"TIME"`
 	Attempts   count    `help:"How often an event is tried before it is a dead letter, 1 to 1,000; default: what the node says, 5 if nothing else." placeholder:"N"`
@@ -30,6 +31,7 @@ exit code 4.
 
   freshet sub create orders billing --pattern '{"detail":{"amount":[{"numeric":[">",100]}]}}'
   freshet sub create orders/audit --visibility 5m --attempts 10
+  freshet sub create orders accounts --ordered
   freshet sub create orders caches --kind fanout --member web-1 --member web-2
 `
 }
@@ -52,6 +54,7 @@ func (s *subCreateCommand) run(ctx context.Context, call *invocation) error {
 	}
 	config := client.SubscriptionConfig{
 		Name: name.String(), Kind: client.KindQueue, Visibility: time.Duration(s.Visibility), Attempts: int(s.Attempts), Members: s.Member,
+		Ordered: s.Ordered,
 	}
 	if s.Kind == "fanout" {
 		config.Kind = client.KindFanout
@@ -59,6 +62,8 @@ func (s *subCreateCommand) run(ctx context.Context, call *invocation) error {
 		return usageFailure("a queue has no members, its consumers compete", "--member is for --kind fanout")
 	}
 	switch {
+	case s.Ordered && config.Kind == client.KindFanout:
+		return usageFailure("only a queue can be ordered", "each member of a fanout gets events in order; its consumers compete")
 	case call.given["visibility"] && (config.Visibility < time.Second || config.Visibility > 12*time.Hour):
 		return usageFailure(fmt.Sprintf("--visibility wants 1s to 12h, got %s", s.Visibility))
 	case s.Attempts > attemptsMax:
@@ -77,9 +82,9 @@ func (s *subCreateCommand) run(ctx context.Context, call *invocation) error {
 		case call.out.structured():
 			call.out.object(subscriptionMadeAnswer{Made: made, Subscription: subscriptionAnswerOf(subscription)})
 		case made:
-			call.out.linef("created %s %s", subscription.Kind, subscription.Name)
+			call.out.linef("created %s %s", kindOf(subscription), subscription.Name)
 		default:
-			call.out.linef("%s %s is there already, with these settings", subscription.Kind, subscription.Name)
+			call.out.linef("%s %s is there already, with these settings", kindOf(subscription), subscription.Name)
 		}
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,8 +20,9 @@ type subListCommand struct {
 func (*subListCommand) Help() string {
 	return `
 All subscriptions by name, and what they hold: events that are ready to be leased, leased, delayed
-until a later try, dead letters, and how many consumers are attached. On a terminal long patterns
-are cut; --json has them whole.
+until a later try or their time, dead letters, and how many consumers are attached. Of an ordered
+queue those that wait for an earlier event of their key aren't ready but blocked. On a terminal long
+patterns are cut; --json has them whole.
 
   freshet sub list
   freshet sub ls orders --json
@@ -42,6 +44,7 @@ type subscriptionAnswer struct {
 	Pattern      json.RawMessage `json:"pattern,omitempty"` // absent: every event
 	VisibilityMS int64           `json:"visibility_ms"`
 	Attempts     int             `json:"attempts"`
+	Ordered      bool            `json:"ordered,omitempty"`
 	Members      []string        `json:"members,omitempty"`
 	Created      time.Time       `json:"created"`
 	Ready        uint64          `json:"ready"`
@@ -49,13 +52,17 @@ type subscriptionAnswer struct {
 	Delayed      uint64          `json:"delayed"`
 	Dead         uint64          `json:"dead"`
 	Sessions     int             `json:"sessions"`
+	// Of an ordered queue: events that wait for an earlier one of their key, and how often it found only such, as far ahead as it looks.
+	Blocked uint64 `json:"blocked,omitempty"`
+	Stalls  uint64 `json:"stalls,omitempty"`
 }
 
 func subscriptionAnswerOf(s *client.Subscription) subscriptionAnswer {
 	return subscriptionAnswer{
 		Name: s.Name, ID: s.ID, Kind: s.Kind.String(), Pattern: json.RawMessage(s.Pattern),
-		VisibilityMS: s.Visibility.Milliseconds(), Attempts: s.Attempts, Members: s.Members, Created: s.Created,
+		VisibilityMS: s.Visibility.Milliseconds(), Attempts: s.Attempts, Ordered: s.Ordered, Members: s.Members, Created: s.Created,
 		Ready: s.Counts.Ready, Leased: s.Counts.Leased, Delayed: s.Counts.Delayed, Dead: s.Counts.Dead, Sessions: s.Counts.Sessions,
+		Blocked: s.Counts.Blocked, Stalls: s.Counts.Stalls,
 	}
 }
 
@@ -109,16 +116,31 @@ func subscriptionsOf(ctx context.Context, admin *client.Admin, topic string) ([]
 }
 
 func subscriptionTable(subscriptions []*client.Subscription) table {
-	written := table{columns: []column{
-		{name: "SUBSCRIPTION"}, {name: "KIND"}, {name: "READY", right: true}, {name: "LEASED", right: true}, {name: "DELAYED", right: true},
-		{name: "DEAD", right: true}, {name: "SESSIONS", right: true}, {name: "PATTERN", shrinks: true},
-	}}
+	ordered := slices.ContainsFunc(subscriptions, func(s *client.Subscription) bool { return s.Ordered })
+	written := table{columns: []column{{name: "SUBSCRIPTION"}, {name: "KIND"}, {name: "READY", right: true}}}
+	if ordered {
+		written.columns = append(written.columns, column{name: "BLOCKED", right: true})
+	}
+	written.columns = append(written.columns, column{name: "LEASED", right: true}, column{name: "DELAYED", right: true},
+		column{name: "DEAD", right: true}, column{name: "SESSIONS", right: true}, column{name: "PATTERN", shrinks: true})
 	number := func(n uint64) string { return thousands(int64(n)) }
 	for _, s := range subscriptions {
-		written.row(s.Name, s.Kind.String(), number(s.Counts.Ready), number(s.Counts.Leased), number(s.Counts.Delayed),
-			number(s.Counts.Dead), strconv.Itoa(s.Counts.Sessions), onOneLine(s.Pattern))
+		cells := []string{s.Name, kindOf(s), number(s.Counts.Ready)}
+		if ordered {
+			cells = append(cells, number(s.Counts.Blocked))
+		}
+		written.row(append(cells, number(s.Counts.Leased), number(s.Counts.Delayed),
+			number(s.Counts.Dead), strconv.Itoa(s.Counts.Sessions), onOneLine(s.Pattern))...)
 	}
 	return written
+}
+
+// kindOf is a subscription's kind, as people say it.
+func kindOf(s *client.Subscription) string {
+	if s.Ordered {
+		return "ordered " + s.Kind.String()
+	}
+	return s.Kind.String()
 }
 
 // onOneLine is a pattern for a table.
