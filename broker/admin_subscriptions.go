@@ -45,7 +45,7 @@ func (s *adminService) CreateSubscription(ctx context.Context, req *freshetv1.Cr
 func (s *adminService) creation(topic catalog.Topic, wanted *freshetv1.Subscription) catalog.CreateSubscription {
 	c := catalog.CreateSubscription{
 		Topic: topic.Name, Name: wanted.GetName(), Kind: wanted.GetKind(), Pattern: wanted.GetPattern(),
-		VisibilityMs: wanted.GetVisibilityMs(), AttemptsMax: wanted.GetAttemptsMax(), Members: wanted.GetMembers(),
+		VisibilityMs: wanted.GetVisibilityMs(), AttemptsMax: wanted.GetAttemptsMax(), Ordered: wanted.GetOrdered(), Members: wanted.GetMembers(),
 		CreatedMs: s.life.clock.Now().UnixMilli(),
 	}
 	if c.VisibilityMs == 0 {
@@ -81,7 +81,7 @@ func (s *adminService) ListSubscriptions(ctx context.Context, req *freshetv1.Lis
 func (s *adminService) wireSubscription(sub catalog.Subscription) *freshetv1.Subscription {
 	wire := &freshetv1.Subscription{
 		Topic: sub.Topic, Name: sub.Name, Id: sub.ID, Kind: sub.Kind, Pattern: sub.Pattern, VisibilityMs: sub.VisibilityMs,
-		AttemptsMax: sub.AttemptsMax, CreatedMs: sub.CreatedMs, Counts: &freshetv1.SubscriptionCounts{},
+		AttemptsMax: sub.AttemptsMax, Ordered: sub.Ordered, CreatedMs: sub.CreatedMs, Counts: &freshetv1.SubscriptionCounts{},
 	}
 	members := slices.Clone(sub.Members)
 	for _, p := range s.partitions.holding(sub.TopicID) {
@@ -91,6 +91,8 @@ func (s *adminService) wireSubscription(sub catalog.Subscription) *freshetv1.Sub
 		wire.Counts.Leased += n.Leased
 		wire.Counts.Delayed += n.Delayed
 		wire.Counts.Dead += n.Dead
+		wire.Counts.Blocked += n.Blocked
+		wire.Counts.Stalls += n.Stalls
 		wire.Counts.Sessions += uint32(n.Sessions)
 		members = append(members, p.Members(id)...)
 	}

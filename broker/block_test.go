@@ -5,12 +5,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/freshet-mq/freshet/proto/block"
 )
 
 // blockOf writes a block of a script's lines: an event's JSON, or `text CONTENT-TYPE [name=value ...] DATA` for one that isn't. Words in front
-// of either in brackets are properties: [key=k dedup=d deliver=1].
+// of either in brackets are properties: [key=k dedup=d deliver=1h], deliver after the clock's start.
 func blockOf(t *testing.T, o block.Options, lines []string) []byte {
 	t.Helper()
 	var w block.Writer
@@ -41,11 +42,11 @@ func eventOf(t *testing.T, line string) *block.Event {
 			case "dedup":
 				e.DedupID = value
 			case "deliver":
-				at, err := strconv.ParseInt(value, 10, 64)
+				after, err := time.ParseDuration(value)
 				if err != nil {
 					t.Fatal(err)
 				}
-				e.DeliverAtMillis = at
+				e.DeliverAtMillis = clockStart.Add(after).UnixMilli()
 			default:
 				t.Fatalf("%s: unknown property %q", line, name)
 			}

@@ -160,11 +160,11 @@ func (s *consumeService) credit(ctx context.Context, c *consuming, credit *fresh
 // again; what may have been done ends the stream, and the consumer sends it again when it has attached anew.
 func (s *consumeService) settle(ctx context.Context, c *consuming, settle *freshetv1.Settle) error {
 	command, err := settleCommand(settle)
-	var lost []partition.Leased
+	var settled partition.Settled
 	if err == nil {
-		lost, err = c.attachment.Settle(ctx, command)
+		settled, err = c.attachment.Settle(ctx, command)
 	}
-	answer := &freshetv1.Settled{Sequence: settle.GetSequence(), Lost: wireLeased(lost)}
+	answer := &freshetv1.Settled{Sequence: settle.GetSequence(), Lost: wireLeased(settled.Lost), Epoch: uint64(settled.Epoch)}
 	if err != nil {
 		if !answerable(err) {
 			return err

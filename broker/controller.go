@@ -126,7 +126,7 @@ func (c *controller) put(ctx context.Context, held map[holding]partition.Subscri
 		id = s.ID
 		wanted = partition.SubscriptionConfig{
 			ID: partition.SubscriptionID(s.ID), Stream: partition.StreamID(s.TopicID), Kind: partition.Kind(s.Kind),
-			Pattern: s.Pattern, Visibility: partition.Tick(s.VisibilityMs), AttemptsMax: uint16(s.AttemptsMax), Members: s.Members,
+			Pattern: s.Pattern, Visibility: partition.Tick(s.VisibilityMs), AttemptsMax: uint16(s.AttemptsMax), Ordered: s.Ordered, Members: s.Members,
 		}
 	}
 	for _, p := range c.partitions.holding(topic.ID) {
@@ -153,7 +153,7 @@ func sameSubscription(held, wanted partition.SubscriptionConfig) bool {
 		}
 	}
 	return held.ID == wanted.ID && held.Stream == wanted.Stream && held.Kind == wanted.Kind && held.Pattern == wanted.Pattern &&
-		held.Visibility == wanted.Visibility && held.AttemptsMax == wanted.AttemptsMax
+		held.Visibility == wanted.Visibility && held.AttemptsMax == wanted.AttemptsMax && held.Ordered == wanted.Ordered
 }
 
 // await waits until the controller has tried what the catalog had at a version.

@@ -97,6 +97,12 @@ func refusalFault(e *partition.RefusedError) *fault {
 		return argumentRefused("member", "doesn't fit: a fan-out needs one, a queue has none")
 	case partition.RefusedTooMany:
 		return faultf(freshetv1.ErrorCode_ERROR_CODE_TOO_MANY, "there are as many of these in the partition as there may be; remove some")
+	case partition.RefusedDelayed:
+		return faultf(freshetv1.ErrorCode_ERROR_CODE_TOO_MANY,
+			"the partition holds as many events that are to be delivered later as it has memory for (%d bytes); nothing was stored: publish them nearer to their time", partition.DelayedBytesMax).
+			with("field", "deliver_at_ms").with("limit", strconv.Itoa(partition.DelayedBytesMax))
+	case partition.RefusedOrdered:
+		return argumentRefused("ordered", "can't be changed, and only a queue has it")
 	case partition.RefusedBlock:
 		return faultf(freshetv1.ErrorCode_ERROR_CODE_BLOCK_CORRUPT, "the bytes aren't a block").with("field", "block")
 	case partition.RefusedSettleOrder:

@@ -29,7 +29,7 @@ func (o *outlet) send(m *freshetv1.ConsumeResponse) error {
 func (o *outlet) Attached(a partition.Attached) error {
 	return o.send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Attached{Attached: &freshetv1.Attached{
 		Resumed: a.Resumed, VisibilityMs: uint32(a.Visibility.Milliseconds()), Settled: a.Settled,
-		Kind: freshetv1.SubscriptionKind(a.Kind), Held: wireLeased(a.Held),
+		Kind: freshetv1.SubscriptionKind(a.Kind), Held: wireLeased(a.Held), Ordered: a.Ordered,
 	}}})
 }
 

@@ -90,15 +90,13 @@ func checkBlock(req *freshetv1.PublishRequest, topic catalog.Topic) error {
 	return nil
 }
 
-// checkUnsupported refuses what would otherwise be stored and not honoured: an event that is to be held back, or deduplicated, would be
-// delivered at once, or twice.
+// checkUnsupported refuses what would otherwise be stored and not honoured: an event that is to be deduplicated would be delivered twice.
 func checkUnsupported(b *block.Block) error {
 	for _, column := range []struct {
 		there       bool
 		field, what string
 		uses        func(i int) bool
 	}{
-		{b.HasDeliverAt(), "deliver_at_ms", "delayed events aren't", func(i int) bool { return b.DeliverAtMillis(i) != 0 }},
 		{b.HasDedupIDs(), "dedup_id", "dedup ids aren't", func(i int) bool { return b.DedupHash(i) != block.DedupHash{} }},
 	} {
 		for i := 0; column.there && i < b.Len(); i++ {

@@ -84,7 +84,7 @@ func (s *story) createSubscription(a arguments) (string, error) {
 	}
 	res, err := s.admin.CreateSubscription(s.context(), &freshetv1.CreateSubscriptionRequest{Subscription: &freshetv1.Subscription{
 		Topic: topic, Name: name, Kind: kind, Pattern: strings.TrimSpace(a.Input), VisibilityMs: a.ms("visibility"),
-		AttemptsMax: uint32(a.number("attempts")), Members: a.list("members"),
+		AttemptsMax: uint32(a.number("attempts")), Ordered: a.has("ordered"), Members: a.list("members"),
 	}})
 	if err != nil {
 		return "", err
@@ -96,6 +96,9 @@ func showSubscription(sub *freshetv1.Subscription) string {
 	out := fmt.Sprintf("%s/%s, %s, visibility %v, %d attempts", sub.GetTopic(), sub.GetName(),
 		strings.ToLower(strings.TrimPrefix(sub.GetKind().String(), "SUBSCRIPTION_KIND_")),
 		time.Duration(sub.GetVisibilityMs())*time.Millisecond, sub.GetAttemptsMax())
+	if sub.GetOrdered() {
+		out += ", ordered by key"
+	}
 	if len(sub.GetMembers()) > 0 {
 		out += ", members " + strings.Join(sub.GetMembers(), " ")
 	}
@@ -113,6 +116,9 @@ func (s *story) listSubscriptions(a arguments) (string, error) {
 	for _, sub := range res.GetSubscriptions() {
 		n := sub.GetCounts()
 		counts := fmt.Sprintf("ready %d, leased %d, delayed %d, dead %d, sessions %d", n.GetReady(), n.GetLeased(), n.GetDelayed(), n.GetDead(), n.GetSessions())
+		if sub.GetOrdered() {
+			counts += fmt.Sprintf(", blocked %d, stalls %d", n.GetBlocked(), n.GetStalls())
+		}
 		if name == "" {
 			lines = append(lines, showSubscription(sub))
 		} else if sub.GetName() == name {

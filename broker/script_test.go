@@ -23,7 +23,7 @@ import (
 //	start | restart | kill                       the node; kill leaves it, and goes on with what was on disk
 //	advance 30s                                  turns the clock
 //	topic NAME [max=N]                           creates; a subscription's pattern is its input
-//	sub TOPIC/SUB [fanout] [visibility=] [attempts=] [members=(a,b)]
+//	sub TOPIC/SUB [fanout | ordered] [visibility=] [attempts=] [members=(a,b)]
 //	publish TOPIC [json] [report] [producer= epoch= seq=] [codec=]       an event a line, as blockOf reads them
 //	take TOPIC/SUB[/MEMBER] [n=] [bytes=] [visibility=] [wait]           names receipts r1, r2, ...
 //	ack | extend | release | reject RECEIPT... [by=] [after=] [reason=]

@@ -102,6 +102,8 @@ type SubscriptionConfig struct {
 	Visibility time.Duration
 	// Attempts is how often an event is tried before it is a dead letter, 1 to 1,000. Default 5.
 	Attempts int
+	// Ordered: a queue hands out events of one key one after the other, in the order in which they were stored. It can't be changed.
+	Ordered bool
 	// Members of a fan-out that are there from the start, at most 256; others come when they first consume.
 	Members []string
 }
@@ -120,8 +122,11 @@ type Subscription struct {
 
 // Counts counts a subscription's events that aren't settled.
 type Counts struct {
-	// Ready could be leased now, Leased are under a lease, Delayed were released with a delay that isn't over, Dead are dead letters.
+	// Ready could be leased now, Leased are under a lease, Delayed were released with a delay that isn't over or are to be delivered later, Dead are dead
+	// letters.
 	Ready, Leased, Delayed, Dead uint64
+	// Blocked events of an ordered queue wait for an earlier one of their key. Stalls is how often it found only such, as far ahead as it looks.
+	Blocked, Stalls uint64
 	// Sessions is how many consumers are attached.
 	Sessions int
 }
@@ -141,7 +146,7 @@ func (a *Admin) CreateSubscription(ctx context.Context, config SubscriptionConfi
 	}
 	response, err := a.client.admin.CreateSubscription(ctx, &freshetv1.CreateSubscriptionRequest{Subscription: &freshetv1.Subscription{
 		Topic: name.topic, Name: name.subscription, Kind: freshetv1.SubscriptionKind(config.Kind), Pattern: config.Pattern,
-		VisibilityMs: millis(config.Visibility), AttemptsMax: uint32(config.Attempts), Members: config.Members,
+		VisibilityMs: millis(config.Visibility), AttemptsMax: uint32(config.Attempts), Ordered: config.Ordered, Members: config.Members,
 	}})
 	if err != nil {
 		return nil, false, errorOf(ctx, err)
@@ -163,11 +168,12 @@ func subscriptionOf(s *freshetv1.Subscription) *Subscription {
 	return &Subscription{
 		SubscriptionConfig: SubscriptionConfig{
 			Name: s.GetTopic() + "/" + s.GetName(), Kind: Kind(s.GetKind()), Pattern: s.GetPattern(),
-			Visibility: duration(s.GetVisibilityMs()), Attempts: int(s.GetAttemptsMax()), Members: s.GetMembers(),
+			Visibility: duration(s.GetVisibilityMs()), Attempts: int(s.GetAttemptsMax()), Ordered: s.GetOrdered(), Members: s.GetMembers(),
 		},
 		ID: s.GetId(), Created: time.UnixMilli(s.GetCreatedMs()).UTC(),
 		Counts: Counts{
 			Ready: c.GetReady(), Leased: c.GetLeased(), Delayed: c.GetDelayed(), Dead: c.GetDead(), Sessions: int(c.GetSessions()),
+			Blocked: c.GetBlocked(), Stalls: c.GetStalls(),
 		},
 	}
 }

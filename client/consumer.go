@@ -32,8 +32,9 @@ func (c *Client) Fanout(topicSlashSub, member string) *Fanout {
 }
 
 // Consume has handler work on the queue's events until ctx ends, each under a lease that is extended while the handler has it or will have it.
-// Events are handed out in the order in which they arrive, to as many handlers at a time as WithConcurrency says. An event may come more than
-// once: see Delivery.Epoch.
+// Events are handed out in the order in which they arrive, to as many handlers at a time as WithConcurrency says; of an ordered queue's those of one key
+// one after the other, the next when the handler before it has returned. When one fails, those behind it come again after it. An event may
+// come more than once: see Delivery.Epoch.
 //
 // Broken connections are hidden: the session is taken up again, with the leases that still run.
 //
@@ -100,10 +101,15 @@ type consumer struct {
 
 		held    map[leaseKey]*Delivery // S1
 		waiting []*Delivery            // for a handler; those that are decided meanwhile are passed over
-		workers int
-		running map[*Delivery]struct{}
-		stuck   int  // of running
-		parked  bool // all handlers are stuck: nothing more is wanted
+		ordered bool                   // the queue is: events of a key are handled one after the other
+		lines   map[lineKey]*line      // then
+		epoch   uint64                 // the highest of what has arrived in this session
+		// remembered lines have nothing but their epoch
+		remembered []lineKey
+		workers    int
+		running    map[*Delivery]struct{}
+		stuck      int  // of running
+		parked     bool // all handlers are stuck: nothing more is wanted
 
 		settled    uint64 // sequence of the last Settle that was answered
 		inFlight   *settling
@@ -166,7 +172,7 @@ func (c *Client) runConsumer(ctx context.Context, full, member string, kind Kind
 	if err := s.newSession(); err != nil {
 		return err
 	}
-	s.mu.held, s.mu.running = map[leaseKey]*Delivery{}, map[*Delivery]struct{}{}
+	s.mu.held, s.mu.running, s.mu.lines = map[leaseKey]*Delivery{}, map[*Delivery]struct{}{}, map[lineKey]*line{}
 	if err := c.addConsumer(s); err != nil {
 		return err
 	}
@@ -265,6 +271,14 @@ func (s *consumer) giveBackWaiting() {
 	s.mu.waiting = nil
 	for _, d := range waiting {
 		s.decideWaiting(d)
+		s.passOn(d)
+	}
+	for _, l := range s.mu.lines { // behind one that has a handler, or is to be confirmed
+		behind := l.behind
+		l.behind = nil
+		for _, d := range behind {
+			s.decideWaiting(d)
+		}
 	}
 }
 
@@ -384,6 +398,12 @@ func (s *consumer) decide(d *Delivery, dec decision) error {
 		d.lease.state, d.lease.decision = leaseDecided, dec
 		s.mu.pending = append(s.mu.pending, d)
 		s.pokeTalk()
+		if dec.verb == verbRelease {
+			s.breakLine(d)
+			if !dec.unstarted {
+				s.giveBackBehind(d)
+			}
+		}
 		return nil
 	case d.lease.state == leaseDone && d.lease.err != nil:
 		return d.lease.err

@@ -41,7 +41,8 @@ type Event struct {
 	Key string
 	// DedupID names the event for finding repetitions, at most 256 bytes. Refused by nodes of this release (FR2007).
 	DedupID string
-	// DeliverAt holds the event back until then. Refused by nodes of this release (FR2007).
+	// DeliverAt holds the event back until then, by the node's clock and rounded up to a tenth of a second. Who reads the topic sees it at once.
+	// Default: it is delivered as soon as it can be.
 	DeliverAt time.Time
 	// CorrelationID names the conversation that the event belongs to. At most 256 bytes.
 	CorrelationID string

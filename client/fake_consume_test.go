@@ -23,6 +23,7 @@ type fakeQueue struct {
 	kind       freshetv1.SubscriptionKind
 	visibility time.Duration
 	attempts   int
+	ordered    bool // is said, and left to the client
 
 	ready     []uint64
 	delayed   map[uint64]time.Time
@@ -289,7 +290,7 @@ func (q *fakeQueue) attach(first *freshetv1.ConsumeRequest, out *fakeStream) *fa
 		held = append(held, &freshetv1.Leased{Delivery: l.delivery, Runs: []*freshetv1.OffsetRun{{First: offset, Count: 1}}})
 	}
 	out.put(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Attached{Attached: &freshetv1.Attached{
-		Resumed: resumed, VisibilityMs: millis(s.visibility), Settled: s.settled, Kind: q.kind, Held: held,
+		Resumed: resumed, VisibilityMs: millis(s.visibility), Settled: s.settled, Kind: q.kind, Held: held, Ordered: q.ordered,
 	}}})
 	return s
 }
@@ -318,6 +319,7 @@ func (n *fakeNode) converse(stream freshetv1.ConsumeService_ConsumeServer, q *fa
 			if !fault.breakBefore {
 				answer := &freshetv1.Settled{Sequence: r.Settle.GetSequence(), Error: fault.refuse}
 				if fault.refuse == nil {
+					answer.Epoch = n.mu.epoch + 1
 					answer.Lost, answer.Error = q.settle(s, r.Settle)
 				}
 				if !fault.breakAfter {

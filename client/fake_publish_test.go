@@ -75,7 +75,7 @@ func (n *fakeNode) store(request *freshetv1.PublishRequest) *freshetv1.PublishRe
 	if err != nil {
 		return refused(freshetv1.ErrorCode_ERROR_CODE_BLOCK_CORRUPT, false)
 	}
-	if b.HasDeliverAt() || b.HasDedupIDs() {
+	if b.HasDedupIDs() {
 		return refused(freshetv1.ErrorCode_ERROR_CODE_UNSUPPORTED, false)
 	}
 	var reader block.Reader

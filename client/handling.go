@@ -11,15 +11,21 @@ func (s *consumer) arrive(ds []*Delivery) {
 	if len(ds) == 0 {
 		return
 	}
+	s.arrivedAt(ds[0].Epoch)
 	for _, d := range ds {
 		s.mu.held[d.key()] = d
 		if s.mu.phase != consuming || s.mu.parked {
 			s.decideWaiting(d)
 		} else {
-			s.mu.waiting = append(s.mu.waiting, d)
+			s.enqueue(d)
 		}
 	}
 	s.keepBy(ds[0].lease.deadline.Add(-s.extendBefore()))
+	s.employ()
+}
+
+// employ begins handlers for what waits for one. mu is held.
+func (s *consumer) employ() {
 	for s.mu.workers < s.options.concurrency && s.mu.workers < len(s.mu.running)+len(s.mu.waiting) {
 		s.mu.workers++
 		s.joining.Go(s.handleAll)
@@ -55,10 +61,13 @@ func (s *consumer) begin() (*Delivery, context.Context) {
 		s.mu.waiting[0] = nil
 		s.mu.waiting = s.mu.waiting[1:]
 		if d.lease.state != leaseHeld {
+			s.passOn(d)
 			continue
 		}
 		if !now.Before(d.lease.deadline) {
 			s.decideWaiting(d)
+			s.giveBackBehind(d)
+			s.passOn(d)
 			continue
 		}
 		d.lease.work = workRunning
@@ -78,6 +87,7 @@ func (s *consumer) begin() (*Delivery, context.Context) {
 func (s *consumer) finishHandler(d *Delivery, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.passOn(d) // when it is decided
 	d.lease.cancel(context.Canceled)
 	d.lease.cancel = nil
 	d.lease.work = workOver
@@ -95,6 +105,9 @@ func (s *consumer) finishHandler(d *Delivery, err error) {
 	}
 	if err := s.decide(d, dec); err != nil {
 		return // decided meanwhile
+	}
+	if d.lease.expired { // whatever was decided: what is behind it may be over too
+		s.breakLine(d)
 	}
 }
 

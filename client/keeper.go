@@ -53,6 +53,7 @@ func (s *consumer) expire(now time.Time) {
 		} else {
 			s.decideWaiting(d) // if the node still has it as ours, others get it sooner
 		}
+		s.giveBackBehind(d)
 	}
 }
 
@@ -70,6 +71,8 @@ func (s *consumer) unstick(now time.Time) {
 			d.lease.state, d.lease.decision = leaseDecided, decision{verb: verbRelease, reason: "the handler took too long"}
 			s.mu.pending = append(s.mu.pending, d)
 			s.pokeTalk()
+			s.breakLine(d)
+			s.giveBackBehind(d)
 		}
 	}
 	s.park()

@@ -31,6 +31,8 @@ type lease struct {
 	// stuckAt is when the handler has taken too long; stuck says that it has.
 	stuckAt time.Time
 	stuck   bool
+	// breaks: it was released, and its line waits for the node to confirm that.
+	breaks bool
 }
 
 // leaseState is how far a leased event is on its way to be settled.

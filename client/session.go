@@ -159,7 +159,7 @@ func (s *consumer) attach(a *freshetv1.Attached) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.attached = true
-	s.mu.visibility = duration(a.GetVisibilityMs())
+	s.mu.visibility, s.mu.ordered = duration(a.GetVisibilityMs()), a.GetOrdered()
 	if !a.GetResumed() {
 		s.loseAll()
 		s.mu.received = 0
@@ -174,9 +174,13 @@ func (s *consumer) attach(a *freshetv1.Attached) error {
 		for _, d := range s.mu.held {
 			if d.lease.state != leaseSent && !held.has(d) {
 				s.lost(d)
+				if l := s.lineOf(d); l != nil {
+					s.mend(d, l)
+				}
 			}
 		}
 		s.mu.pending = undone(s.mu.pending)
+		s.mendLines()
 	}
 	s.checkMilestones()
 	s.pokeKeep()
@@ -210,6 +214,7 @@ func (s *consumer) loseAll() {
 	}
 	s.mu.extensions, s.mu.extendAll = nil, false
 	s.mu.pending, s.mu.waiting = nil, nil
+	s.loseLines()
 	for _, d := range s.mu.held {
 		s.lost(d)
 	}

@@ -149,6 +149,16 @@ func (f *settling) putDecisions() {
 		rest[dec] = append(rest[dec], d)
 	}
 	f.request.Acks = leasedRuns(acks)
+	// What nobody began goes back first: of an ordered queue it would go back with what is released before it, and be answered as lost.
+	slices.SortStableFunc(order, func(a, b decision) int {
+		if a.unstarted == b.unstarted {
+			return 0
+		}
+		if a.unstarted {
+			return -1
+		}
+		return 1
+	})
 	for _, dec := range order {
 		for _, leased := range leasedRuns(rest[dec]) {
 			if dec.verb == verbReject {
@@ -209,6 +219,7 @@ func (s *consumer) answered(r *freshetv1.Settled) error {
 		} else {
 			s.finish(d, nil)
 		}
+		s.settledInLine(d, r.GetEpoch(), d.lease.err)
 	}
 	for _, d := range f.extended {
 		if lost.has(d) {

@@ -25,8 +25,10 @@ type AttachCommand struct {
 // Attached answers an AttachCommand.
 type Attached struct {
 	// Resumed: the session was known, and keeps what it holds.
-	Resumed    bool
-	Kind       Kind
+	Resumed bool
+	Kind    Kind
+	// Ordered: the subscription is an ordered queue.
+	Ordered    bool
 	Visibility time.Duration
 	// Settled is the highest settle sequence that is done.
 	Settled uint64
@@ -119,7 +121,7 @@ func (p *Partition) Attach(ctx context.Context, c AttachCommand, outlet Outlet) 
 		return nil, err
 	}
 	attached := Attached{
-		Resumed: res.Resumed, Kind: res.Kind, Visibility: res.Visibility.duration(), Settled: res.Settled, Held: res.Held,
+		Resumed: res.Resumed, Kind: res.Kind, Ordered: res.Ordered, Visibility: res.Visibility.duration(), Settled: res.Settled, Held: res.Held,
 		TruncatedBefore: res.Truncated,
 	}
 	go func() {
@@ -188,12 +190,20 @@ type SettleCommand struct {
 	Decisions []Decision
 }
 
-// Settle carries it out, and returns what wasn't done because the lease was over.
-func (a *Attachment) Settle(ctx context.Context, c SettleCommand) (lost []Leased, err error) {
+// Settled answers a SettleCommand.
+type Settled struct {
+	// Lost wasn't done because the lease was over.
+	Lost []Leased
+	// Epoch of the leases that were granted when it was done. Earlier ones were granted before.
+	Epoch Epoch
+}
+
+// Settle carries it out.
+func (a *Attachment) Settle(ctx context.Context, c SettleCommand) (Settled, error) {
 	res, err := a.p.control(ctx, settleSection{
 		Session: a.session, Sequence: c.Sequence, Received: c.Received, Decisions: c.Decisions,
 	})
-	return res.Lost, err
+	return Settled{res.Lost, res.Epoch}, err
 }
 
 // Close ends the session for good: what it never received or began is given back uncounted, the rest as an attempt.

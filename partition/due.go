@@ -314,13 +314,16 @@ func (t *dueTable) next() (at Wall, ok bool) {
 	return at, ok
 }
 
-// tickOf returns the partition clock's reading when W reaches a time, if W goes on as T does; rounded up, so that a wall clock that lags isn't
-// asked more than ten times a second.
+// tickOf returns the partition clock's reading when W reaches a time, if W goes on as T does. While W stands still it is asked for no more than
+// ten times a second.
 func (m *Machine) tickOf(at Wall) Tick {
-	if at <= m.wall {
+	switch {
+	case at <= m.wall:
 		return m.clock
+	case m.lagging:
+		return m.clock.deadlineAfter(Tick(at - m.wall))
 	}
-	return m.clock.deadlineAfter(Tick(at - m.wall))
+	return m.clock + Tick(at-m.wall)
 }
 
 // dueRow is an event that isn't due yet.

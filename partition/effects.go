@@ -114,14 +114,17 @@ type Result struct {
 	// Attach.
 	Resumed    bool
 	Kind       Kind
+	Ordered    bool
 	Visibility Tick
 	Settled    uint64
 	Held       []Leased
 	// Truncated: what waited before this offset has been dropped by the stream's retention; 0 for nothing.
 	Truncated Offset
 
-	// Settle: what wasn't done, since the lease was over.
-	Lost []Leased
+	// Settle: what wasn't done, since the lease was over, and the epoch of leases that are granted in the entry in which it was done, or, of a repeated one,
+	// answered.
+	Lost  []Leased
+	Epoch Epoch
 	// Return: positions of the receipts that were stale.
 	LostReceipts []uint32
 

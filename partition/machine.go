@@ -56,6 +56,8 @@ type Machine struct {
 	// expired counts events whose lease ran out, for metrics.
 	expired uint64
 
+	// lagging: the leader's wall clock is behind W, which stands still until it isn't. Known only until the next reading, so it is no state.
+	lagging bool
 	// due has the events whose deliver-at lies ahead.
 	due dueTable
 	// breaking numbers the failures that broke lines of ordered queues, and failed has the events of the one at hand.
@@ -189,6 +191,7 @@ func (m *Machine) readClock(s clockSection) Result {
 		reading = expected
 	}
 	m.wall = max(m.wall, reading)
+	m.lagging = m.wall < expected
 	return Result{}
 }
 

@@ -146,11 +146,11 @@ func TestPublishDeliverAckRestart(t *testing.T) {
 	if got := fmt.Sprint(events(t, d)); got != "[one two]" || d.Stamp != 7 || d.Number != 1 {
 		t.Fatalf("delivery %d with stamp %d has %s", d.Number, d.Stamp, got)
 	}
-	lost, err := a.Settle(t.Context(), SettleCommand{
+	settled, err := a.Settle(t.Context(), SettleCommand{
 		Sequence: 1, Received: 1, Decisions: []Decision{{Verb: VerbAck, Leased: []Leased{{Delivery: 1, Runs: []Run{{0, 1}}}}}},
 	})
-	if err != nil || len(lost) > 0 {
-		t.Fatalf("ack: lost %v, error %v", lost, err)
+	if err != nil || len(settled.Lost) > 0 || settled.Epoch == 0 {
+		t.Fatalf("ack: %+v, error %v", settled, err)
 	}
 	if d = <-in.deliveries; fmt.Sprint(events(t, d)) != "[three]" {
 		t.Fatalf("the ack gave room for %v", events(t, d))

@@ -117,6 +117,9 @@ func (pr *proposer) begin() bool {
 	p.replica.look(func(m *Machine) {
 		err = pr.routes.rebuild(m)
 		pr.schedule = scheduleOf(m, pr.read)
+		if _, some := m.due.next(); some { // nobody has read the wall clock while nobody led
+			pr.schedule.next, pr.schedule.due = m.clock, true
+		}
 		pr.findAway(m, func(*session) bool { return true })
 	})
 	if err != nil {

@@ -109,7 +109,7 @@ func (m *Machine) attach(a attachSection) Result {
 	m.touch(s.cursor)
 	s.told = s.cursor.truncatedAt
 	return Result{
-		Truncated: s.told, Resumed: resumed, Kind: s.cursor.subscription.Kind, Visibility: s.visibility,
+		Truncated: s.told, Resumed: resumed, Kind: s.cursor.subscription.Kind, Ordered: s.cursor.subscription.Ordered, Visibility: s.visibility,
 		Settled: s.settled, Held: s.held(),
 	}
 }

@@ -16,7 +16,7 @@ func (m *Machine) settle(sec settleSection) Result {
 	s.arrived(sec.Received)
 	switch sec.Sequence {
 	case s.settled:
-		return Result{Lost: s.answer}
+		return Result{Lost: s.answer, Epoch: m.applied}
 	case s.settled + 1:
 	default:
 		return Result{Refused: RefusedSettleOrder, Sequence: s.settled}
@@ -33,7 +33,7 @@ func (m *Machine) settle(sec settleSection) Result {
 	}
 	s.settled, s.answer = sec.Sequence, lost
 	m.touch(s.cursor)
-	return Result{Lost: lost}
+	return Result{Lost: lost, Epoch: m.applied}
 }
 
 // decide carries out one decision on one delivery. Runs that the session doesn't hold change nothing and are reported (P6).

@@ -106,7 +106,7 @@ func (v *View) createSubscription(index uint64, c CreateSubscription) (*View, Re
 	next.bytes += bytes
 	subscription := &Subscription{
 		Topic: c.Topic, TopicID: entry.ID, Name: c.Name, ID: next.lastID, Kind: c.Kind, Pattern: c.Pattern,
-		VisibilityMs: c.VisibilityMs, AttemptsMax: c.AttemptsMax, Members: c.Members, CreatedMs: c.CreatedMs, Changed: index,
+		VisibilityMs: c.VisibilityMs, AttemptsMax: c.AttemptsMax, Ordered: c.Ordered, Members: c.Members, CreatedMs: c.CreatedMs, Changed: index,
 	}
 	changed := *entry
 	changed.subscriptions = entry.subscriptions.Clone()
@@ -125,6 +125,7 @@ func (s *Subscription) differsFrom(c CreateSubscription) *difference {
 		differ("pattern", s.Pattern, c.Pattern),
 		differ("visibility_ms", s.VisibilityMs, c.VisibilityMs),
 		differ("attempts_max", s.AttemptsMax, c.AttemptsMax),
+		differ("ordered", s.Ordered, c.Ordered),
 		differ("members", strings.Join(s.Members, ","), strings.Join(c.Members, ",")),
 	)
 }

@@ -43,7 +43,7 @@ func Encode(command Command) ([]byte, error) {
 	case CreateSubscription:
 		message.Command = &catalogpb.Command_CreateSubscription{CreateSubscription: &catalogpb.CreateSubscription{
 			Topic: c.Topic, Name: c.Name, Kind: c.Kind, Pattern: c.Pattern, VisibilityMs: c.VisibilityMs,
-			AttemptsMax: c.AttemptsMax, Members: c.Members, CreatedMs: c.CreatedMs,
+			AttemptsMax: c.AttemptsMax, Ordered: c.Ordered, Members: c.Members, CreatedMs: c.CreatedMs,
 		}}
 	default:
 		return nil, fmt.Errorf("catalog: assertion: no form for %T", command)
@@ -76,7 +76,7 @@ func decode(data []byte) (Command, error) {
 		m := c.CreateSubscription
 		return CreateSubscription{
 			Topic: m.GetTopic(), Name: m.GetName(), Kind: m.GetKind(), Pattern: m.GetPattern(), VisibilityMs: m.GetVisibilityMs(),
-			AttemptsMax: m.GetAttemptsMax(), Members: m.GetMembers(), CreatedMs: m.GetCreatedMs(),
+			AttemptsMax: m.GetAttemptsMax(), Ordered: m.GetOrdered(), Members: m.GetMembers(), CreatedMs: m.GetCreatedMs(),
 		}, nil
 	default:
 		return nil, fmt.Errorf("%w: a command that says nothing", ErrCorrupt)

@@ -90,6 +90,8 @@ type CreateSubscription struct {
 	VisibilityMs uint32
 	// AttemptsMax is how often an event is tried, 1 to 1,000. 0: the default, 5.
 	AttemptsMax uint32
+	// Ordered: a queue hands events of one key out one after the other.
+	Ordered bool
 	// Members are those that a fan-out begins with, at most 256. A queue has none.
 	Members   []string
 	CreatedMs int64
@@ -124,6 +126,8 @@ func (c CreateSubscription) check() *Error {
 		return outside("visibility_ms", int64(c.VisibilityMs), VisibilityMinMs, VisibilityMaxMs)
 	case c.AttemptsMax < 1 || c.AttemptsMax > AttemptsMax:
 		return outside("attempts_max", int64(c.AttemptsMax), 1, AttemptsMax)
+	case c.Ordered && c.Kind != queue:
+		return wrong("ordered", "is set; only a queue can be ordered: each member of a fan-out gets events in order, and its consumers compete")
 	}
 	if refused := checkMembers(c.Kind, c.Members); refused != nil {
 		return refused

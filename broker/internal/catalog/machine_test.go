@@ -59,7 +59,8 @@ func randomCommand(r *rand.Rand) Command {
 			Topic: topic, Name: fmt.Sprintf("sub-%d", r.IntN(20)), Kind: queue, Pattern: strings.Repeat("{}", r.IntN(2)),
 			AttemptsMax: uint32(r.IntN(2)), CreatedMs: r.Int64N(1000),
 		}
-		if r.IntN(2) == 0 {
+		c.Ordered = r.IntN(3) == 0
+		if !c.Ordered && r.IntN(2) == 0 {
 			c.Kind = fanout
 			c.Members = []string{"b", "a", "c"}[:r.IntN(4)]
 		}
@@ -136,7 +137,7 @@ func (w *twin) apply(command Command) string {
 		if w.ids[c.Topic] == 0 {
 			return freshetv1.ErrorCode_ERROR_CODE_TOPIC_NOT_FOUND.String()
 		}
-		settings := fmt.Sprint(c.Kind, c.Pattern, c.VisibilityMs, c.AttemptsMax, c.Members)
+		settings := fmt.Sprint(c.Kind, c.Pattern, c.VisibilityMs, c.AttemptsMax, c.Ordered, c.Members)
 		return w.make(c.Topic+"/"+c.Name, settings, freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_EXISTS)
 	}
 	return "?"

@@ -52,6 +52,7 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		c.Topic, c.Name, _ = strings.Cut(first(d), "/")
 		d.MaybeScanArgs(t, "visibility-ms", &c.VisibilityMs)
 		d.MaybeScanArgs(t, "attempts-max", &c.AttemptsMax)
+		c.Ordered = d.HasArg("ordered")
 		for _, arg := range d.CmdArgs {
 			if arg.Key == "members" {
 				c.Members = arg.Vals
@@ -162,6 +163,9 @@ func (s *script) show() string {
 		for sub := range view.Subscriptions(topic.Name, "") {
 			fmt.Fprintf(&out, "  %d %s: %s, %d ms, %d attempts, members %v, made at %d, changed by entry %d\n",
 				sub.ID, sub.Name, kindName(sub.Kind), sub.VisibilityMs, sub.AttemptsMax, sub.Members, sub.CreatedMs, sub.Changed)
+			if sub.Ordered {
+				fmt.Fprintf(&out, "    ordered by key\n")
+			}
 			if sub.Pattern != "" {
 				fmt.Fprintf(&out, "    %s\n", sub.Pattern)
 			}

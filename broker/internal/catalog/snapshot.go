@@ -23,7 +23,7 @@ func (v *View) encode() ([]byte, error) {
 		entry.subscriptions.Ascend(func(s *Subscription) bool {
 			topic.Subscriptions = append(topic.Subscriptions, &catalogpb.Subscription{
 				Name: s.Name, Id: s.ID, Kind: s.Kind, Pattern: s.Pattern, VisibilityMs: s.VisibilityMs, AttemptsMax: s.AttemptsMax,
-				Members: s.Members, CreatedMs: s.CreatedMs, Changed: s.Changed,
+				Ordered: s.Ordered, Members: s.Members, CreatedMs: s.CreatedMs, Changed: s.Changed,
 			})
 			return true
 		})
@@ -123,7 +123,7 @@ func (v *View) restoreTopic(t *catalogpb.Topic) error {
 func (v *View) restoreSubscription(entry *topicEntry, s *catalogpb.Subscription) error {
 	command := CreateSubscription{
 		Topic: entry.Name, Name: s.GetName(), Kind: s.GetKind(), Pattern: s.GetPattern(), VisibilityMs: s.GetVisibilityMs(),
-		AttemptsMax: s.GetAttemptsMax(), Members: s.GetMembers(), CreatedMs: s.GetCreatedMs(),
+		AttemptsMax: s.GetAttemptsMax(), Ordered: s.GetOrdered(), Members: s.GetMembers(), CreatedMs: s.GetCreatedMs(),
 	}
 	if refused := command.check(); refused != nil {
 		return refused
@@ -133,7 +133,7 @@ func (v *View) restoreSubscription(entry *topicEntry, s *catalogpb.Subscription)
 	}
 	entry.subscriptions.ReplaceOrInsert(&Subscription{
 		Topic: entry.Name, TopicID: entry.ID, Name: command.Name, ID: s.GetId(), Kind: command.Kind, Pattern: command.Pattern,
-		VisibilityMs: command.VisibilityMs, AttemptsMax: command.AttemptsMax, Members: command.Members, CreatedMs: command.CreatedMs,
+		VisibilityMs: command.VisibilityMs, AttemptsMax: command.AttemptsMax, Ordered: command.Ordered, Members: command.Members, CreatedMs: command.CreatedMs,
 		Changed: s.GetChanged(),
 	})
 	entry.newest = max(entry.newest, s.GetChanged())

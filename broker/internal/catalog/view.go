@@ -40,6 +40,7 @@ type Subscription struct {
 	Pattern      string
 	VisibilityMs uint32
 	AttemptsMax  uint32
+	Ordered      bool
 	// Members that it was made with, sorted. They must not be changed.
 	Members   []string
 	CreatedMs int64

@@ -399,7 +399,11 @@ type Subscription struct {
 	// When it was made, in milliseconds since 1970 UTC.
 	CreatedMs int64 `protobuf:"varint,9,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
 	// Output only: what it holds; for a fan-out the sum over its members.
-	Counts        *SubscriptionCounts `protobuf:"bytes,10,opt,name=counts,proto3" json:"counts,omitempty"`
+	Counts *SubscriptionCounts `protobuf:"bytes,10,opt,name=counts,proto3" json:"counts,omitempty"`
+	// Queue only: events of one key are handed out one after the other, in the order in which a partition stored them. A consumer that holds one
+	// may get the next ones as well, up to 10; if it gives one back, or its lease runs out, those behind it go back with it, uncounted.
+	// Default false. It can't be changed.
+	Ordered       bool `protobuf:"varint,11,opt,name=ordered,proto3" json:"ordered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -504,6 +508,13 @@ func (x *Subscription) GetCounts() *SubscriptionCounts {
 	return nil
 }
 
+func (x *Subscription) GetOrdered() bool {
+	if x != nil {
+		return x.Ordered
+	}
+	return false
+}
+
 // SubscriptionCounts counts a subscription's events that aren't settled.
 type SubscriptionCounts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -511,12 +522,17 @@ type SubscriptionCounts struct {
 	Ready uint64 `protobuf:"varint,1,opt,name=ready,proto3" json:"ready,omitempty"`
 	// Under a lease.
 	Leased uint64 `protobuf:"varint,2,opt,name=leased,proto3" json:"leased,omitempty"`
-	// Released with a delay that isn't over.
+	// Released with a delay that isn't over, or to be delivered at a time that hasn't come.
 	Delayed uint64 `protobuf:"varint,3,opt,name=delayed,proto3" json:"delayed,omitempty"`
 	// Dead letters.
 	Dead uint64 `protobuf:"varint,4,opt,name=dead,proto3" json:"dead,omitempty"`
 	// Sessions that are attached.
-	Sessions      uint32 `protobuf:"varint,5,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	Sessions uint32 `protobuf:"varint,5,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	// Ordered queue only: they wait for an earlier event of their key. They aren't among those that are ready.
+	Blocked uint64 `protobuf:"varint,6,opt,name=blocked,proto3" json:"blocked,omitempty"`
+	// Ordered queue only: how often it had looked as far ahead as it does (20,000 events a partition) and found only keys of which events are held. It goes on
+	// when some of those are settled.
+	Stalls        uint64 `protobuf:"varint,7,opt,name=stalls,proto3" json:"stalls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -582,6 +598,20 @@ func (x *SubscriptionCounts) GetDead() uint64 {
 func (x *SubscriptionCounts) GetSessions() uint32 {
 	if x != nil {
 		return x.Sessions
+	}
+	return 0
+}
+
+func (x *SubscriptionCounts) GetBlocked() uint64 {
+	if x != nil {
+		return x.Blocked
+	}
+	return 0
+}
+
+func (x *SubscriptionCounts) GetStalls() uint64 {
+	if x != nil {
+		return x.Stalls
 	}
 	return 0
 }
@@ -1558,7 +1588,7 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x03max\x18\x02 \x01(\rR\x03max\"S\n" +
 	"\x12ListTopicsResponse\x12)\n" +
 	"\x06topics\x18\x01 \x03(\v2\x11.freshet.v1.TopicR\x06topics\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"\xcd\x02\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\xe7\x02\n" +
 	"\fSubscription\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x0e\n" +
@@ -1571,13 +1601,16 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"created_ms\x18\t \x01(\x03R\tcreatedMs\x126\n" +
 	"\x06counts\x18\n" +
-	" \x01(\v2\x1e.freshet.v1.SubscriptionCountsR\x06counts\"\x8c\x01\n" +
+	" \x01(\v2\x1e.freshet.v1.SubscriptionCountsR\x06counts\x12\x18\n" +
+	"\aordered\x18\v \x01(\bR\aordered\"\xbe\x01\n" +
 	"\x12SubscriptionCounts\x12\x14\n" +
 	"\x05ready\x18\x01 \x01(\x04R\x05ready\x12\x16\n" +
 	"\x06leased\x18\x02 \x01(\x04R\x06leased\x12\x18\n" +
 	"\adelayed\x18\x03 \x01(\x04R\adelayed\x12\x12\n" +
 	"\x04dead\x18\x04 \x01(\x04R\x04dead\x12\x1a\n" +
-	"\bsessions\x18\x05 \x01(\rR\bsessions\"Y\n" +
+	"\bsessions\x18\x05 \x01(\rR\bsessions\x12\x18\n" +
+	"\ablocked\x18\x06 \x01(\x04R\ablocked\x12\x16\n" +
+	"\x06stalls\x18\a \x01(\x04R\x06stalls\"Y\n" +
 	"\x19CreateSubscriptionRequest\x12<\n" +
 	"\fsubscription\x18\x01 \x01(\v2\x18.freshet.v1.SubscriptionR\fsubscription\"t\n" +
 	"\x1aCreateSubscriptionResponse\x12<\n" +

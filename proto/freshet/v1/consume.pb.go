@@ -922,7 +922,10 @@ type Attached struct {
 	// Subscription's kind, so that a client that consumes a fan-out as a queue learns of it.
 	Kind SubscriptionKind `protobuf:"varint,4,opt,name=kind,proto3,enum=freshet.v1.SubscriptionKind" json:"kind,omitempty"`
 	// Leases that the session no longer holds although it may think so are simply absent here: what it holds, by delivery.
-	Held          []*Leased `protobuf:"bytes,5,rep,name=held,proto3" json:"held,omitempty"`
+	Held []*Leased `protobuf:"bytes,5,rep,name=held,proto3" json:"held,omitempty"`
+	// The subscription is an ordered queue: events of one key are to be handled one after the other. When one is released, or its lease runs out, those
+	// behind it that the session holds go back with it.
+	Ordered       bool `protobuf:"varint,6,opt,name=ordered,proto3" json:"ordered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -990,6 +993,13 @@ func (x *Attached) GetHeld() []*Leased {
 		return x.Held
 	}
 	return nil
+}
+
+func (x *Attached) GetOrdered() bool {
+	if x != nil {
+		return x.Ordered
+	}
+	return false
 }
 
 // Delivery is a number of leased events.
@@ -1162,7 +1172,11 @@ type Settled struct {
 	// What wasn't done because the lease had ended before.
 	Lost []*Leased `protobuf:"bytes,2,rep,name=lost,proto3" json:"lost,omitempty"`
 	// Set when the whole of it was refused and nothing was done.
-	Error         *Error `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	Error *Error `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	// Leases with this epoch, or a later one, were granted when it was done; earlier ones before. A consumer of an ordered queue has to know: what it
+	// released took those behind it along that were granted before, also those that it has yet to receive. An answer that is repeated has
+	// the epoch of the repetition.
+	Epoch         uint64 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1216,6 +1230,13 @@ func (x *Settled) GetError() *Error {
 		return x.Error
 	}
 	return nil
+}
+
+func (x *Settled) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
 }
 
 // Hint tells a parked session whether there is something for it. Repeated every second while true.
@@ -1955,13 +1976,14 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\asettled\x18\x03 \x01(\v2\x13.freshet.v1.SettledH\x00R\asettled\x12&\n" +
 	"\x04hint\x18\x04 \x01(\v2\x10.freshet.v1.HintH\x00R\x04hintB\n" +
 	"\n" +
-	"\bresponse\"\xbd\x01\n" +
+	"\bresponse\"\xd7\x01\n" +
 	"\bAttached\x12\x18\n" +
 	"\aresumed\x18\x01 \x01(\bR\aresumed\x12#\n" +
 	"\rvisibility_ms\x18\x02 \x01(\rR\fvisibilityMs\x12\x18\n" +
 	"\asettled\x18\x03 \x01(\x04R\asettled\x120\n" +
 	"\x04kind\x18\x04 \x01(\x0e2\x1c.freshet.v1.SubscriptionKindR\x04kind\x12&\n" +
-	"\x04held\x18\x05 \x03(\v2\x12.freshet.v1.LeasedR\x04held\"\xe0\x01\n" +
+	"\x04held\x18\x05 \x03(\v2\x12.freshet.v1.LeasedR\x04held\x12\x18\n" +
+	"\aordered\x18\x06 \x01(\bR\aordered\"\xe0\x01\n" +
 	"\bDelivery\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12#\n" +
@@ -1973,11 +1995,12 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\fDeliveredRun\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\x12\x18\n" +
-	"\aattempt\x18\x03 \x01(\rR\aattempt\"v\n" +
+	"\aattempt\x18\x03 \x01(\rR\aattempt\"\x8c\x01\n" +
 	"\aSettled\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12&\n" +
 	"\x04lost\x18\x02 \x03(\v2\x12.freshet.v1.LeasedR\x04lost\x12'\n" +
-	"\x05error\x18\x03 \x01(\v2\x11.freshet.v1.ErrorR\x05error\"\x1c\n" +
+	"\x05error\x18\x03 \x01(\v2\x11.freshet.v1.ErrorR\x05error\x12\x14\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"\x1c\n" +
 	"\x04Hint\x12\x14\n" +
 	"\x05ready\x18\x01 \x01(\bR\x05ready\"\xdc\x01\n" +
 	"\x0eReceiveRequest\x12\x14\n" +

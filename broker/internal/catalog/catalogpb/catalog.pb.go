@@ -282,8 +282,10 @@ type CreateSubscription struct {
 	// 1 to 1,000.
 	AttemptsMax uint32 `protobuf:"varint,6,opt,name=attempts_max,json=attemptsMax,proto3" json:"attempts_max,omitempty"`
 	// Sorted, without repetitions; at most 256.
-	Members       []string `protobuf:"bytes,7,rep,name=members,proto3" json:"members,omitempty"`
-	CreatedMs     int64    `protobuf:"varint,8,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
+	Members   []string `protobuf:"bytes,7,rep,name=members,proto3" json:"members,omitempty"`
+	CreatedMs int64    `protobuf:"varint,8,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
+	// Of a queue alone.
+	Ordered       bool `protobuf:"varint,9,opt,name=ordered,proto3" json:"ordered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -372,6 +374,13 @@ func (x *CreateSubscription) GetCreatedMs() int64 {
 		return x.CreatedMs
 	}
 	return 0
+}
+
+func (x *CreateSubscription) GetOrdered() bool {
+	if x != nil {
+		return x.Ordered
+	}
+	return false
 }
 
 // State is a checkpoint: everything that the catalog knows.
@@ -621,6 +630,7 @@ type Subscription struct {
 	Members       []string               `protobuf:"bytes,7,rep,name=members,proto3" json:"members,omitempty"`
 	CreatedMs     int64                  `protobuf:"varint,8,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
 	Changed       uint64                 `protobuf:"varint,9,opt,name=changed,proto3" json:"changed,omitempty"`
+	Ordered       bool                   `protobuf:"varint,10,opt,name=ordered,proto3" json:"ordered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -718,6 +728,13 @@ func (x *Subscription) GetChanged() uint64 {
 	return 0
 }
 
+func (x *Subscription) GetOrdered() bool {
+	if x != nil {
+		return x.Ordered
+	}
+	return false
+}
+
 var File_broker_internal_catalog_catalogpb_catalog_proto protoreflect.FileDescriptor
 
 const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
@@ -740,7 +757,7 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
 	"\x0fevent_bytes_max\x18\x02 \x01(\rR\reventBytesMax\x12\x1d\n" +
 	"\n" +
-	"created_ms\x18\x03 \x01(\x03R\tcreatedMs\"\x8b\x02\n" +
+	"created_ms\x18\x03 \x01(\x03R\tcreatedMs\"\xa5\x02\n" +
 	"\x12CreateSubscription\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x120\n" +
@@ -750,7 +767,8 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\fattempts_max\x18\x06 \x01(\rR\vattemptsMax\x12\x18\n" +
 	"\amembers\x18\a \x03(\tR\amembers\x12\x1d\n" +
 	"\n" +
-	"created_ms\x18\b \x01(\x03R\tcreatedMs\"\xbe\x01\n" +
+	"created_ms\x18\b \x01(\x03R\tcreatedMs\x12\x18\n" +
+	"\aordered\x18\t \x01(\bR\aordered\"\xbe\x01\n" +
 	"\x05State\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\x04R\achanged\x12\x17\n" +
@@ -771,7 +789,7 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\n" +
 	"created_ms\x18\x04 \x01(\x03R\tcreatedMs\x12\x18\n" +
 	"\achanged\x18\x05 \x01(\x04R\achanged\x12F\n" +
-	"\rsubscriptions\x18\x06 \x03(\v2 .freshet.catalog.v1.SubscriptionR\rsubscriptions\"\x99\x02\n" +
+	"\rsubscriptions\x18\x06 \x03(\v2 .freshet.catalog.v1.SubscriptionR\rsubscriptions\"\xb3\x02\n" +
 	"\fSubscription\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x120\n" +
@@ -782,7 +800,9 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\amembers\x18\a \x03(\tR\amembers\x12\x1d\n" +
 	"\n" +
 	"created_ms\x18\b \x01(\x03R\tcreatedMs\x12\x18\n" +
-	"\achanged\x18\t \x01(\x04R\achangedBAZ?github.com/freshet-mq/freshet/broker/internal/catalog/catalogpbb\x06proto3"
+	"\achanged\x18\t \x01(\x04R\achanged\x12\x18\n" +
+	"\aordered\x18\n" +
+	" \x01(\bR\aorderedBAZ?github.com/freshet-mq/freshet/broker/internal/catalog/catalogpbb\x06proto3"
 
 var (
 	file_broker_internal_catalog_catalogpb_catalog_proto_rawDescOnce sync.Once
