@@ -113,7 +113,7 @@ func (b *batch) applied() bool {
 	return true
 }
 
-// buffers are batches' memory in five sizes, used again and again: writing into memory that was never touched, or was
+// buffers are batches' memory in nine sizes, used again and again: writing into memory that was never touched, or was
 // cleared by the collector, costs more than the copy.
 type buffers struct {
 	poison bool
@@ -125,13 +125,12 @@ type buffers struct {
 }
 
 const (
-	bufferSizes    = 5
-	bufferSizeMin  = 16 << 10 // times 4, up to 4 MiB
-	freeBytesMax   = 16 << 20
-	bufferSizeStep = 2 // as a shift
+	bufferSizes   = 9
+	bufferSizeMin = 16 << 10 // doubled up to 4 MiB
+	freeBytesMax  = 16 << 20
 )
 
-func bufferSize(class int) int { return bufferSizeMin << (class * bufferSizeStep) }
+func bufferSize(class int) int { return bufferSizeMin << class }
 
 // bufferClass returns the smallest class with room for n bytes; bufferSizes when none has.
 func bufferClass(n int) int {

@@ -58,7 +58,7 @@ func (c *cache) add(b *batch) {
 		b.buffer = nil
 		return
 	}
-	if class := bufferClass(b.used); class < bufferSizes && bufferSize(class+1) <= len(b.buffer) {
+	if class := bufferClass(b.used); class < bufferSizes && 4*bufferSize(class) <= len(b.buffer) {
 		fitting := c.buffers.get(b.used)
 		copy(fitting, b.buffer[:b.used])
 		c.buffers.put(b.buffer)
