@@ -80,7 +80,12 @@ func callError(err error, called names) error {
 func refusalFault(e *partition.RefusedError) *fault {
 	expected := strconv.FormatUint(e.Sequence, 10)
 	switch e.Refusal {
-	case partition.RefusedStream, partition.RefusedSubscription, partition.RefusedSetVersion:
+	case partition.RefusedDedupFull:
+		return faultf(freshetv1.ErrorCode_ERROR_CODE_BUSY, "the partition remembers %d dedup ids of the last minutes, and takes no more until the oldest are forgotten; nothing was done, try again more slowly",
+			partition.DedupIDsMax).with("field", "dedup_id").with("limit", strconv.Itoa(partition.DedupIDsMax))
+	case partition.RefusedLeaving:
+		return faultf(freshetv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "it is being removed; nothing was done, try again")
+	case partition.RefusedStream, partition.RefusedSubscription, partition.RefusedSetVersion, partition.RefusedUnchecked:
 		// The catalog has it, so the partition will: names are resolved before anything is asked of it.
 		return faultf(freshetv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "the partition doesn't have it yet (%v); nothing was done, try again", e.Refusal)
 	case partition.RefusedSequence:

@@ -49,6 +49,9 @@ func (s *publishService) published(req *freshetv1.PublishRequest, p hosted, publ
 		RequestId: req.GetRequestId(), Partition: p.number,
 		FirstOffset: uint64(published.First), Events: published.Count, Duplicate: published.Duplicate,
 	}
+	for _, r := range published.Repeats {
+		res.Repeats = append(res.Repeats, &freshetv1.Repeat{Event: r.Event, FirstOffset: uint64(r.First)})
+	}
 	view := s.metadata.view()
 	for _, m := range published.Matched {
 		// One that the catalog doesn't know is kept and gets its events (M2), but there is no name to report.
@@ -76,9 +79,6 @@ func checkBlock(req *freshetv1.PublishRequest, topic catalog.Topic) error {
 		f.message = fmt.Sprintf("the block has %d events, with report_matches at most %d", n, reportEventsMax)
 		return f
 	}
-	if err := checkUnsupported(&b); err != nil {
-		return err
-	}
 	reader, _ := blockReaders.Get().(*block.Reader)
 	defer blockReaders.Put(reader)
 	if err := reader.Verify(&b, int(topic.EventBytesMax)); err != nil {
@@ -86,25 +86,6 @@ func checkBlock(req *freshetv1.PublishRequest, topic catalog.Topic) error {
 	}
 	if req.GetRequireJson() {
 		return checkJSON(reader, &b)
-	}
-	return nil
-}
-
-// checkUnsupported refuses what would otherwise be stored and not honoured: an event that is to be deduplicated would be delivered twice.
-func checkUnsupported(b *block.Block) error {
-	for _, column := range []struct {
-		there       bool
-		field, what string
-		uses        func(i int) bool
-	}{
-		{b.HasDedupIDs(), "dedup_id", "dedup ids aren't", func(i int) bool { return b.DedupHash(i) != block.DedupHash{} }},
-	} {
-		for i := 0; column.there && i < b.Len(); i++ {
-			if column.uses(i) {
-				return faultf(freshetv1.ErrorCode_ERROR_CODE_UNSUPPORTED, "event %d has a %s: %s in this release", i, column.field, column.what).
-					with("field", column.field).with("event", strconv.Itoa(i))
-			}
-		}
 	}
 	return nil
 }

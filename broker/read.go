@@ -132,6 +132,7 @@ func (r *reading) send(stored *partition.Stored) error {
 		return err
 	}
 	runs, err := r.matching(&b, int(r.next-stored.First))
+	runs = without(runs, stored.Repeats)
 	if err != nil || len(runs) == 0 {
 		return err
 	}
@@ -165,6 +166,28 @@ func (r *reading) matching(b *block.Block, from int) (runs []block.Run, err erro
 		}
 	}
 	return runs, r.reader.Err()
+}
+
+// without takes positions out of runs; both ascend.
+func without(runs []block.Run, positions []uint32) (rest []block.Run) {
+	if len(positions) == 0 {
+		return runs
+	}
+	for _, run := range runs {
+		for len(positions) > 0 && int(positions[0]) < run.To {
+			if at := int(positions[0]); at >= run.From {
+				if run.From < at {
+					rest = append(rest, block.Run{From: run.From, To: at})
+				}
+				run.From = at + 1
+			}
+			positions = positions[1:]
+		}
+		if run.From < run.To {
+			rest = append(rest, run)
+		}
+	}
+	return rest
 }
 
 // matchable is an event as patterns see it: its JSON, or else its attributes.

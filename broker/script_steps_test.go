@@ -57,6 +57,9 @@ func showPublished(res *freshetv1.PublishResponse) string {
 	if res.GetDuplicate() {
 		out += ", stored before"
 	}
+	for _, r := range res.GetRepeats() {
+		out += fmt.Sprintf("\n%d repeats %d", r.GetEvent(), r.GetFirstOffset())
+	}
 	for _, m := range res.GetMatched() {
 		out += fmt.Sprintf("\n%s gets %d", m.GetSubscription(), m.GetEvents())
 	}

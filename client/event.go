@@ -39,7 +39,8 @@ type Event struct {
 
 	// Key keeps events that share it in one place and in order. At most 256 bytes. Default none.
 	Key string
-	// DedupID names the event for finding repetitions, at most 256 bytes. Refused by nodes of this release (FR2007).
+	// DedupID names the event for finding repetitions, at most 256 bytes: for 10 minutes after an event, others of its topic with the same
+	// DedupID are repetitions of it, whoever publishes them. Default: none is looked for.
 	DedupID string
 	// DeliverAt holds the event back until then, by the node's clock and rounded up to a tenth of a second. Who reads the topic sees it at once.
 	// Default: it is delivered as soon as it can be.

@@ -42,6 +42,8 @@ type fakeNode struct {
 	}
 	// publishFault decides what happens to a block, before and after it is looked at; nil: nothing. It is called with mu held.
 	publishFault func(r *freshetv1.PublishRequest) fakeFault
+	// refuses tells whether a block is refused; nil: none is. It is called with mu held.
+	refuses func(b *block.Block) bool
 	// settleFault does the same for a Settle.
 	settleFault func(s *freshetv1.Settle) fakeFault
 }
@@ -52,6 +54,7 @@ type fakeTopic struct {
 	appended chan struct{} // closed and replaced with each block
 	held     uint64        // first offset that is still there
 	bytesMax int
+	ids      map[string]uint64 // where an event with the dedup id is
 }
 
 type fakeEvent struct {
@@ -157,7 +160,7 @@ func (n *fakeNode) setDown(down bool) {
 func (n *fakeNode) topicLocked(name string) *fakeTopic {
 	t := n.mu.topics[name]
 	if t == nil {
-		t = &fakeTopic{appended: make(chan struct{}), bytesMax: block.DataBytesMax}
+		t = &fakeTopic{appended: make(chan struct{}), bytesMax: block.DataBytesMax, ids: map[string]uint64{}}
 		n.mu.topics[name] = t
 	}
 	return t

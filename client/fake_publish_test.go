@@ -75,7 +75,7 @@ func (n *fakeNode) store(request *freshetv1.PublishRequest) *freshetv1.PublishRe
 	if err != nil {
 		return refused(freshetv1.ErrorCode_ERROR_CODE_BLOCK_CORRUPT, false)
 	}
-	if b.HasDedupIDs() {
+	if n.refuses != nil && n.refuses(&b) {
 		return refused(freshetv1.ErrorCode_ERROR_CODE_UNSUPPORTED, false)
 	}
 	var reader block.Reader
@@ -97,7 +97,9 @@ func (n *fakeNode) store(request *freshetv1.PublishRequest) *freshetv1.PublishRe
 		return refused(freshetv1.ErrorCode_ERROR_CODE_SEQUENCE_GAP, false)
 	case number.Sequence <= known.last:
 		if answer := known.answers[number.Sequence]; answer != nil {
-			return &freshetv1.PublishResponse{FirstOffset: answer.GetFirstOffset(), Events: answer.GetEvents(), Duplicate: true}
+			return &freshetv1.PublishResponse{
+				FirstOffset: answer.GetFirstOffset(), Events: answer.GetEvents(), Duplicate: true, Repeats: answer.GetRepeats(),
+			}
 		}
 		return refused(freshetv1.ErrorCode_ERROR_CODE_PRODUCER_EXPIRED, true)
 	}
@@ -106,7 +108,9 @@ func (n *fakeNode) store(request *freshetv1.PublishRequest) *freshetv1.PublishRe
 	known.answers[number.Sequence] = answer
 	delete(known.answers, number.Sequence-16)
 	n.append(request, topic, &b, answer)
-	return &freshetv1.PublishResponse{FirstOffset: answer.GetFirstOffset(), Events: answer.GetEvents(), Matched: answer.GetMatched()}
+	return &freshetv1.PublishResponse{
+		FirstOffset: answer.GetFirstOffset(), Events: answer.GetEvents(), Matched: answer.GetMatched(), Repeats: answer.GetRepeats(),
+	}
 }
 
 // append stores a block's events and gives them to the topic's queues.
@@ -114,7 +118,15 @@ func (n *fakeNode) append(request *freshetv1.PublishRequest, topic *fakeTopic, b
 	var reader block.Reader
 	var all []uint32
 	for reader.Reset(b); reader.Next(); {
-		all = append(all, uint32(reader.Index()))
+		i, id := uint32(reader.Index()), reader.Event().DedupID
+		if first, known := topic.ids[id]; known {
+			answer.Repeats = append(answer.Repeats, &freshetv1.Repeat{Event: i, FirstOffset: first})
+		} else {
+			all = append(all, i)
+			if id != "" {
+				topic.ids[id] = answer.GetFirstOffset() + uint64(i)
+			}
+		}
 		topic.events = append(topic.events, fakeEvent{reader.Event(), time.Now()})
 	}
 	close(topic.appended)
@@ -123,7 +135,7 @@ func (n *fakeNode) append(request *freshetv1.PublishRequest, topic *fakeTopic, b
 		if q.topic != topic {
 			continue
 		}
-		for i := range all {
+		for _, i := range all {
 			q.ready = append(q.ready, answer.GetFirstOffset()+uint64(i))
 		}
 		q.assign(n)

@@ -15,6 +15,8 @@ type Receipt struct {
 	Offset    uint64
 	// Duplicate says that an earlier try, whose answer was lost, had stored it. Matched is empty then, whatever matched.
 	Duplicate bool
+	// Repeat says that an event with the same DedupID was published before: it is at Offset, and nobody gets this one. Matched is empty then.
+	Repeat bool
 	// Matched, with WithMatches, names the subscriptions that get the event, in the node's order.
 	Matched []string
 }

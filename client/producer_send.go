@@ -343,6 +343,11 @@ func resultsOf(d finish) ([]Receipt, error) {
 	for i := range receipts {
 		receipts[i] = Receipt{Partition: a.GetPartition(), Offset: a.GetFirstOffset() + uint64(i), Duplicate: a.GetDuplicate()}
 	}
+	for _, r := range a.GetRepeats() {
+		if i := r.GetEvent(); int(i) < events {
+			receipts[i].Offset, receipts[i].Repeat = r.GetFirstOffset(), true
+		}
+	}
 	for _, m := range a.GetMatched() {
 		for _, i := range m.GetEvents() {
 			if int(i) < events {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+
+	"github.com/freshet-mq/freshet/proto/block"
 )
 
 // withFake runs a test against a fake node in a bubble whose time is fake too.
@@ -180,12 +182,13 @@ func TestContextEndsBeforeSealing(t *testing.T) {
 func TestRefusalKeepsWhatIsBehind(t *testing.T) {
 	withFake(t, func(t *testing.T, n *fakeNode, c *Client) {
 		n.publishFault = func(*freshetv1.PublishRequest) fakeFault { return fakeFault{delay: 20 * time.Millisecond} }
+		n.refuses = func(b *block.Block) bool { return b.HasDedupIDs() }
 		p := newProducer(t, c, WithLinger(0))
 		var futures []*Future
 		for i := range windowBlocks {
 			e := raw(i)
 			if i == 1 {
-				e.DedupID = "d" // a field that nodes of this release refuse
+				e.DedupID = "refused"
 			}
 			futures = append(futures, p.PublishAsync(t.Context(), e))
 			synctest.Wait()
@@ -198,6 +201,28 @@ func TestRefusalKeepsWhatIsBehind(t *testing.T) {
 				}
 			} else if want := uint64(i - min(i/2, 1)); err != nil || r.Offset != want {
 				t.Errorf("event %d: %+v, %v", i, r, err)
+			}
+		}
+	})
+}
+
+func TestRepeatedDedupID(t *testing.T) {
+	withFake(t, func(t *testing.T, n *fakeNode, c *Client) {
+		p := newProducer(t, c)
+		events := []Event{raw(0), raw(1), raw(2), raw(3)}
+		events[1].DedupID, events[3].DedupID = "order-7", "order-7"
+		for again := range 2 {
+			results, err := p.PublishBatch(t.Context(), events)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range [2][4]Receipt{
+				{{Offset: 0}, {Offset: 1}, {Offset: 2}, {Offset: 1, Repeat: true}},
+				{{Offset: 4}, {Offset: 1, Repeat: true}, {Offset: 6}, {Offset: 1, Repeat: true}},
+			}[again] {
+				if got := results[i].Receipt; got.Offset != want.Offset || got.Repeat != want.Repeat {
+					t.Errorf("event %d: %+v, want %+v", i, got, want)
+				}
 			}
 		}
 	})

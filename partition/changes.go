@@ -32,6 +32,7 @@ const (
 	recordStream       recordKind = 0x10
 	recordRefs         recordKind = 0x11
 	recordSizes        recordKind = 0x12
+	recordRepeats      recordKind = 0x13
 	recordDue          recordKind = 0x18
 	recordSubscription recordKind = 0x20
 	recordCursor       recordKind = 0x30
@@ -43,6 +44,8 @@ const (
 	recordSession      recordKind = 0x40
 	recordLease        recordKind = 0x48
 	recordProducer     recordKind = 0x50
+	recordGeneration   recordKind = 0x58
+	recordDedupIDs     recordKind = 0x59
 )
 
 // part is something of the state that has a record.

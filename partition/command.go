@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/freshet-mq/freshet/matcher"
@@ -98,6 +99,8 @@ type Published struct {
 	Count uint32
 	// Duplicate: the block was stored before, and this is where.
 	Duplicate bool
+	// Repeats are its events that repeat one stored before, by their dedup ids, ascending: nobody gets them, and their place is that one's.
+	Repeats []Repeat
 	// Matched, if asked for, by ascending subscription. Empty for a duplicate.
 	Matched []Matched
 }
@@ -147,13 +150,13 @@ func (p *Partition) PublishAsync(ctx context.Context, pub Publication, done func
 		switch {
 		case err != nil:
 			done(Published{}, err)
-		case res.Refused == RefusedSetVersion:
-			// The subscriptions changed under a leader that was just elected: nothing was stored, and the next attempt is matched anew.
-			done(Published{}, fmt.Errorf("%w: the block was matched against subscriptions that have changed", ErrUnavailable))
+		case res.Refused == RefusedSetVersion, res.Refused == RefusedUnchecked:
+			// Things changed under a leader that was just elected: nothing was stored, and the next attempt is matched anew.
+			done(Published{}, fmt.Errorf("%w: the block was matched against what has changed since (%v)", ErrUnavailable, res.Refused))
 		case res.Refused != Done:
 			done(Published{}, &RefusedError{res.Refused, res.Sequence})
 		default:
-			done(Published{First: res.First, Count: res.Count, Duplicate: res.Duplicate, Matched: on.reported(res)}, nil)
+			done(Published{First: res.First, Count: res.Count, Duplicate: res.Duplicate, Repeats: res.Repeats, Matched: on.reported(res)}, nil)
 		}
 	}}
 	if err := p.hand(ctx, p.publications, c); err != nil {
@@ -167,7 +170,19 @@ func (on *publication) reported(res Result) []Matched {
 	if res.Duplicate {
 		return nil
 	}
-	return on.matched
+	if len(res.Repeats) == 0 {
+		return on.matched
+	}
+	matched := on.matched[:0]
+	for _, m := range on.matched { // a repeat has matched before
+		m.Events = slices.DeleteFunc(m.Events, func(event uint32) bool {
+			return slices.ContainsFunc(res.Repeats, func(r Repeat) bool { return r.Event == event })
+		})
+		if len(m.Events) > 0 {
+			matched = append(matched, m)
+		}
+	}
+	return matched
 }
 
 // PutStream makes a stream, if it isn't there.

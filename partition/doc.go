@@ -37,8 +37,9 @@
 // # Invariants
 //
 //   - P1: offsets of a stream are dense and never reused.
-//   - P2: a stored event is delivered to every subscription that matched it, becomes its dead letter, or is dropped by a
-//     retention that was asked for and that counts what it drops for each subscription.
+//   - P2: a stored event is delivered to every subscription that matched it, becomes its dead letter, or is dropped by a rule that was
+//     asked for and says what it drops: a retention, a member's expiry, a removal. One that repeats another by its dedup id is
+//     delivered as that one is.
 //   - P3: nothing is delivered that doesn't match.
 //   - P4: while a lease runs nobody else gets the event, whatever leads.
 //   - P5: an ack is final.
@@ -52,7 +53,7 @@
 //
 // # What is not here yet
 //
-// Dedup ids. A retention by age moves when an entry comes, not by itself.
+// A retention by age moves when an entry comes, not by itself.
 //
 // Start reading at machine.go, then assign.go and settle.go; frontier.go says how cursors get at events, refs.go how blocks are found, retention.go
 // what is kept, order.go how keys stay in order, due.go how events wait for their deliver-at. The leader's half starts at partition.go; filler.go is how it reads the log for subscriptions that are behind.

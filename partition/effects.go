@@ -92,11 +92,15 @@ const (
 	RefusedFrontier
 	// RefusedLeaving: something of that name was removed, and is not quite gone.
 	RefusedLeaving
+	// RefusedUnchecked: the leader looked for the block's dedup ids too long ago. Look and propose again.
+	RefusedUnchecked
+	// RefusedDedupFull: as many dedup ids are remembered as may be, until some are out of their window.
+	RefusedDedupFull
 )
 
 var refusalNames = [...]string{"done", "no such stream", "no such subscription", "other set version", "sequence gap",
 	"producer expired", "producer fenced", "no such session", "member refused", "too many", "not a block", "settle out of order",
-	"too many delayed events", "not ordered from the beginning", "not the frontier", "leaving"}
+	"too many delayed events", "not ordered from the beginning", "not the frontier", "leaving", "dedup ids unchecked", "too many dedup ids"}
 
 func (r Refusal) String() string { return refusalNames[r] }
 
@@ -108,6 +112,8 @@ type Result struct {
 	First     Offset
 	Count     uint32
 	Duplicate bool
+	// Repeats are its events whose dedup ids were known: each is answered with where the first is.
+	Repeats []Repeat
 	// RefusedSequence: the sequence that was expected.
 	Sequence uint64
 
@@ -135,6 +141,14 @@ type Result struct {
 	Redriven uint32
 	Next     Offset
 	More     bool
+}
+
+// Repeat is an event of a block that repeats one stored before, by its dedup id.
+type Repeat struct {
+	// Event is its position in the block.
+	Event uint32
+	// First is the offset of the one that it repeats.
+	First Offset
 }
 
 // Grant is a new lease, to be delivered.

@@ -16,13 +16,17 @@ func (m *Machine) fill(s fillSection) Result {
 		return Result{Refused: RefusedFrontier, First: c.looked()}
 	}
 	events := uint32(0)
-	for _, r := range s.Runs {
+	var runs []sizedRun
+	for i := range s.Runs {
+		runs = st.fresh(runs, &s.Runs[i])
+	}
+	for _, r := range runs {
 		events += r.Count
 	}
 	if !m.makeRoom(c, uint64(events)) {
 		return Result{Refused: RefusedTooMany, First: c.looked()}
 	}
-	for _, r := range s.Runs { // P2, P3: the leader vouches for them
+	for _, r := range runs { // P2, P3: the leader vouches for them
 		m.bring(c, r)
 	}
 	m.advance(c, s.To)

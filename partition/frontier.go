@@ -43,8 +43,24 @@ type arrival struct {
 	block *block.Block
 	first Offset
 	count uint32
+	// words has a bit for each event that is offered; nil: all are. The others repeat what was stored before.
+	words []uint64
 	// events with their sizes and keys, made when the first cursor takes some.
 	events sizedRun
+}
+
+// of returns which of the events that match are offered. It changes what it is given.
+func (a *arrival) of(matching []uint64) []uint64 {
+	switch {
+	case a.words == nil:
+		return matching
+	case matching == nil:
+		return a.words
+	}
+	for i := range matching {
+		matching[i] &= a.words[i]
+	}
+	return matching
 }
 
 // looked returns the cursor's frontier.
@@ -87,7 +103,7 @@ func compareOrdinal(a, b *cursor) int { return cmp.Compare(a.ordinal, b.ordinal)
 func (m *Machine) offerAll(st *stream, a *arrival) {
 	leaving := false
 	for _, c := range st.takers {
-		m.offer(c, a, nil)
+		m.offer(c, a, a.words)
 		leaving = leaving || !c.takes()
 	}
 	if leaving {

@@ -26,6 +26,10 @@ func seedEntries(tb testing.TB) [][]byte {
 				Matches: appendMatchIndex(nil, 4, []matched{{Subscription: 11, Words: []uint64{0b101}}}),
 			},
 			takeSection{Cursor: queue, Events: 1, Bytes: 100},
+			blockSection{
+				Stream: 1, SetVersion: 2, Matches: appendMatchIndex(nil, 3, nil), Checked: 1, Repeats: []Repeat{{1, 0}},
+				Block: testBlockWith(tb, 3, 40, block.Producer{}, func(i int) string { return "abb"[i : i+1] }),
+			},
 		},
 		{
 			settleSection{Session: sessionNamed("a"), Sequence: 1, Received: 1, Decisions: []Decision{

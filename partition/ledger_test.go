@@ -49,7 +49,7 @@ func (l *ledger) begun(m *Machine) {
 	l.there = true
 	if c := m.find(l.id); c.reach != reachNear {
 		for at := c.frontier; at < l.stream.next; at++ {
-			l.wanted[at] = !l.selective || l.stream.selected[at]
+			l.wanted[at] = (!l.selective || l.stream.selected[at]) && !l.stream.repeated[at]
 		}
 	}
 }

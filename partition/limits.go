@@ -66,6 +66,18 @@ const (
 	deliveryBytesMax  = 1 << 20
 	// expireEventsMax is how many events' leases or delays end in one entry, to within one lease; the rest ends in the next, which is due at once.
 	expireEventsMax = 16_384
+	// DedupIDsMax is how many dedup ids a partition remembers, at about 60 bytes each. Beyond it, blocks with dedup ids are refused until the oldest are
+	// out of the window: what would be forgotten too early could be stored twice.
+	DedupIDsMax = 1 << 20
+	// dedupWindow is for how long a dedup id is remembered, by the partition clock: 10 minutes.
+	dedupWindow Tick = 10 * 60 * 1000
+	// dedupGenerations is into how many parts the window is cut, dedupGenerationIDs how many ids fill a part before its time, and dedupLiveMax how
+	// many parts applying looks into. The leader has looked into the others.
+	dedupGenerations   = 16
+	dedupGenerationIDs = 65_536
+	dedupLiveMax       = 4
+	// dedupPieceShift says how many ids are recorded as one piece: 1 << so many.
+	dedupPieceShift = 12
 	// dismantleMax is how many runs of what is leaving are freed in one entry; the rest follows in the next, which is due at once.
 	dismantleMax = 10_000
 	// expireMembersMax is how many unused members leave in one entry; the rest does in the next.

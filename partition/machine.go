@@ -28,6 +28,7 @@ type Machine struct {
 	subscriptions map[SubscriptionID]*subscription
 	sessions      map[SessionID]*session
 	producers     producers
+	dedup         dedupIDs
 
 	// deadlines has every lease, and delays every cursor with delayed events, the soonest first.
 	deadlines *btree.BTreeG[*lease]
@@ -82,6 +83,7 @@ func NewMachine() *Machine {
 		subscriptions: map[SubscriptionID]*subscription{},
 		sessions:      map[SessionID]*session{},
 		producers:     newProducers(),
+		dedup:         dedupIDs{idsMax: DedupIDsMax, generationIDs: dedupGenerationIDs},
 		leasedMax:     LeasedMax,
 		deadMax:       DeadLettersMax,
 		trimEvery:     trimEvery,
@@ -95,7 +97,7 @@ func NewMachine() *Machine {
 		leaving:   btree.NewG(btreeDegree, byOrdinal),
 		idle:      btree.NewG(btreeDegree, idleLess),
 	}
-	m.producers.changes = &m.changes
+	m.producers.changes, m.dedup.changes = &m.changes, &m.changes
 	m.due = newDueTable(&m.changes)
 	return m
 }
@@ -129,6 +131,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 		m.trim(fx) // a cursor may lose events, so before they are assigned
 	}
 	m.assign(fx)
+	m.dedup.turn(m.clock)
 	return fx, nil
 }
 
@@ -185,6 +188,7 @@ func apply[S any](raw rawSection, decode func([]byte) (S, error), effect func(S)
 // departs from T by more than a minute unless a majority's clocks agree.
 func (m *Machine) readClock(s clockSection) Result {
 	m.clock += s.Delta
+	m.dedup.expire(m.clock, m.applied)
 	expected := m.wall + Wall(s.Delta)
 	reading := s.Wall
 	if !s.Agreed && m.wall != 0 && (reading > expected+wallJumpMax || reading < expected-wallJumpMax) {
@@ -229,13 +233,15 @@ func (m *Machine) store(s blockSection, position uint32, fx *Effects) (Result, e
 		st.refDue = true // reading on from the last reference would take this section for a stored block
 		return *res, nil
 	}
-	a := arrival{block: &b, first: st.next, count: uint32(b.Len())}
+	repeats := m.repeats(st, &b, &s, st.next, true)
+	st.note(repeats, st.next)
+	a := arrival{block: &b, first: st.next, count: uint32(b.Len()), words: keptBack(repeats, b.Len())}
 	m.postpone(st, &a)
 	m.offerAll(st, &a)
 	err := eachMatched(s.Matches, b.Len(), func(hit matched) {
 		if sub, _ := st.subscription(hit.Subscription); sub != nil && sub.Pattern != "" {
 			for _, c := range sub.cursors {
-				m.offer(c, &a, hit.Words)
+				m.offer(c, &a, a.of(hit.Words))
 			}
 		}
 	})
@@ -248,7 +254,7 @@ func (m *Machine) store(s blockSection, position uint32, fx *Effects) (Result, e
 	m.stale(st)
 	m.producers.stored(st.id, b.Producer(), a.first, a.count)
 	fx.Appended = append(fx.Appended, Appended{Stream: st.id, First: a.first, Count: a.count, Section: position, Stored: m.wall})
-	return Result{First: a.first, Count: a.count}, nil
+	return Result{First: a.first, Count: a.count, Repeats: repeats}, nil
 }
 
 // admit tells whether a block may be stored, or what it is answered instead.
@@ -261,10 +267,16 @@ func (m *Machine) admit(st *stream, s *blockSection) (block.Block, *Result) {
 		return b, &Result{Refused: RefusedBlock} // alike on every replica
 	}
 	if res, ok := m.producers.check(st.id, b.Producer()); !ok {
+		if res.Duplicate {
+			res.Repeats = m.repeats(st, &b, s, res.First, false)
+		}
 		return b, &res
 	}
 	if m.due.bytes >= m.delayedBytesMax && m.isLater(&b) {
 		return b, &Result{Refused: RefusedDelayed}
+	}
+	if refused := m.dedup.check(&b, s.Checked); refused != Done {
+		return b, &Result{Refused: refused}
 	}
 	return b, nil
 }

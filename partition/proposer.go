@@ -5,6 +5,7 @@ import (
 	"runtime/pprof"
 	"time"
 
+	"github.com/freshet-mq/freshet/proto/block"
 	"github.com/freshet-mq/freshet/raftlog"
 )
 
@@ -55,6 +56,7 @@ type proposer struct {
 func (p *Partition) propose(ctx context.Context) {
 	pr := &proposer{p: p}
 	pr.routes.indexBytesMax = p.shares.index
+	pr.routes.lookUpIDs = func(s *blockSection, b *block.Block) { p.lookUpIDs(s, b, pr.clock()) }
 	defer close(p.carrying)
 	for {
 		select {
@@ -209,6 +211,11 @@ func (pr *proposer) wait(ctx context.Context) (*command, bool) {
 			return nil, false
 		}
 	}
+}
+
+// clock returns what the partition clock is now, as far as is known.
+func (pr *proposer) clock() Tick {
+	return pr.schedule.clock + Tick(max(pr.p.now().Sub(pr.schedule.read), 0)/time.Millisecond)
 }
 
 // untilDue returns how long it is until a deadline of the machine, or a session that stays away, wants an entry.

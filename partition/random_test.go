@@ -44,8 +44,8 @@ type walk struct {
 	term             Term
 	// leasedMax and deadMax are the machines' bounds, often small, and so is nearEventsMax, so that cursors fall behind.
 	leasedMax, deadMax, nearEventsMax uint64
-	// dismantleMax too, so that removing takes several entries.
-	dismantleMax int
+	// dismantleMax too, so that removing takes several entries, and generationIDs, so that dedup ids are in several generations.
+	dismantleMax, generationIDs int
 	// shifts are small: few offsets have many pieces.
 	shifts shifts
 	// lookAheadMax is how many events of the ordered queue are in line.
@@ -76,6 +76,9 @@ type walkStream struct {
 	latest [2]uint32
 	// selected events match the one pattern that there is, sizes are the classes of all.
 	selected map[Offset]bool
+	// repeated are the offsets of events that repeat another, ids where and when each dedup id was first stored.
+	repeated map[Offset]bool
+	ids      map[string]firstSeen
 	sizes    []sizeClass
 	// keys of all events, "" for none, and when they are due.
 	keys []string
@@ -109,7 +112,7 @@ func runRandom(t *testing.T, seed uint64, entries int) {
 	if w.rng.IntN(3) == 0 {
 		w.deadMax = 20 + w.rng.Uint64N(40)
 	}
-	w.dismantleMax = 1 + w.rng.IntN(40)
+	w.dismantleMax, w.generationIDs = 1+w.rng.IntN(40), 4+w.rng.IntN(100)
 	w.nearEventsMax = NearEventsMax
 	if w.rng.IntN(2) == 0 {
 		w.nearEventsMax = 10 + w.rng.Uint64N(60)
@@ -135,6 +138,7 @@ func runRandom(t *testing.T, seed uint64, entries int) {
 }
 
 func (w *walk) bound(m *Machine) {
+	m.dedup.generationIDs = w.generationIDs
 	m.leasedMax, m.deadMax, m.nearEventsMax, m.dismantleMax = w.leasedMax, w.deadMax, w.nearEventsMax, w.dismantleMax
 	m.shifts = w.shifts
 	m.lookAheadMax = w.lookAheadMax
@@ -144,7 +148,7 @@ func (w *walk) bound(m *Machine) {
 func (w *walk) populate() {
 	for id := StreamID(1); id <= 2; id++ {
 		w.add(streamSection{Stream: id}, nil)
-		w.streams = append(w.streams, &walkStream{id: id, epochs: [2]uint32{1, 1}, stored: map[block.Producer]Offset{}, selected: map[Offset]bool{}})
+		w.streams = append(w.streams, &walkStream{id: id, epochs: [2]uint32{1, 1}, stored: map[block.Producer]Offset{}, selected: map[Offset]bool{}, repeated: map[Offset]bool{}, ids: map[string]firstSeen{}})
 	}
 	subscribe := func(st *walkStream, c SubscriptionConfig, members ...string) {
 		c.Stream, c.Visibility, c.AttemptsMax = st.id, 5_000, walkAttemptsMax
@@ -209,8 +213,15 @@ func (w *walk) random(tb testing.TB) error {
 			w.settle(s)
 		}
 	}
+	delta := Tick(w.rng.IntN(400))
+	if w.rng.IntN(100) == 0 { // out of the window of some dedup ids
+		delta = 250_000
+	}
+	if w.rng.IntN(20) == 0 {
+		delta = 6_000
+	}
 	if w.rng.IntN(3) == 0 {
-		w.publish(tb)
+		w.publish(tb, delta)
 	}
 	if w.rng.IntN(3) == 0 {
 		w.fill(w.ledgers[w.rng.IntN(len(w.ledgers))])
@@ -220,10 +231,6 @@ func (w *walk) random(tb testing.TB) error {
 	}
 	if w.rng.IntN(6) == 0 {
 		w.giveBack()
-	}
-	delta := Tick(w.rng.IntN(400))
-	if w.rng.IntN(20) == 0 {
-		delta = 6_000
 	}
 	return w.apply(delta)
 }
@@ -329,7 +336,7 @@ func (w *walk) settle(s *walker) {
 	})
 }
 
-func (w *walk) publish(tb testing.TB) {
+func (w *walk) publish(tb testing.TB, delta Tick) {
 	st := w.streams[w.rng.IntN(len(w.streams))]
 	who := w.rng.IntN(2)
 	switch w.rng.IntN(12) {
@@ -358,6 +365,7 @@ func (w *walk) publish(tb testing.TB) {
 	events := w.events(n)
 	sec := blockSection{Stream: st.id, SetVersion: st.version, Block: eventsBlock(tb, producer, events)}
 	sec.Matches = appendMatchIndex(nil, n, []matched{selected})
+	w.judge(tb, &sec, w.m.clock+delta)
 	classes := classesOf(tb, sec.Block)
 	stale := w.rng.IntN(15) == 0
 	if stale {
@@ -388,6 +396,9 @@ func (w *walk) publish(tb testing.TB) {
 		case r.First != st.next || r.Count != uint32(n):
 			return fmt.Errorf("P1: %d events at %d, after %d", r.Count, r.First, st.next)
 		}
+		if err := st.deduped(w.m.clock, r, events); err != nil {
+			return err
+		}
 		st.stored[producer], st.latest[who] = r.First, producer.Epoch
 		st.next += Offset(n)
 		st.sizes = append(st.sizes, classes...)
@@ -400,18 +411,30 @@ func (w *walk) publish(tb testing.TB) {
 		for _, l := range w.ledgers {
 			l.stored(st, r.First, n, selected)
 		}
+		for _, repeat := range r.Repeats {
+			st.repeated[r.First+Offset(repeat.Event)] = true
+			for _, l := range w.ledgers {
+				if l.stream == st {
+					l.wanted[r.First+Offset(repeat.Event)] = false
+				}
+			}
+		}
 		return nil
 	})
 }
 
-// events makes n events, some of them with one of a few keys, and some to be delivered later.
+// events makes n events, some of them with one of a few keys, some to be delivered later, and some with one of a few dedup ids, which repeat within a
+// block too.
 func (w *walk) events(n int) []block.Event {
-	events, size, delayed := make([]block.Event, n), 1+w.rng.IntN(300), w.rng.IntN(5) == 0
+	events, size, delayed, named := make([]block.Event, n), 1+w.rng.IntN(300), w.rng.IntN(5) == 0, w.rng.IntN(3) == 0
 	for i := range events {
 		e := &events[i]
 		e.Data, e.ContentType = make([]byte, size), "application/octet-stream"
 		if key := w.rng.IntN(6); key > 0 {
 			e.Key = string(rune('a' + key))
+		}
+		if named && w.rng.IntN(3) > 0 {
+			e.DedupID = fmt.Sprint(w.rng.IntN(200))
 		}
 		if delayed && w.rng.IntN(3) == 0 {
 			if e.DeliverAtMillis = int64(w.m.wall) + w.rng.Int64N(20_000); w.rng.IntN(10) == 0 {
@@ -420,6 +443,48 @@ func (w *walk) events(n int) []block.Event {
 		}
 	}
 	return events
+}
+
+// judge does what the leader does with dedup ids; when few generations are there, it may be one that had looked before any id came.
+func (w *walk) judge(tb testing.TB, sec *blockSection, now Tick) {
+	b, err := block.Open(sec.Block)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if len(w.m.dedup.generations) < dedupLiveMax && w.rng.IntN(4) == 0 {
+		return
+	}
+	var generations []*generation
+	generations, sec.Checked = w.m.dedup.frozen()
+	sec.judge(&b, generations, now)
+}
+
+// firstSeen is where and when a dedup id was first stored.
+type firstSeen struct {
+	at   Offset
+	when Tick
+}
+
+// deduped checks what a stored block's dedup ids were answered, and remembers the new ones.
+func (st *walkStream) deduped(now Tick, r Result, events []block.Event) error {
+	repeats := map[int]Offset{}
+	for _, repeat := range r.Repeats {
+		repeats[int(repeat.Event)] = repeat.First
+	}
+	for i := range events {
+		id := events[i].DedupID
+		seen, known := st.ids[id]
+		first, repeated := repeats[i]
+		switch age := now - seen.when; {
+		case repeated && (id == "" || !known || age > dedupWindow+dedupWindow/dedupGenerations || first != seen.at):
+			return fmt.Errorf("event %d with dedup id %q repeats %d, it was first stored %v ago: %+v", i, id, first, age, seen)
+		case !repeated && id != "" && known && age < dedupWindow:
+			return fmt.Errorf("event %d with dedup id %q repeats none, %+v is known since %v", i, id, seen, age)
+		case !repeated && id != "":
+			st.ids[id] = firstSeen{r.First + Offset(i), now}
+		}
+	}
+	return nil
 }
 
 // classesOf returns the class of each of a block's events.
@@ -459,7 +524,8 @@ func (w *walk) fill(l *ledger) {
 	}
 	room := w.m.lookAhead(c)
 	for at := sec.From; at < min(sec.To, l.stream.next); at++ {
-		if !l.wanted[at] {
+		// The leader matches what the log has, repeats as well.
+		if !l.wanted[at] && (!l.stream.repeated[at] || l.selective && !l.stream.selected[at]) {
 			continue
 		}
 		if room == 0 {

@@ -18,6 +18,8 @@ type Stored struct {
 	StoredAt time.Time
 	// Block in the format of proto/block. It is the log's, and mustn't be changed.
 	Block []byte
+	// Repeats are the positions of events that repeat another by their dedup ids, ascending: in the log, and nobody's.
+	Repeats []uint32
 }
 
 // Head returns the offset of the next event of a stream.
@@ -108,7 +110,21 @@ func (p *Partition) Next(ctx context.Context, id StreamID, from Offset, follow b
 		default:
 			return Stored{
 				First: pl.first, Count: pl.count, StoredAt: time.UnixMilli(int64(pl.stored)), Block: b.Bytes(),
+				Repeats: p.repeatsIn(id, runOf(pl.first, pl.first+Offset(pl.count))),
 			}, nil
 		}
 	}
+}
+
+// repeatsIn returns which events of a run repeat another, counted from its first.
+func (p *Partition) repeatsIn(id StreamID, r Run) (positions []uint32) {
+	p.replica.look(func(m *Machine) {
+		if st := m.streams[id]; st != nil && st.repeats != nil {
+			it := st.repeats.Iterator()
+			for it.AdvanceIfNeeded(uint64(r.First)); it.HasNext() && it.PeekNext() < uint64(r.end()); {
+				positions = append(positions, uint32(it.Next()-uint64(r.First)))
+			}
+		}
+	})
+	return positions
 }

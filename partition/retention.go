@@ -192,6 +192,9 @@ func (m *Machine) trimStream(st *stream, fx *Effects) {
 	m.changed(st)
 	st.floor = max(st.floor, floor)
 	st.dropRefs()
+	if st.repeats != nil && len(st.refs) > 0 { // before the first reference nobody reads any more
+		st.repeats.RemoveRange(0, uint64(st.refs[0].first))
+	}
 	m.keep(st)
 	m.age(st)
 }

@@ -15,6 +15,8 @@ type routes struct {
 	streams map[StreamID]*route
 	// indexBytesMax is the largest match index.
 	indexBytesMax int
+	// lookUpIDs has it put into a section which events repeat others.
+	lookUpIDs func(*blockSection, *block.Block)
 
 	// What follows is used again for each block.
 	events  matchable
@@ -162,7 +164,9 @@ func (rs *routes) match(on *publication) (section, error) {
 	if on.ReportMatches {
 		on.matched = r.report(rs.hits, b.Len())
 	}
-	return blockSection{Stream: on.Stream, SetVersion: r.version, Matches: rs.index, Block: on.Block}, nil
+	s := blockSection{Stream: on.Stream, SetVersion: r.version, Matches: rs.index, Block: on.Block}
+	rs.lookUpIDs(&s, &b)
+	return s, nil
 }
 
 // matchable makes a block's events what the matcher reads. Its memory is used again for each block.

@@ -45,6 +45,8 @@ type story struct {
 	// trimEvery, when it is another.
 	trimEvery    Index
 	dismantleMax int
+	// generationIDs and idsMax of dedup ids likewise.
+	generationIDs, idsMax int
 }
 
 func newStory(t *testing.T) *story {
@@ -91,6 +93,12 @@ func (s *story) limits(d *datadriven.TestData) {
 		case "trim":
 			s.trimEvery = Index(n)
 			s.m.trimEvery, s.twin.trimEvery = s.trimEvery, s.trimEvery
+		case "ids": // so many fill a generation
+			s.generationIDs = int(n)
+			s.m.dedup.generationIDs, s.twin.dedup.generationIDs = int(n), int(n)
+		case "idsmax":
+			s.idsMax = int(n)
+			s.m.dedup.idsMax, s.twin.dedup.idsMax = int(n), int(n)
 		case "step":
 			s.dismantleMax = int(n)
 			s.m.dismantleMax, s.twin.dismantleMax = int(n), int(n)
@@ -209,6 +217,7 @@ func (s *story) publish(rest []string, opts map[string]string) section {
 	sec := blockSection{
 		Stream: stream, SetVersion: s.opt(opts, "set", s.versions[stream]), Block: s.block(n, size, producer, opts),
 	}
+	s.judge(&sec, opts)
 	var list []matched
 	var ids []int
 	for k := range opts {
@@ -233,7 +242,7 @@ func (s *story) publish(rest []string, opts map[string]string) section {
 }
 
 func (s *story) block(n, size int, producer block.Producer, opts map[string]string) []byte {
-	if opts["keys"] == "" && opts["at"] == "" {
+	if opts["keys"] == "" && opts["at"] == "" && opts["ids"] == "" {
 		return testBlock(s.t, n, size, producer)
 	}
 	events := make([]block.Event, n)
@@ -248,12 +257,34 @@ func (s *story) block(n, size int, producer block.Producer, opts map[string]stri
 		}
 	}
 	each(opts["keys"], func(e *block.Event, key string) { e.Key = key })
+	each(opts["ids"], func(e *block.Event, id string) { e.DedupID = id })
 	each(opts["at"], func(e *block.Event, at string) { e.DeliverAtMillis = int64(s.ticks(at)) })
 	return eventsBlock(s.t, producer, events)
 }
 
+// judge does what the leader does with dedup ids, or, with checked=, what one did that had looked long ago.
+func (s *story) judge(sec *blockSection, opts map[string]string) {
+	if _, late := opts["checked"]; late {
+		sec.Checked = Index(s.opt(opts, "checked", 0))
+		return
+	}
+	b, err := block.Open(sec.Block)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var generations []*generation
+	generations, sec.Checked = s.m.dedup.frozen()
+	sec.judge(&b, generations, s.m.clock+s.delta)
+}
+
 // testBlock makes a block of n opaque events.
 func testBlock(tb testing.TB, n, size int, producer block.Producer) []byte {
+	tb.Helper()
+	return testBlockWith(tb, n, size, producer, func(int) string { return "" })
+}
+
+// testBlockWith is testBlock with dedup ids.
+func testBlockWith(tb testing.TB, n, size int, producer block.Producer, id func(i int) string) []byte {
 	tb.Helper()
 	var w block.Writer
 	if err := w.Reset(block.Options{Producer: producer}); err != nil {
@@ -262,7 +293,7 @@ func testBlock(tb testing.TB, n, size int, producer block.Producer) []byte {
 	for i := range n {
 		data := make([]byte, size)
 		data[0] = byte(i)
-		if err := w.Append(&block.Event{Data: data, ContentType: "application/octet-stream"}); err != nil {
+		if err := w.Append(&block.Event{Data: data, ContentType: "application/octet-stream", DedupID: id(i)}); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -440,6 +471,12 @@ func (s *story) checkTwin(entry []byte, fx *Effects) {
 	if s.delayedBytesMax > 0 {
 		s.twin.delayedBytesMax = s.delayedBytesMax
 	}
+	if s.generationIDs > 0 {
+		s.twin.dedup.generationIDs = s.generationIDs
+	}
+	if s.idsMax > 0 {
+		s.twin.dedup.idsMax = s.idsMax
+	}
 	if s.dismantleMax > 0 {
 		s.twin.dismantleMax = s.dismantleMax
 	}
@@ -526,6 +563,9 @@ func tell(r Result) string {
 	}
 	if r.Duplicate {
 		part("duplicate")
+	}
+	for _, repeat := range r.Repeats {
+		part("event %d repeats %d", repeat.Event, repeat.First)
 	}
 	if r.Visibility > 0 {
 		part("resumed %v, settled %d", r.Resumed, r.Settled)

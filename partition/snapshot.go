@@ -17,6 +17,7 @@ import (
 //	                       retention
 //	  references first     first, index, section, stored, prior, bytes; of those that begin in 1,024 offsets
 //	  sizes chunk          class, classes; of 1,024 offsets
+//	  repeats offset       as runs; of 16,384 offsets
 //	due ordinal            at, stream, whether of an hour, rows
 //	subscription ordinal   config, leaving, past patterns
 //	cursor ordinal         subscription, member, turn, leaving, used, reach, frontier, resume, what it lost; in an ordered queue also: stalls
@@ -28,6 +29,8 @@ import (
 //	session ordinal        id, cursor, ...
 //	lease id               cursor, session, ...
 //	producer ordinal       stream, id, when it was last used, answers
+//	generation ordinal     of dedup ids: began, ended, through
+//	  ids position         stream, hash, offset; of 4,096 in the order in which they came
 //
 // What follows from the rest isn't written: who has how much in hand, orders by time and by need, lists of those who want all events.
 const (
@@ -92,7 +95,7 @@ func RestoreRecords(records iter.Seq2[raftlog.Record, error]) (*Machine, error) 
 
 // restore makes a new machine one that a checkpoint's records are of.
 func (m *Machine) restore(records iter.Seq2[raftlog.Record, error]) (*Machine, error) {
-	r := restorer{m: m, cursors: map[uint64]*cursor{}, sessions: map[uint64]*session{}, streams: map[uint64]*stream{}}
+	r := restorer{m: m, cursors: map[uint64]*cursor{}, sessions: map[uint64]*session{}, streams: map[uint64]*stream{}, generations: map[uint64]*generation{}}
 	for record, err := range records {
 		if err != nil {
 			return nil, err
@@ -112,6 +115,8 @@ type restorer struct {
 	streams  map[uint64]*stream // by age
 	cursors  map[uint64]*cursor // by ordinal
 	sessions map[uint64]*session
+	// generations of dedup ids by ordinal.
+	generations map[uint64]*generation
 
 	begun     bool
 	last      []byte
@@ -144,6 +149,12 @@ func (r *restorer) record(key []byte, d *decoder) {
 		r.refs(r.streams[number], piece, d)
 	case recordSizes:
 		r.sizes(r.streams[number], piece, d)
+	case recordRepeats:
+		r.repeats(r.streams[number], piece, d)
+	case recordGeneration:
+		r.generation(number, d)
+	case recordDedupIDs:
+		r.dedupIDs(r.generations[number], piece, d)
 	case recordDue:
 		r.due(number, d)
 	case recordSubscription:
@@ -197,7 +208,7 @@ func (m *Machine) appendTo(b []byte) []byte {
 	for _, v := range []uint64{
 		uint64(m.applied), uint64(m.term), uint64(m.clock), uint64(m.wall), m.expired, m.logBytes,
 		m.lastStream, m.lastSubscription, m.lastCursor, m.lastLease, m.lastSession, m.producers.lastOrdinal, m.producers.lastUse,
-		m.due.lastBucket,
+		m.due.lastBucket, m.dedup.lastGeneration,
 	} {
 		b = binary.AppendUvarint(b, v)
 	}
@@ -217,7 +228,7 @@ func (r *restorer) machine(d *decoder) {
 	m.lastCursor, m.lastLease = d.uvarint("last cursor"), d.uvarint("last lease")
 	m.lastSession = d.uvarint("last session")
 	m.producers.lastOrdinal, m.producers.lastUse = d.uvarint("last producer"), d.uvarint("last use")
-	m.due.lastBucket = d.uvarint("last due bucket")
+	m.due.lastBucket, m.dedup.lastGeneration = d.uvarint("last due bucket"), d.uvarint("last generation")
 }
 
 // eachPart calls f for every part of the state.
@@ -242,5 +253,8 @@ func (m *Machine) eachPart(f func(part)) {
 	})
 	for e := m.producers.order.Back(); e != nil; e = e.Prev() {
 		f(e.Value.(*producer)) //nolint:forcetypeassert // the list holds nothing else
+	}
+	for _, g := range m.dedup.generations {
+		f(g)
 	}
 }

@@ -59,11 +59,16 @@ func (r *restorer) finishStreams() {
 	}
 }
 
-func (st *stream) pieces() []*pieces { return []*pieces{&st.refPieces, &st.sizes.pieces} }
+func (st *stream) pieces() []*pieces {
+	return []*pieces{&st.refPieces, &st.sizes.pieces, &st.repeatPieces}
+}
 
 func (st *stream) appendPiece(b []byte, kind recordKind, number uint64) []byte {
-	if kind == recordSizes {
+	switch kind { //nolint:exhaustive // a stream's own
+	case recordSizes:
 		return st.sizes.appendChunk(b, number)
+	case recordRepeats:
+		return st.appendRepeats(b, number)
 	}
 	for _, ref := range st.refsIn(number) {
 		for _, v := range []uint64{uint64(ref.first), uint64(ref.index), uint64(ref.section), uint64(ref.stored), uint64(ref.prior), ref.bytes} {
@@ -74,6 +79,12 @@ func (st *stream) appendPiece(b []byte, kind recordKind, number uint64) []byte {
 }
 
 func (st *stream) eachPiece(kind recordKind, f func(number uint64)) {
+	if kind == recordRepeats {
+		if st.repeats != nil {
+			eachPieceOf(st.repeats.Bitmap, st.repeatPieces.shift, f)
+		}
+		return
+	}
 	if kind == recordSizes {
 		for _, number := range slices.Sorted(maps.Keys(st.sizes.chunks)) { // P9
 			f(number)

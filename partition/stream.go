@@ -29,6 +29,9 @@ type stream struct {
 	// refLogBytes is how long the log was at the last reference. refDue: the next block needs one, since a section before it changed nothing.
 	refLogBytes uint64
 	refDue      bool
+	// repeats are the offsets of events that repeat another, nil for none: no cursor gets them, from blocks or from fills.
+	repeats      *offsetSet
+	repeatPieces pieces
 	// sizes of the events that cursors have in hand.
 	sizes sizeTable
 
@@ -55,6 +58,7 @@ type stream struct {
 func (m *Machine) newStream(id StreamID, age uint64) *stream {
 	st := &stream{id: id, age: age, undue: roaring64.New()}
 	st.refPieces = pieces{changes: &m.changes, owner: st, kind: recordRefs, shift: m.shifts.refs}
+	st.repeatPieces = pieces{changes: &m.changes, owner: st, kind: recordRepeats, shift: m.shifts.events}
 	st.sizes.pieces = pieces{changes: &m.changes, owner: st, kind: recordSizes}
 	return st
 }

@@ -19,10 +19,11 @@ type sendCommand struct {
 	Data  string `arg:"" help:"The event's detail, as JSON; or any text." optional:""`
 	draftFlags
 
-	After duration `help:"Hold it back for so long, by the node's clock; subscriptions get it then." placeholder:"TIME"`
-	Key   string   `help:"What it belongs to: events of one key lie in one place, in their order." placeholder:"KEY" short:"k"`
-	Raw   bool     `help:"DATA is the whole event, envelope and all: it is sent byte for byte."`
-	Lines bool     `help:"Each line of the file is an event of its own."`
+	After   duration `help:"Hold it back for so long, by the node's clock; subscriptions get it then." placeholder:"TIME"`
+	Key     string   `help:"What it belongs to: events of one key lie in one place, in their order." placeholder:"KEY" short:"k"`
+	DedupID string   `help:"Names the event: for 10 minutes, others of the topic with this id are repetitions of it, and nobody gets them." name:"dedup-id" placeholder:"ID"`
+	Raw     bool     `help:"DATA is the whole event, envelope and all: it is sent byte for byte."`
+	Lines   bool     `help:"Each line of the file is an event of its own."`
 }
 
 // Help tells more.
@@ -36,6 +37,7 @@ Prints where the event lies, PARTITION@OFFSET, and which subscriptions get it.
   freshet send orders -s shop -t "Order Placed" '{"amount": 250, "country": "AU"}'
   freshet send orders -t "Order Paid" -k customer-7 -f paid.json
   freshet send orders -t "Payment Reminder" --after 24h '{"order": 7}'
+  freshet send orders -t "Order Paid" --dedup-id paid-4711 '{"order": 4711}'
   freshet send orders --raw '{"source":"shop","detail-type":"Ping","detail":{}}'
   freshet send orders --raw --lines -f events.jsonl.gz
   freshet send logs -a level=error -a host=web-1 "out of memory"
@@ -51,8 +53,11 @@ type sentAnswer struct {
 	Offset    uint64 `json:"offset"`
 	// Duplicate: an earlier try, whose answer was lost, had stored it; what it
 	// matched isn't known then.
-	Duplicate bool     `json:"duplicate,omitempty"`
-	Matched   []string `json:"matched"`
+	Duplicate bool `json:"duplicate,omitempty"`
+	// Repeat: an event with the same dedup id was published before, and lies
+	// there; nobody gets this one.
+	Repeat  bool     `json:"repeat,omitempty"`
+	Matched []string `json:"matched"`
 }
 
 func (s *sendCommand) run(ctx context.Context, call *invocation) error {
@@ -83,7 +88,7 @@ func (s *sendCommand) run(ctx context.Context, call *invocation) error {
 		}
 		if call.out.structured() {
 			call.out.object(sentAnswer{
-				Topic: s.Topic, Partition: receipt.Partition, Offset: receipt.Offset, Duplicate: receipt.Duplicate,
+				Topic: s.Topic, Partition: receipt.Partition, Offset: receipt.Offset, Duplicate: receipt.Duplicate, Repeat: receipt.Repeat,
 				Matched: append([]string{}, receipt.Matched...),
 			})
 			return nil
@@ -114,6 +119,8 @@ func (s *sendCommand) checkFlags(call *invocation) error {
 			trying(fmt.Sprintf(`freshet send %s -s shop -t "Order Placed" '{"amount": 250}'`, shellQuote(s.Topic)))
 	case s.Lines && s.File == "":
 		return usageFailure("--lines is for a file", "name one with --file; - is standard input")
+	case s.Lines && s.DedupID != "":
+		return usageFailure("--lines is many events, and --dedup-id names one")
 	case s.Raw && (s.Type != "" || s.Source != ""):
 		return usageFailure("--raw sends DATA as it is", "--type and --source are for the envelope that is put around it otherwise")
 	case s.Raw && s.ContentType != "":
@@ -129,14 +136,14 @@ func (s *sendCommand) event(text []byte, call *invocation) (client.Event, error)
 			call.notef("note: this is no JSON event (%s); only subscriptions without a pattern get it", err)
 		}
 		event := client.EventFromJSON(text)
-		event.Key, event.Attributes, event.DeliverAt = s.Key, s.attributes(), s.deliverAt()
+		event.Key, event.DedupID, event.Attributes, event.DeliverAt = s.Key, s.DedupID, s.attributes(), s.deliverAt()
 		return event, nil
 	}
 	made, err := s.detail(text)
 	if err != nil {
 		return client.Event{}, err
 	}
-	event := client.Event{Key: s.Key, Attributes: s.attributes(), DeliverAt: s.deliverAt()}
+	event := client.Event{Key: s.Key, DedupID: s.DedupID, Attributes: s.attributes(), DeliverAt: s.deliverAt()}
 	if made.detail != nil {
 		event.Source, event.DetailType, event.Detail = made.source, made.kind, json.RawMessage(made.detail)
 	} else {
@@ -166,6 +173,9 @@ func (f *draftFlags) attributes() []client.Attribute {
 func (s *sendCommand) tell(ctx context.Context, call *invocation, c *client.Client, receipt client.Receipt, contentType string) error {
 	sent := fmt.Sprintf("sent %s %d@%d", s.Topic, receipt.Partition, receipt.Offset)
 	switch {
+	case receipt.Repeat:
+		call.out.linef("%s  an event with this dedup id was published before; nobody gets this one", sent)
+		return nil
 	case receipt.Duplicate:
 		call.out.linef("%s  stored by an earlier try; what it matched isn't known", sent)
 		return nil

@@ -122,7 +122,9 @@ type PublishResponse struct {
 	// True when the block had been stored by an earlier attempt, whose answer this is.
 	Duplicate bool `protobuf:"varint,6,opt,name=duplicate,proto3" json:"duplicate,omitempty"`
 	// With report_matches: the subscriptions that at least one event matched, by name. Empty for a duplicate.
-	Matched       []*Match `protobuf:"bytes,7,rep,name=matched,proto3" json:"matched,omitempty"`
+	Matched []*Match `protobuf:"bytes,7,rep,name=matched,proto3" json:"matched,omitempty"`
+	// The events that repeat one that was published before, by their dedup ids: no subscription gets them again. By position.
+	Repeats       []*Repeat `protobuf:"bytes,8,rep,name=repeats,proto3" json:"repeats,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -206,6 +208,68 @@ func (x *PublishResponse) GetMatched() []*Match {
 	return nil
 }
 
+func (x *PublishResponse) GetRepeats() []*Repeat {
+	if x != nil {
+		return x.Repeats
+	}
+	return nil
+}
+
+// Repeat is an event with a dedup id that the topic's partition remembers.
+type Repeat struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the block, from 0.
+	Event uint32 `protobuf:"varint,1,opt,name=event,proto3" json:"event,omitempty"`
+	// Offset of the first event with the id.
+	FirstOffset   uint64 `protobuf:"varint,2,opt,name=first_offset,json=firstOffset,proto3" json:"first_offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Repeat) Reset() {
+	*x = Repeat{}
+	mi := &file_freshet_v1_publish_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Repeat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Repeat) ProtoMessage() {}
+
+func (x *Repeat) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_publish_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Repeat.ProtoReflect.Descriptor instead.
+func (*Repeat) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_publish_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Repeat) GetEvent() uint32 {
+	if x != nil {
+		return x.Event
+	}
+	return 0
+}
+
+func (x *Repeat) GetFirstOffset() uint64 {
+	if x != nil {
+		return x.FirstOffset
+	}
+	return 0
+}
+
 // Match says which events of a block a subscription gets.
 type Match struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -219,7 +283,7 @@ type Match struct {
 
 func (x *Match) Reset() {
 	*x = Match{}
-	mi := &file_freshet_v1_publish_proto_msgTypes[2]
+	mi := &file_freshet_v1_publish_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -231,7 +295,7 @@ func (x *Match) String() string {
 func (*Match) ProtoMessage() {}
 
 func (x *Match) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_publish_proto_msgTypes[2]
+	mi := &file_freshet_v1_publish_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -244,7 +308,7 @@ func (x *Match) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Match.ProtoReflect.Descriptor instead.
 func (*Match) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_publish_proto_rawDescGZIP(), []int{2}
+	return file_freshet_v1_publish_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Match) GetSubscription() string {
@@ -273,7 +337,7 @@ const file_freshet_v1_publish_proto_rawDesc = "" +
 	"\frequire_json\x18\x03 \x01(\bR\vrequireJson\x12%\n" +
 	"\x0ereport_matches\x18\x04 \x01(\bR\rreportMatches\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\x04R\trequestId\"\xfd\x01\n" +
+	"request_id\x18\x05 \x01(\x04R\trequestId\"\xab\x02\n" +
 	"\x0fPublishResponse\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12'\n" +
@@ -282,7 +346,11 @@ const file_freshet_v1_publish_proto_rawDesc = "" +
 	"\ffirst_offset\x18\x04 \x01(\x04R\vfirstOffset\x12\x16\n" +
 	"\x06events\x18\x05 \x01(\rR\x06events\x12\x1c\n" +
 	"\tduplicate\x18\x06 \x01(\bR\tduplicate\x12+\n" +
-	"\amatched\x18\a \x03(\v2\x11.freshet.v1.MatchR\amatched\"C\n" +
+	"\amatched\x18\a \x03(\v2\x11.freshet.v1.MatchR\amatched\x12,\n" +
+	"\arepeats\x18\b \x03(\v2\x12.freshet.v1.RepeatR\arepeats\"A\n" +
+	"\x06Repeat\x12\x14\n" +
+	"\x05event\x18\x01 \x01(\rR\x05event\x12!\n" +
+	"\ffirst_offset\x18\x02 \x01(\x04R\vfirstOffset\"C\n" +
 	"\x05Match\x12\"\n" +
 	"\fsubscription\x18\x01 \x01(\tR\fsubscription\x12\x16\n" +
 	"\x06events\x18\x02 \x03(\rR\x06events2\xa2\x01\n" +
@@ -302,25 +370,27 @@ func file_freshet_v1_publish_proto_rawDescGZIP() []byte {
 	return file_freshet_v1_publish_proto_rawDescData
 }
 
-var file_freshet_v1_publish_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_freshet_v1_publish_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_freshet_v1_publish_proto_goTypes = []any{
 	(*PublishRequest)(nil),  // 0: freshet.v1.PublishRequest
 	(*PublishResponse)(nil), // 1: freshet.v1.PublishResponse
-	(*Match)(nil),           // 2: freshet.v1.Match
-	(*Error)(nil),           // 3: freshet.v1.Error
+	(*Repeat)(nil),          // 2: freshet.v1.Repeat
+	(*Match)(nil),           // 3: freshet.v1.Match
+	(*Error)(nil),           // 4: freshet.v1.Error
 }
 var file_freshet_v1_publish_proto_depIdxs = []int32{
-	3, // 0: freshet.v1.PublishResponse.error:type_name -> freshet.v1.Error
-	2, // 1: freshet.v1.PublishResponse.matched:type_name -> freshet.v1.Match
-	0, // 2: freshet.v1.PublishService.Publish:input_type -> freshet.v1.PublishRequest
-	0, // 3: freshet.v1.PublishService.PublishStream:input_type -> freshet.v1.PublishRequest
-	1, // 4: freshet.v1.PublishService.Publish:output_type -> freshet.v1.PublishResponse
-	1, // 5: freshet.v1.PublishService.PublishStream:output_type -> freshet.v1.PublishResponse
-	4, // [4:6] is the sub-list for method output_type
-	2, // [2:4] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	4, // 0: freshet.v1.PublishResponse.error:type_name -> freshet.v1.Error
+	3, // 1: freshet.v1.PublishResponse.matched:type_name -> freshet.v1.Match
+	2, // 2: freshet.v1.PublishResponse.repeats:type_name -> freshet.v1.Repeat
+	0, // 3: freshet.v1.PublishService.Publish:input_type -> freshet.v1.PublishRequest
+	0, // 4: freshet.v1.PublishService.PublishStream:input_type -> freshet.v1.PublishRequest
+	1, // 5: freshet.v1.PublishService.Publish:output_type -> freshet.v1.PublishResponse
+	1, // 6: freshet.v1.PublishService.PublishStream:output_type -> freshet.v1.PublishResponse
+	5, // [5:7] is the sub-list for method output_type
+	3, // [3:5] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_freshet_v1_publish_proto_init() }
@@ -335,7 +405,7 @@ func file_freshet_v1_publish_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_v1_publish_proto_rawDesc), len(file_freshet_v1_publish_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
