@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -106,6 +107,9 @@ func (r *rig) kill() {
 	r.t.Helper()
 	copied := r.t.TempDir()
 	err := filepath.WalkDir(r.dir, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // the log was making a spare segment, which has another name by now
+		}
 		if err != nil {
 			return err
 		}
@@ -118,6 +122,9 @@ func (r *rig) kill() {
 			return os.MkdirAll(to, directoryMode)
 		}
 		b, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // likewise
+		}
 		if err != nil {
 			return err
 		}
