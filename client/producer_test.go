@@ -11,9 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
-
 	"github.com/freshet-mq/freshet/proto/block"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
 // withFake runs a test against a fake node in a bubble whose time is fake too.
