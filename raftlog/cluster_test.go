@@ -194,7 +194,7 @@ func (c *cluster) running() map[*member]*process {
 
 func newCluster(tb testing.TB, groups int, seed uint64) *cluster {
 	tb.Helper()
-	c := &cluster{tb: tb, retain: RetainNone, net: newTwin(), groups: groups, rng: rand.New(rand.NewPCG(seed, seed))}
+	c := &cluster{tb: tb, retain: RetainNone, net: newTwin(seed), groups: groups, rng: rand.New(rand.NewPCG(seed, seed))}
 	c.found = func(*member) []Member { return c.founders() }
 	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Minute)
 	tb.Cleanup(cancel)
@@ -221,6 +221,7 @@ func (c *cluster) start() {
 		for _, m := range all {
 			m.close()
 		}
+		c.net.Close()
 	})
 }
 
@@ -304,7 +305,7 @@ func (m *member) close() {
 // crash ends the node as a power cut does: of what was not synced a part is there afterwards.
 func (m *member) crash(percent int) {
 	m.cluster.tb.Helper()
-	m.cluster.net.kill(m.address)
+	m.cluster.net.Kill(string(m.address))
 	clone := m.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: m.cluster.rng})
 	p := m.running.Swap(nil)
 	_ = p.node.Close() // what it says and does is of no consequence: its files are not those that are opened next

@@ -21,6 +21,7 @@ func inDebt(t *testing.T) (c *cluster, debtor *member, mark uint64) {
 	lead := c.leader(c.ctx, 0)
 	debtor = c.third(lead, nil)
 	c.isolate(debtor, true)
+	pause(c.ctx, 5*time.Second) // until what is on its way is given up
 	last := debtor.group(0).Usage().Last
 	for round := 0; ; round++ {
 		c.writeMany(t, 0, fmt.Sprint("kept.", round), 50)

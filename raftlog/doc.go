@@ -1,42 +1,34 @@
 // Package raftlog owns the replicated log: Raft groups of opaque commands, each applied to a state machine in one order on
 // every replica, and kept for reading until nobody wants them. It is freshet's message store: what a command carries is
-// written here and nowhere else. It does not know what commands mean, who may propose them, or when enough is enough;
-// it imports nothing of ours.
+// written here and nowhere else. It does not know what commands mean, who may propose them, or when enough is enough; but for
+// its own parts, raftlog/wal and raftlog/transport, it imports nothing of ours.
 //
-//	           Propose                                          Leadership, Usage, Status
-//	              │                                                        ▲
-//	              ▼                     one goroutine                      │
-//	    ┌──────────────────┐  commands  ┌─────────┐  Apply, Snapshot  ┌─────────┐
-//	    │ hashicorp/raft   ├───────────▶│ applier ├──────────────────▶│ Machine │
-//	    └────┬────────┬────┘            └─────────┘                   └─────────┘
-//	entries, │        │ checkpoints
-//	terms    ▼        ▼
-//	    ┌───────┐  ┌────────────┐
-//	    │ store │  │ snapshots/ │
-//	    │ cache │  └────────────┘
-//	    └───┬───┘
-//	        ▼
-//	     log.bolt ◀── Read, Retain
+//	                    Propose, Read, Retain                Leadership, Usage, Debt, Status
+//	                              │                                       ▲
+//	┌ Node ───────────────────────┼───────────────────────────────────────┼──────────────┐
+//	│ ┌ Group ────────────────────▼───────────────────────────────────────┴───┐ ┌ Group ┐ │
+//	│ │ hashicorp/raft ──commands──▶ applier ──Apply, Snapshot, Restore──▶ Machine │  ...  │ │
+//	│ └──┬─────────┬─────────┬───────────────────────────────────────────────┘ └───┬───┘ │
+//	│    │ link    │ entries,│ checkpoints                                         │     │
+//	│    │ relay   │ terms   │                                                     │     │
+//	│    ▼         ▼         ▼                                                     ▼     │
+//	│ transport  wal.Log   StateStore                       one of each for all groups   │
+//	└─────────────────────────────────────────────────────────────────────────────────────┘
 //
-// # A stand-in
+// The library is hashicorp/raft 1.7.3. DESIGN.md says what it needs guarding against, what is assumed of the disk, and what
+// each crash leaves behind.
 //
-// Today a group is one Raft group with one voter over raft-boltdb, with a file and a sync of its own, and the library's
-// in-memory transport, with nobody at its other end. The API is what stays: Open's options gain the node's shared log and
-// the group's peers, Machine, Propose, Read, Retain, Leadership and Checkpoint stay as they are. What goes: bolt.go (one
-// segmented log for all groups of a node takes its place, behind the same interface of the library's), the snapshot files
-// (a checkpoint in the state store), Dir, BytesMax and CacheBytes of a single group (they become the node's).
+// # Two ways to have a group
 //
-// What it reaches (bench_test.go): on 2 virtual cores and a virtio disk, every byte synced, eight entries in
-// flight, 43 MB/s of 4 KiB entries, 220 of 64 KiB, 165 of 256 KiB, at a p50 of 0.7, 2.1 and 10 ms. bbolt writes 1.3 to 4
-// times the payload, and each group syncs for itself. A group leads 0.1 to 0.2 s after Open, and 0.05 s later for each
-// 64 MiB to replay.
+// Node.Start is the product's: the groups of a node share one log with one sync, one transport, and one store of checkpoints.
+// Open gives a group a log of its own, on raft-boltdb, and files for its checkpoints: for the cluster's metadata, which is small
+// and rare. Group is the same type either way.
 //
 // # Who keeps an entry
 //
 // Two parties must have let go of an entry before it is removed from disk. Raft needs what no checkpoint covers; the
-// group's owner needs what it will still Read, and says so with Retain. Checkpoints are driven by the bytes that were
-// applied, not by the library's timer. Two are kept, and the log from the older one on, so that an unreadable newest
-// one costs a longer replay and nothing else.
+// group's owner needs what it will still Read, and says so with Retain. Checkpoints are driven by bytes, time, and the log's
+// own wish when an idle group keeps its oldest segment. Node.Pins names who keeps what.
 //
 // # Outcomes
 //
@@ -46,22 +38,31 @@
 // # Invariants
 //
 //   - R1: what was reported as appended is on disk, and survives any crash.
-//   - R2: a torn end of the log is cut, damage in its middle is refused. (bbolt's copy-on-write pages and two meta pages
-//     keep the first half; of the second, missing entries are found at Open, flipped bits inside commands are not.)
+//   - R2: a torn end of the log is cut, damage in its middle is refused and never led from. (For Open: bbolt's copy-on-write pages
+//     and two meta pages keep the first half; of the second, missing entries are found, flipped bits inside commands are not.)
 //   - R3: no entry is returned under an index or term that it was not stored with.
-//   - R4: no failed write or sync is survived: Options.Fatal is called, and the group does nothing more.
+//   - R4: no failed write or sync is survived: Fatal is called, and nothing is led or accepted any more.
+//   - R5: an install changes nothing that the log has already; after one that does, the library is built anew from disk.
+//   - R6: nothing is sent from memory that the log may use again (link.term).
+//   - R7: a node speaks as a leader only while its disk answers.
+//   - R8: a directory that is another node's, or has lost a part, is refused.
 //
 // # Goroutines
 //
-// The library has its own (main loop, apply, snapshots). A group adds: answers, which settles futures in order; leadership
-// (watch) and confirm, which tell who leads; checkpoints; reclaim, which removes old entries in steps; deposed, which waits
-// for the log to fail, so that a failed group stops leading. Group.Close joins them all. Machine's methods are called from
-// the library's apply goroutine alone, once Open has returned.
+// The library has its own (main loop, apply, snapshots, two for each follower while it leads); whoever starts a library stops
+// it and waits for them (library.go). A group adds: answers, which settles futures in order; leadership (watch), notices and
+// confirm, which tell who leads; checkpoints; relay, which hands the library what others send, and install, one while a
+// state arrives; debt, which fetches what is owed; succession, one while a leader is found dead; deposed, which waits for the log
+// to fail. Group.Close joins them all. A node adds watchdog, joined by Node.Close, and those of wal and transport, which their
+// Close joins. All carry the labels raftlog (the group's or node's name) and goroutine. Machine's methods are called from the
+// library's apply goroutine alone, once Start or Open has returned.
 //
-// Lock order: Group.gate, store.removing, store.mu.
+// Lock order: Node.starting, Node.mu, Group.changing, Group.gate; retainMarks.mu before wal's; store.removing before store.mu.
+// No lock is held while the library is waited for, but changing.
 //
 // # Where to start
 //
-// group.go (Open, Propose, Close), then store.go with truncate.go, which is where entries come and go. machine.go is what
-// an owner implements. identity.go says what a crash while a group is made leaves behind.
+// node.go and start.go, or open.go, for how a group comes to be; then group.go (Propose, Close) and library.go, which is what runs
+// and how it is built anew. machine.go and state.go are what an owner implements. install.go, debt.go, succession.go and
+// watchdog.go each begin with the fault that they are for.
 package raftlog

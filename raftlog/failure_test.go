@@ -81,7 +81,7 @@ func shakyCluster(t *testing.T, c *cluster) (*cluster, *member, *shaky) {
 func TestKilledLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 4, 1)
-		c.net.latency = time.Millisecond
+		c.net.latency(time.Millisecond)
 		c.start()
 		for round := range 3 {
 			lead := c.leader(c.ctx, 0)
@@ -110,7 +110,7 @@ func TestKilledLeader(t *testing.T) {
 func TestKilledLeaderWithoutFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 1, 1)
-		c.net.latency = time.Millisecond
+		c.net.latency(time.Millisecond)
 		c.start()
 		lead := c.leader(c.ctx, 0)
 		c.writeMany(t, 0, "before", 3)
@@ -177,7 +177,7 @@ func TestNoStrayElections(t *testing.T) {
 func TestCutOffLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 1, 1)
-		c.net.latency = time.Millisecond
+		c.net.latency(time.Millisecond)
 		c.start()
 		for round := range 10 {
 			lead := c.leader(c.ctx, 0)
@@ -258,7 +258,7 @@ func TestSyncError(t *testing.T) {
 func TestHangingSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, lead, disk := shakyLeader(t, 1)
-		c.net.latency = time.Millisecond
+		c.net.latency(time.Millisecond)
 		release := disk.hold()
 		began := time.Now()
 		stuck := lead.group(0).Propose([]byte("stuck x"))

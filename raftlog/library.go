@@ -85,10 +85,14 @@ func (g *Group) startLibrary() error {
 	return nil
 }
 
-// stopLibrary shuts the running library down and waits for its goroutines.
+// stopLibrary shuts the library down, if one runs, and waits for its goroutines.
 func (g *Group) stopLibrary() error {
+	if g.ended == nil {
+		return nil // it was to be built anew, and that failed
+	}
 	err := g.raft.Load().Shutdown().Error()
 	close(g.ended)
+	g.ended = nil
 	g.notices.Wait()
 	return err
 }

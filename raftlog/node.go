@@ -101,7 +101,7 @@ func (n *Node) open() error {
 	if err := files.ready(id); err != nil {
 		return err
 	}
-	n.transport, err = o.Connect(Hooks{Name: o.Name, Withhold: n.withhold, PeerRefused: n.peerRefused, Fetch: n.serveFetch})
+	n.transport, err = o.Connect(Hooks{Name: o.Name, Logger: n.log, Withhold: n.withhold, PeerRefused: n.peerRefused, Fetch: n.serveFetch})
 	return err
 }
 

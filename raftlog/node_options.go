@@ -130,8 +130,9 @@ type Transport interface {
 
 // Hooks is what a transport asks its node. None of them blocks for long, but Fetch, which reads.
 type Hooks struct {
-	// Name is the node's.
-	Name string
+	// Name is the node's, and Logger.
+	Name   string
+	Logger *slog.Logger
 	// Withhold says that this node must not speak as a leader or candidate, since its disk does not answer: its heartbeats,
 	// other messages without entries, and requests for votes are not sent.
 	Withhold func() bool
