@@ -159,7 +159,7 @@ type cluster struct {
 	retain    uint64                 // what all groups retain
 	found     func(*member) []Member // whom a member begins a group with
 	// ctx ends after more virtual time than any test needs.
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // of the test
 }
 
 // member is one node and what it runs on.

@@ -49,7 +49,7 @@ func threeNodes(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, node.Close()) }()
+		defer func() { err = errors.Join(err, node.Close()) }() //nolint:revive // all three live until the end
 		group, err := node.Start(raftlog.GroupOptions{ID: 1, Name: "p0", Machine: &counter{}, Members: members})
 		if err != nil {
 			return err

@@ -40,6 +40,7 @@ func (s *shaky) under(m *member) {
 			if s.full.Load() {
 				return syscall.ENOSPC
 			}
+		default:
 		}
 		return nil
 	}))

@@ -158,9 +158,9 @@ func TestMissingParts(t *testing.T) {
 		"no identity":       {func(fs *vfs.MemFS) error { return fs.Remove("node/node.json") }, "has a log and no node.json"},
 		"no log":            {func(fs *vfs.MemFS) error { return fs.RemoveAll("node/log") }, "has no log any more"},
 		"no checkpoint":     {func(fs *vfs.MemFS) error { return fs.RemoveAll("node/state") }, "there is no checkpoint"},
-		"another's log":     {func(fs *vfs.MemFS) error { return anotherLog(fs) }, "not this node's log"},
-		"a log of too late": {func(fs *vfs.MemFS) error { return aheadOfLog(fs) }, "its checkpoint says that there was entry"},
-		"a group unknown":   {func(fs *vfs.MemFS) error { return strayCheckpoint(fs) }, "its log knows nothing of it"},
+		"another's log":     {anotherLog, "not this node's log"},
+		"a log of too late": {aheadOfLog, "its checkpoint says that there was entry"},
+		"a group unknown":   {strayCheckpoint, "its log knows nothing of it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
