@@ -87,6 +87,11 @@ golden: ## rewrite what the test scripts expect; review the result as a diff
 
 ##@ Longer
 
+.PHONY: bench-log
+bench-log: ## three processes of the log beside raft-boltdb, and what a killed or paused leader costs (3 min)
+	$(GO) test -run '^$$' -bench 'ThreeNodes' -benchtime 1x -timeout 10m -v ./raftlog/processes
+	$(GO) test -run '^$$' -bench 'Succession' -benchtime 10x -timeout 10m ./raftlog/processes
+
 .PHONY: bench-match
 bench-match: build ## the matcher beside json.Valid and the plain evaluator, then its worst cases
 	@for rules in 10 1000 10000 100000; do bin/freshet bench match --rules $$rules; done
