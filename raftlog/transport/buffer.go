@@ -27,6 +27,7 @@ type buffer struct {
 // bufferPool keeps free buffers for as long as the garbage collector lets it.
 type bufferPool struct {
 	classes [bufferClasses]sync.Pool
+	frames  sync.Pool // *frame, without a head
 	poison  bool
 	stats   *counters
 }
@@ -69,8 +70,9 @@ func (p *bufferPool) put(b *buffer) {
 	}
 	if p.poison {
 		all := b.bytes[:cap(b.bytes)]
-		for i := range all {
-			all[i] = 0xdb
+		all[0] = 0xdb
+		for n := 1; n < len(all); n *= 2 {
+			copy(all[n:], all[:n])
 		}
 	}
 	p.classes[b.class].Put(b)

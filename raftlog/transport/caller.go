@@ -31,8 +31,12 @@ type exchange struct {
 	kind    frameKind
 	bytes   int // of the window
 	expires time.Time
-	waiting awaiting
+	waiting awaiting // nil: it has been told that it took too long
 }
+
+// lateFactor is how many times longer than its caller the window waits for an answer. Until then the peer is taken to hold
+// the request: it must not be sent more on its account.
+const lateFactor = 10
 
 // awaiting is told what became of a request: once, and by a goroutine that must not be held up.
 type awaiting interface {
@@ -86,7 +90,7 @@ func (c *caller) forget(e *exchange) bool {
 func (c *caller) submit(f *frame, e *exchange) error {
 	if n := f.payloadBytes(); n > c.limit {
 		c.window.give(e.group, e.bytes)
-		c.t.buffers.put(f.head)
+		c.t.buffers.free(f)
 		return fmt.Errorf("%w: a message of %d bytes; the peer takes %d", ErrTooLarge, n, c.limit)
 	}
 	if err := c.begin(e); err != nil {
@@ -133,6 +137,11 @@ func (c *caller) readAnswer() error {
 		return nil
 	}
 	c.window.give(e.group, e.bytes)
+	if e.waiting == nil {
+		c.t.counters.answersUnwanted.Add(1)
+		c.t.buffers.put(payload)
+		return nil
+	}
 	if e.kind|answerBit != h.kind || e.group != h.group {
 		err = fmt.Errorf("%w: %v of group %d to %v of group %d", ErrCorrupt, h.kind, h.group, e.kind, e.group)
 		return e.failWith(err)
@@ -146,7 +155,9 @@ func (c *caller) readAnswer() error {
 
 // failWith settles an exchange without an answer, and returns the error.
 func (e *exchange) failWith(err error) error {
-	_ = e.waiting.answer(nil, nil, err) // it has no payload that could be corrupt
+	if e.waiting != nil {
+		_ = e.waiting.answer(nil, nil, err) // it has no payload that could be corrupt
+	}
 	return err
 }
 
@@ -163,22 +174,27 @@ func (c *caller) failAll(err error) {
 	}
 }
 
-// expire settles what has waited too long.
+// expire tells those who have waited too long, and much later gives up the answer as well.
 func (c *caller) expire(now time.Time) {
 	c.exchanges.Lock()
 	var late []*exchange
+	var waiting []awaiting
 	for number, e := range c.exchanges.byNumber {
-		if now.After(e.expires) {
-			late = append(late, e)
+		switch {
+		case now.Before(e.expires):
+		case e.waiting != nil:
+			late, waiting = append(late, e), append(waiting, e.waiting)
+			e.waiting = nil
+			e.expires = now.Add(lateFactor * c.t.options.AnswerTimeout)
+		default:
 			delete(c.exchanges.byNumber, number)
+			c.window.give(e.group, e.bytes)
 		}
 	}
 	c.exchanges.Unlock()
-	slices.SortFunc(late, func(a, b *exchange) int { return int(int64(a.number - b.number)) })
-	for _, e := range late {
+	for i, e := range late {
 		c.t.counters.timeouts.Add(1)
-		c.window.give(e.group, e.bytes)
-		_ = e.failWith(fmt.Errorf("%w: %v to %s", ErrTimeout, e.kind, c.peer.address)) // reported where it is awaited
+		_ = waiting[i].answer(nil, nil, fmt.Errorf("%w: %v to %s", ErrTimeout, e.kind, c.peer.address)) // reported where it is awaited
 	}
 }
 

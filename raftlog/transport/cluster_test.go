@@ -8,6 +8,7 @@ import (
 	"io"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -70,6 +71,9 @@ func (s *machineSnapshot) Release() {}
 type copyingStore struct{ *raft.InmemStore }
 
 func (s copyingStore) StoreLogs(logs []*raft.Log) error {
+	if last, err := s.LastIndex(); err != nil || last != 0 && logs[0].Index != last+1 {
+		return fmt.Errorf("entry %d after %d, %w", logs[0].Index, last, err)
+	}
 	var copies []*raft.Log
 	for _, l := range logs {
 		c := *l
@@ -86,6 +90,8 @@ type member struct {
 	id        raft.ServerID
 	address   raft.ServerAddress
 	listen    func() Streams
+	configure func(*raft.Config)
+	wrap      func(*GroupTransport) raft.Transport
 	store     copyingStore
 	snapshots raft.SnapshotStore
 	machine   *machine
@@ -102,12 +108,19 @@ func (m *member) start(t testing.TB, change ...func(*Options)) {
 	m.machine = &machine{}
 	config := raft.DefaultConfig()
 	config.LocalID = m.id
-	config.HeartbeatTimeout, config.ElectionTimeout, config.LeaderLeaseTimeout = 300*time.Millisecond, 300*time.Millisecond, 200*time.Millisecond
+	config.HeartbeatTimeout, config.ElectionTimeout, config.LeaderLeaseTimeout = 500*time.Millisecond, 500*time.Millisecond, 300*time.Millisecond
 	config.CommitTimeout = 20 * time.Millisecond
 	config.BatchApplyCh = true
 	config.Logger = hclog.NewNullLogger()
+	if m.configure != nil {
+		m.configure(config)
+	}
+	var carried raft.Transport = g
+	if m.wrap != nil {
+		carried = m.wrap(g)
+	}
 	var err error
-	if m.raft, err = raft.NewRaft(config, m.machine, m.store, m.store.InmemStore, m.snapshots, g); err != nil {
+	if m.raft, err = raft.NewRaft(config, m.machine, m.store, m.store.InmemStore, m.snapshots, carried); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -194,74 +207,92 @@ func awaitSame(t testing.TB, members []*member, atLeast uint64) {
 	})
 }
 
+// newMembers makes members that are reached over a network, and are not started yet.
+func newMembers(t testing.TB, count int, network *Network) (members []*member) {
+	for i := range count {
+		m := &member{
+			id: raft.ServerID(fmt.Sprintf("n%d", i+1)), store: copyingStore{raft.NewInmemStore()}, snapshots: raft.NewInmemSnapshotStore(),
+		}
+		m.address = raft.ServerAddress(m.id)
+		m.listen = func() Streams { return must(network.Listen(string(m.id))) }
+		members = append(members, m)
+	}
+	return members
+}
+
+// bootstrap starts all members, and stops them when the test ends.
+func bootstrap(t testing.TB, members []*member, change ...func(*Options)) {
+	t.Helper()
+	var configuration raft.Configuration
+	for _, m := range members {
+		configuration.Servers = append(configuration.Servers, raft.Server{ID: m.id, Address: m.address})
+	}
+	t.Cleanup(func() {
+		for _, m := range members {
+			m.stop(t)
+		}
+	})
+	for _, m := range members {
+		m.start(t, change...)
+		if err := m.raft.BootstrapCluster(configuration).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestCluster runs three nodes of the library: they elect, replicate 10,000 entries, survive a cut and a restart. The pool
 // poisons what is free, so that whoever still looked at it would break the sum.
 func TestCluster(t *testing.T) {
-	for _, carried := range []string{"tcp", "twin"} {
-		t.Run(carried, func(t *testing.T) {
+	quick := func(o *Options) { o.SilenceTimeout = 300 * time.Millisecond }
+	t.Run("tcp", func(t *testing.T) {
+		gates := map[raft.ServerAddress]*gate{}
+		members := newMembers(t, 3, nil)
+		for _, m := range members {
+			m.address = freeAddress(t)
+			gates[m.address] = newGate()
+			m.listen = func() Streams { return &gatedStreams{listenAt(t, string(m.address)), gates[m.address]} }
+		}
+		bootstrap(t, members, quick)
+		liveThrough(t, members, func(m *member, on bool) { gates[m.address].shut(on) }, quick)
+	})
+	t.Run("twin", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			network := NewNetwork(7)
 			t.Cleanup(network.Close)
-			var members []*member
-			var configuration raft.Configuration
-			for i := range 3 {
-				m := &member{
-					id: raft.ServerID(fmt.Sprintf("n%d", i+1)), store: copyingStore{raft.NewInmemStore()}, snapshots: raft.NewInmemSnapshotStore(),
-				}
-				if carried == "tcp" {
-					m.address = freeAddress(t)
-					m.listen = func() Streams { return listenAt(t, string(m.address)) }
-				} else {
-					m.address = raft.ServerAddress(m.id)
-					m.listen = func() Streams { return must(network.Listen(string(m.id))) }
-				}
-				members = append(members, m)
-				configuration.Servers = append(configuration.Servers, raft.Server{ID: m.id, Address: m.address})
-			}
-			quick := func(o *Options) { o.SilenceTimeout = 200 * time.Millisecond }
-			for _, m := range members {
-				m.start(t, quick)
-				if err := m.raft.BootstrapCluster(configuration).Error(); err != nil {
-					t.Fatal(err)
+			members := newMembers(t, 3, network)
+			bootstrap(t, members, quick)
+			cut := func(m *member, on bool) {
+				for _, other := range without(members, m) {
+					network.CutBoth(string(m.id), string(other.id), on)
 				}
 			}
-			t.Cleanup(func() {
-				for _, m := range members {
-					m.stop(t)
-				}
-			})
-			proposeAll(t, members, 0, 10_000, 200)
-			awaitSame(t, members, 10_000)
-
-			// A leader that is cut off is replaced, and follows when it is back.
-			leader := leaderOf(t, members...)
-			if carried == "twin" {
-				for _, m := range members {
-					network.CutBoth(string(leader.id), string(m.id), m != leader)
-				}
-			} else {
-				leader.stop(t)
-			}
-			others := without(members, leader)
-			proposeAll(t, others, 10_000, 300, 5000)
-			awaitSame(t, others, 10_300)
-			for _, m := range members {
-				network.CutBoth(string(leader.id), string(m.id), false)
-			}
-			if carried == "tcp" {
-				leader.start(t, quick)
-			}
-			awaitSame(t, members, 10_300)
-
-			// A follower that starts again replays, and follows.
-			follower := without(members, leaderOf(t, members...))[0]
-			follower.stop(t)
-			proposeAll(t, without(members, follower), 10_300, 300, 50_000)
-			follower.start(t, quick)
-			awaitSame(t, members, 10_600)
-			proposeAll(t, members, 10_600, 100, 100)
-			awaitSame(t, members, 10_700)
+			liveThrough(t, members, cut, quick)
 		})
-	}
+	})
+}
+
+func liveThrough(t *testing.T, members []*member, cut func(m *member, on bool), change func(*Options)) {
+	t.Helper()
+	proposeAll(t, members, 0, 10_000, 200)
+	awaitSame(t, members, 10_000)
+
+	// A leader that is cut off is replaced, and follows when it is back.
+	leader := leaderOf(t, members...)
+	cut(leader, true)
+	others := without(members, leader)
+	proposeAll(t, others, 10_000, 300, 5000)
+	awaitSame(t, others, 10_300)
+	cut(leader, false)
+	awaitSame(t, members, 10_300)
+
+	// A follower that starts again replays, and follows.
+	follower := without(members, leaderOf(t, members...))[0]
+	follower.stop(t)
+	proposeAll(t, without(members, follower), 10_300, 300, 50_000)
+	follower.start(t, change)
+	awaitSame(t, members, 10_600)
+	proposeAll(t, members, 10_600, 100, 100)
+	awaitSame(t, members, 10_700)
 }
 
 func without(members []*member, one *member) []*member {

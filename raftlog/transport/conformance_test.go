@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -114,8 +115,9 @@ func entriesOf(from uint64, count, size int) []*raft.Log {
 	var entries []*raft.Log
 	for i := range count {
 		e := &raft.Log{Index: from + uint64(i), Term: 7, Type: raft.LogCommand, AppendedAt: time.Unix(100, int64(i)), Data: make([]byte, size)}
-		for j := range e.Data {
-			e.Data[j] = byte(int(e.Index)*31 + j*7 + j>>8)
+		head := binary.LittleEndian.AppendUint64(nil, e.Index*0x9e3779b97f4a7c15)
+		for n := copy(e.Data, head); n < size; n *= 2 {
+			copy(e.Data[n:], e.Data[:n])
 		}
 		if i%3 == 1 {
 			e.Extensions = []byte(fmt.Sprint("extension", e.Index))

@@ -186,7 +186,7 @@ func (c *connection) writeFrames(size int) error {
 	c.t.counters.bytesSent.Add(uint64(size))
 	c.t.counters.writes.Add(1)
 	for _, f := range c.frames {
-		c.t.buffers.put(f.head)
+		c.t.buffers.free(f)
 	}
 	clear(c.frames)
 	clear(c.pieces)

@@ -51,8 +51,7 @@
 // library. Transport.Close joins them all; they carry the labels transport (the node's name) and goroutine. InstallSnapshot
 // has one for the answer, and a pipeline one when the library does not take answers, which GroupTransport.Close joins.
 //
-// Lock order: Transport.mu, lane.mu; connection.out, caller.exchanges, window.mu and pipeline.mu are each taken alone, but for
-// window.mu under none.
+// Lock order: Transport.mu before a group's; caller.exchanges before window.mu. All others are taken alone.
 //
 // # The twin
 //

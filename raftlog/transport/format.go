@@ -120,6 +120,7 @@ type frameHeader struct {
 	group   GroupNumber
 	request uint64
 	crc     uint32
+	begun   uint32 // the CRC that was computed over what stands before it, when the header was read
 }
 
 // put writes all but the CRC, which is not known before the payload is.
@@ -140,6 +141,7 @@ func parseFrameHeader(from []byte) (h frameHeader, err error) {
 		group:   GroupNumber(binary.LittleEndian.Uint32(from[8:])),
 		request: binary.LittleEndian.Uint64(from[12:]),
 		crc:     binary.LittleEndian.Uint32(from[crcOffset:]),
+		begun:   crc32.Update(0, castagnoli, from[:crcOffset]),
 	}
 	if from[5]|from[6]|from[7] != 0 {
 		return h, fmt.Errorf("%w: reserved bytes %x; expected zeros", ErrCorrupt, from[5:8])
@@ -149,11 +151,9 @@ func parseFrameHeader(from []byte) (h frameHeader, err error) {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// check compares the CRC with what it should be over a header and payload.
+// check compares the CRC of a header that was read with what it should be over it and the payload.
 func (h *frameHeader) check(payload []byte) error {
-	var head [crcOffset + 4]byte
-	h.put(head[:])
-	crc := crc32.Update(crc32.Update(0, castagnoli, head[:crcOffset]), castagnoli, payload)
+	crc := crc32.Update(h.begun, castagnoli, payload)
 	if crc != h.crc {
 		return fmt.Errorf("%w: %v of %d bytes has CRC %08x; expected %08x", ErrCorrupt, h.kind, len(payload), crc, h.crc)
 	}

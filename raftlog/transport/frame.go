@@ -12,15 +12,27 @@ const copyBytesMax = 1 << 10
 // frame is what is to be written: a head, and larger pieces of others' memory between its parts.
 type frame struct {
 	head   *buffer
-	pieces [][]byte // all of the frame in order, parts of head among them; nil when head is all
+	pieces [][]byte // all of the frame in order, parts of head among them; none when head is all
 	size   int
 }
 
 // newFrame begins a frame whose head takes so many bytes of payload. The payload is appended to head.bytes.
 func (p *bufferPool) newFrame(headPayload int) *frame {
-	head := p.get(frameHeaderBytes + headPayload)
-	head.bytes = head.bytes[:frameHeaderBytes]
-	return &frame{head: head}
+	f, ok := p.frames.Get().(*frame)
+	if !ok {
+		f = &frame{}
+	}
+	f.head = p.get(frameHeaderBytes + headPayload)
+	f.head.bytes = f.head.bytes[:frameHeaderBytes]
+	return f
+}
+
+// free ends a frame that was written, or will not be.
+func (p *bufferPool) free(f *frame) {
+	p.put(f.head)
+	clear(f.pieces)
+	*f = frame{pieces: f.pieces[:0]}
+	p.frames.Put(f)
 }
 
 // seal writes the header over a frame that is complete.
@@ -29,7 +41,7 @@ func (f *frame) seal(kind frameKind, group GroupNumber, request uint64) {
 	h := frameHeader{length: uint32(f.payloadBytes()), kind: kind, group: group, request: request}
 	h.put(f.head.bytes)
 	crc := crc32.Update(0, castagnoli, f.head.bytes[:crcOffset])
-	if f.pieces == nil {
+	if len(f.pieces) == 0 {
 		crc = crc32.Update(crc, castagnoli, f.head.bytes[frameHeaderBytes:])
 	}
 	for i, piece := range f.pieces {
@@ -43,7 +55,7 @@ func (f *frame) seal(kind frameKind, group GroupNumber, request uint64) {
 
 // payloadBytes is what the header will say.
 func (f *frame) payloadBytes() int {
-	if f.pieces == nil {
+	if len(f.pieces) == 0 {
 		return len(f.head.bytes) - frameHeaderBytes
 	}
 	return f.size - frameHeaderBytes
@@ -51,7 +63,7 @@ func (f *frame) payloadBytes() int {
 
 // appendTo adds the frame's pieces to what one system call will write.
 func (f *frame) appendTo(pieces [][]byte) [][]byte {
-	if f.pieces == nil {
+	if len(f.pieces) == 0 {
 		return append(pieces, f.head.bytes)
 	}
 	return append(pieces, f.pieces...)
@@ -78,7 +90,7 @@ func (a *assembler) add(b []byte) {
 // end closes the last piece.
 func (a *assembler) end() {
 	f := a.frame
-	if f.pieces == nil {
+	if len(f.pieces) == 0 {
 		return
 	}
 	if a.from < len(f.head.bytes) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -179,7 +180,7 @@ func call[R any](c *caller, f *frame, e *exchange, cancelled <-chan struct{}, re
 func request[R any](g *GroupTransport, id raft.ServerID, target raft.ServerAddress, kind frameKind, f *frame, response *R) error {
 	c, err := g.t.reach(id, target, laneControl, g.closed)
 	if err != nil {
-		g.t.buffers.put(f.head)
+		g.t.buffers.free(f)
 		return err
 	}
 	return call(c, f, &exchange{group: g.number, kind: kind}, g.closed, response)
@@ -253,21 +254,25 @@ func (g *GroupTransport) AppendEntries(id raft.ServerID, target raft.ServerAddre
 	return call(c, f, e, g.closed, resp)
 }
 
-// takeRoom waits until the first of some entries may be sent, and says how many.
-func (g *GroupTransport) takeRoom(c *caller, entries []*raft.Log, closed <-chan struct{}) (count, bytes int, err error) {
-	for {
-		count, bytes, again := c.window.take(g.number, entries, g.t.options.AppendBytes)
-		if again == nil {
-			return count, bytes, nil
-		}
+// takeRoom waits until the first of some entries may be sent, and says how many. It waits no longer than for an answer.
+func (g *GroupTransport) takeRoom(c *caller, entries []*raft.Log, ended <-chan struct{}) (count, bytes int, err error) {
+	count, bytes, again := c.window.take(g.number, entries, g.t.options.AppendBytes)
+	if again == nil {
+		return count, bytes, nil
+	}
+	timer := time.NewTimer(g.t.options.AnswerTimeout)
+	defer timer.Stop()
+	for again != nil {
 		select {
 		case <-again:
+		case <-timer.C:
+			return 0, 0, fmt.Errorf("%w: %s has not answered what was sent before", ErrTimeout, c.peer.address)
 		case <-c.failed:
 			return 0, 0, c.err()
-		case <-closed:
-			return 0, 0, ErrClosed
-		case <-g.closed:
+		case <-ended:
 			return 0, 0, ErrClosed
 		}
+		count, bytes, again = c.window.take(g.number, entries, g.t.options.AppendBytes)
 	}
+	return count, bytes, nil
 }

@@ -57,11 +57,9 @@ func (d *decoder) sender(n *names) (h raft.RPCHeader) {
 func senderBytes(h raft.RPCHeader) int { return 5 + len(h.ID) + len(h.Addr) }
 
 // checkSender refuses what does not fit into its fields.
-func checkSender(h raft.RPCHeader, more ...[]byte) error {
-	for _, b := range append(more, h.ID, h.Addr) {
-		if len(b) > addressBytesMax {
-			return fmt.Errorf("%w: an id or address of %d bytes; the most is %d", ErrTooLarge, len(b), addressBytesMax)
-		}
+func checkSender(h raft.RPCHeader) error {
+	if n := max(len(h.ID), len(h.Addr)); n > addressBytesMax {
+		return fmt.Errorf("%w: an id or address of %d bytes; the most is %d", ErrTooLarge, n, addressBytesMax)
 	}
 	return nil
 }
@@ -121,10 +119,10 @@ func decodeTimeoutNow(payload []byte, n *names) (*raft.TimeoutNowRequest, error)
 }
 
 func installFrame(p *bufferPool, r *raft.InstallSnapshotRequest) (*frame, error) {
-	if err := checkSender(r.RPCHeader, r.Leader); err != nil {
+	if err := checkSender(r.RPCHeader); err != nil {
 		return nil, err
 	}
-	if n := len(r.Peers) + len(r.Configuration); n > installBytesMax-2<<10 {
+	if n := len(r.Leader) + len(r.Peers) + len(r.Configuration); n > installBytesMax-2<<10 {
 		return nil, fmt.Errorf("%w: a membership of %d bytes; the most is %d", ErrTooLarge, n, installBytesMax-2<<10)
 	}
 	if r.Size < 0 {

@@ -164,7 +164,9 @@ func (n *Network) Close() {
 	n.mu.Lock()
 	n.mu.closed = true
 	for timer := range n.mu.late {
-		timer.Stop()
+		if timer.Stop() {
+			n.running.Done()
+		}
 	}
 	clear(n.mu.late)
 	n.changedLocked()

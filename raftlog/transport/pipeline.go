@@ -23,7 +23,9 @@ const answersReady = 64
 type pipeline struct {
 	group    *GroupTransport
 	caller   *caller
-	sending  sync.Mutex // one request after the other
+	sending  sync.Mutex                 // one request after the other
+	message  raft.AppendEntriesRequest  // what is being sent; sending's
+	response raft.AppendEntriesResponse // what was answered last; of the goroutine that reads answers
 	consumer chan raft.AppendFuture
 	room     chan struct{} // holds one: a future was answered
 	ended    chan struct{}
@@ -60,12 +62,14 @@ func (p *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.App
 	if err := p.group.mayspeak(); err != nil {
 		return nil, err
 	}
-	f := &future{pipeline: p, start: time.Now(), request: args, response: resp, done: make(chan struct{})}
+	f := &future{pipeline: p, start: time.Now(), request: args, response: resp}
+	f.done.Add(1)
 	if err := p.add(f); err != nil {
 		return nil, err
 	}
 	if err := p.sendParts(f); err != nil {
-		p.end(err)
+		p.end(err) // if it has not ended already, and that is why
+		_, err = p.isFull()
 		return nil, err
 	}
 	for {
@@ -101,31 +105,33 @@ func (p *pipeline) isFull() (bool, error) {
 
 // sendParts sends a request in as many messages as it takes.
 func (p *pipeline) sendParts(f *future) error {
-	message := *f.request
+	p.message = *f.request
+	defer func() { p.message.Entries = nil }()
 	rest := f.request.Entries
 	for parts := 1; ; parts++ {
 		count, bytes, err := p.group.takeRoom(p.caller, rest, p.ended)
 		if err != nil {
 			return err
 		}
-		message.Entries, rest = rest[:count], rest[count:]
+		p.message.Entries, rest = rest[:count], rest[count:]
 		if parts == 2 {
 			p.group.t.counters.split.Add(1)
 		}
-		e := &exchange{group: p.group.number, kind: kindAppend, bytes: bytes, waiting: &part{future: f, last: len(rest) == 0}}
-		frame, err := appendFrame(&p.group.t.buffers, &message)
+		part := &part{future: f, last: len(rest) == 0}
+		part.exchange = exchange{group: p.group.number, kind: kindAppend, bytes: bytes, waiting: part}
+		frame, err := appendFrame(&p.group.t.buffers, &p.message)
 		if err != nil {
-			p.caller.window.give(e.group, e.bytes)
+			p.caller.window.give(p.group.number, bytes)
 			return err
 		}
-		if err := p.caller.submit(frame, e); err != nil {
+		if err := p.caller.submit(frame, &part.exchange); err != nil {
 			return err
 		}
 		if len(rest) == 0 {
 			return nil
 		}
-		last := message.Entries[count-1]
-		message.PrevLogEntry, message.PrevLogTerm = last.Index, last.Term
+		last := p.message.Entries[count-1]
+		p.message.PrevLogEntry, p.message.PrevLogTerm = last.Index, last.Term
 	}
 }
 
@@ -159,29 +165,33 @@ func (p *pipeline) end(err error) {
 
 // part is one message of a request.
 type part struct {
-	future *future
-	last   bool
+	exchange exchange
+	future   *future
+	last     bool
 }
 
 // answer implements awaiting.
 func (a *part) answer(payload []byte, n *names, err error) error {
 	p, f := a.future.pipeline, a.future
-	var response raft.AppendEntriesResponse
 	if err == nil {
-		err = decodeAnswer(payload, &response, n)
+		p.response = raft.AppendEntriesResponse{}
+		err = decodeAnswer(payload, &p.response, n)
 	}
 	var remote *RemoteError
 	if err != nil && !errors.As(err, &remote) {
 		p.end(err)
-		return err
+		if errors.Is(err, ErrCorrupt) {
+			return err
+		}
+		return nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mu.err != nil || f.settled {
 		return nil
 	}
-	if !response.Success || err != nil || a.last {
-		f.settled, f.result, f.err = true, response, err
+	if err != nil || !p.response.Success || a.last {
+		f.settled, f.result, f.err = true, p.response, err
 		p.deliverLocked()
 	}
 	return nil
@@ -241,7 +251,7 @@ type future struct {
 	start    time.Time
 	request  *raft.AppendEntriesRequest
 	response *raft.AppendEntriesResponse
-	done     chan struct{}
+	done     sync.WaitGroup
 	err      error
 
 	// The pipeline's: what it was answered with, before its turn has come.
@@ -254,13 +264,13 @@ func (f *future) finish() {
 	if !f.finished {
 		f.finished = true
 		*f.response = f.result
-		close(f.done)
+		f.done.Done()
 	}
 }
 
 // Error implements raft.Future.
 func (f *future) Error() error {
-	<-f.done
+	f.done.Wait()
 	return f.err
 }
 
