@@ -163,7 +163,7 @@ func decodeResponse(d *decoder, response any, n *names) {
 		r.Term, r.Success = d.uint64(), d.bool()
 	case *fetchResponse:
 		var m appendMessage
-		if err := m.decodeEntries(d); err == nil {
+		if err := m.decodeEntries(d, fetchEntriesMax); err == nil {
 			r.entries = m.entries
 		}
 	}

@@ -120,9 +120,27 @@ func follow(b *testing.B, consumer <-chan raft.RPC) {
 	b.Cleanup(func() { cancel(); running.Wait() })
 }
 
-func benchOurs(b *testing.B, groups int) (pipelines []raft.AppendPipeline) {
+// BenchmarkCarriers compares what carries the bytes.
+func BenchmarkCarriers(b *testing.B) {
+	for _, c := range carriers() {
+		b.Run(c.name, func(b *testing.B) {
+			pipelines := benchPipelines(b, 1, c.listen(b))
+			request := &raft.AppendEntriesRequest{RPCHeader: header("n1"), Term: 1, PrevLogEntry: 1, PrevLogTerm: 1, Entries: entriesOf(2, 8, 64<<10)}
+			b.SetBytes(8 * 64 << 10)
+			sendMany(b, pipelines, request, 20)
+			b.ResetTimer()
+			sendMany(b, pipelines, request, b.N)
+		})
+	}
+}
+
+func benchOurs(b *testing.B, groups int) []raft.AppendPipeline {
+	return benchPipelines(b, groups, func(string) Streams { return listenTCP(b) })
+}
+
+func benchPipelines(b *testing.B, groups int, listen func(string) Streams) (pipelines []raft.AppendPipeline) {
 	quiet := func(o *Options) { o.Logger, o.poison = slog.New(slog.DiscardHandler), false }
-	from, to := startNode(b, "n1", listenTCP(b), quiet), startNode(b, "n2", listenTCP(b), quiet)
+	from, to := startNode(b, "n1", listen("n1"), quiet), startNode(b, "n2", listen("n2"), quiet)
 	for number := range GroupNumber(groups) {
 		g := to.Group(number)
 		g.ReuseBuffers()

@@ -97,7 +97,7 @@ func (m *appendMessage) decode(payload []byte, n *names) error {
 	d := decoder{rest: payload}
 	m.request = raft.AppendEntriesRequest{RPCHeader: d.sender(n)}
 	m.request.Term, m.request.PrevLogEntry, m.request.PrevLogTerm, m.request.LeaderCommitIndex = d.uint64(), d.uint64(), d.uint64(), d.uint64()
-	if err := m.decodeEntries(&d); err != nil {
+	if err := m.decodeEntries(&d, entriesMax); err != nil {
 		return err
 	}
 	if m.request.Entries = nil; len(m.entries) > 0 {
@@ -106,11 +106,11 @@ func (m *appendMessage) decode(payload []byte, n *names) error {
 	return d.end()
 }
 
-// decodeEntries reads what addEntries has written. Memory is made for as many entries as there can be in the payload.
-func (m *appendMessage) decodeEntries(d *decoder) error {
+// decodeEntries reads what addEntries has written: at most so many entries, and no more than there can be in the payload.
+func (m *appendMessage) decodeEntries(d *decoder, most int) error {
 	count := int(d.uint32())
-	if count > len(d.rest)/entryHeaderBytes && d.err == nil {
-		d.err = fmt.Errorf("%d entries in %d bytes", count, len(d.rest))
+	if count > min(len(d.rest)/entryHeaderBytes, most) && d.err == nil {
+		d.err = fmt.Errorf("%d entries in %d bytes; the most is %d", count, len(d.rest), most)
 	}
 	if d.err != nil {
 		return d.err

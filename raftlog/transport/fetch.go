@@ -10,6 +10,9 @@ import (
 // fetchBytesMax is how many bytes of entries one Fetch brings at most.
 const fetchBytesMax = 16 << 20
 
+// fetchEntriesMax is how many entries it brings at most.
+const fetchEntriesMax = 16 << 10
+
 // fetchPatience is how many times AnswerTimeout a fetch may take: the peer reads from disk for it.
 const fetchPatience = 6
 
@@ -58,9 +61,10 @@ func (in *inbox) handleFetch(r *received) error {
 	return in.answer(r, outcomeAnswered, &fetchResponse{entries: firstOf(entries, bytesMax, s.t.messageBytes())}, nil)
 }
 
-// firstOf cuts entries down to what was asked for, and to what fits into a message whatever was asked for.
+// firstOf cuts entries down to what was asked for, and to what fits into a message in any case.
 func firstOf(entries []*raft.Log, bytesMax, messageBytes int) []*raft.Log {
 	room := min(bytesMax, messageBytes-messageOverheadMax)
+	entries = entries[:min(len(entries), fetchEntriesMax)]
 	for i, e := range entries {
 		room -= entryBytes(e) + entryHeaderBytes
 		if room < 0 {

@@ -399,8 +399,7 @@ func TestSilence(t *testing.T) {
 		back := func(what string) {
 			t.Helper()
 			start := time.Now()
-			for ask(nodes[0], "n2") != nil {
-			}
+			await(t, what, func() bool { return ask(nodes[0], "n2") == nil })
 			if took := time.Since(start); took > 2*time.Second {
 				t.Errorf("%s: it took %v to come back", what, took)
 			}

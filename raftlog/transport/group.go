@@ -256,7 +256,8 @@ func (g *GroupTransport) AppendEntries(id raft.ServerID, target raft.ServerAddre
 
 // takeRoom waits until the first of some entries may be sent, and says how many. It waits no longer than for an answer.
 func (g *GroupTransport) takeRoom(c *caller, entries []*raft.Log, ended <-chan struct{}) (count, bytes int, err error) {
-	count, bytes, again := c.window.take(g.number, entries, g.t.options.AppendBytes)
+	limit := min(g.t.options.AppendBytes, c.limit-messageOverheadMax)
+	count, bytes, again := c.window.take(g.number, entries, limit)
 	if again == nil {
 		return count, bytes, nil
 	}
@@ -272,7 +273,7 @@ func (g *GroupTransport) takeRoom(c *caller, entries []*raft.Log, ended <-chan s
 		case <-ended:
 			return 0, 0, ErrClosed
 		}
-		count, bytes, again = c.window.take(g.number, entries, g.t.options.AppendBytes)
+		count, bytes, again = c.window.take(g.number, entries, limit)
 	}
 	return count, bytes, nil
 }

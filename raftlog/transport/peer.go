@@ -95,7 +95,7 @@ func (l *lane) connection(cancelled <-chan struct{}) (*caller, error) {
 		l.mu.Unlock()
 		return nil, errIdle
 	}
-	if up := l.mu.up; up != nil {
+	if up := l.mu.up; up != nil && up.err() == nil { // else the lane is about to notice
 		l.mu.Unlock()
 		return up, nil
 	}

@@ -51,12 +51,12 @@ func (s *tlsStreams) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tls.Server(conn, &tls.Config{
+	return &tlsConn{tls.Server(conn, &tls.Config{
 		MinVersion:     tls.VersionTLS13,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.options.Certificate() },
 		ClientAuth:     tls.RequireAndVerifyClientCert,
 		ClientCAs:      s.options.Roots(),
-	}), nil
+	})}, nil
 }
 
 // Dial implements Streams.
@@ -78,12 +78,19 @@ func (s *tlsStreams) Dial(ctx context.Context, address string) (net.Conn, error)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("transport: greeting %s: %w", address, err), plain.Close())
 	}
-	return conn, nil
+	return &tlsConn{conn}, nil
 }
+
+// tlsConn closes at once. A tls.Conn first says goodbye, and may wait for seconds until it can; but where a stream of ours ends is
+// told by its frames.
+type tlsConn struct{ *tls.Conn }
+
+// Close implements net.Conn.
+func (c *tlsConn) Close() error { return c.NetConn().Close() }
 
 // Identify implements Identifier: a node that was given a certificate can't pass for another.
 func (s *tlsStreams) Identify(conn net.Conn, id raft.ServerID, address raft.ServerAddress) error {
-	secured, ok := conn.(*tls.Conn)
+	secured, ok := conn.(*tlsConn)
 	if !ok {
 		return fmt.Errorf("transport: assertion: a TLS listener's connection is a %T", conn)
 	}
