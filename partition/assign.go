@@ -110,8 +110,8 @@ func (m *Machine) leasable(c *cursor) uint64 {
 // hold moves events from ready to held.
 func (c *cursor) hold(taken []Run) {
 	for _, r := range taken {
-		removeRun(c.ready, r)
-		addRun(c.held, r)
+		c.ready.removeRun(r)
+		c.held.addRun(r)
 	}
 }
 

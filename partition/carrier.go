@@ -81,6 +81,12 @@ func (p *Partition) carryOut(s sealed, fx *Effects) {
 	if fx.Index%retainEvery == 0 {
 		p.retain()
 	}
+	if fx.Hash.Index != 0 {
+		select {
+		case p.controls <- &command{section: stateHashSection{fx.Hash}, done: func(Result, error) {}}:
+		default: // the lane is full: there will be other hashes
+		}
+	}
 }
 
 // tellGone tells those who consume, read or wait for what was removed.

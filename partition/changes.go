@@ -194,31 +194,37 @@ func (p *pieces) markRange(from, to uint64) {
 	p.mark(to - 1)
 }
 
-// offsetSet is a set of offsets that marks what changes in it.
+// offsetSet is a set of offsets that marks what changes in it, and keeps a sum of what it has (hash.go).
 type offsetSet struct {
 	// Bitmap is for reading, and for functions that only read.
 	*roaring64.Bitmap
 	pieces *pieces
+	sum    uint64
 }
 
-func newOffsetSet(p *pieces) *offsetSet { return &offsetSet{roaring64.New(), p} }
+func newOffsetSet(p *pieces) *offsetSet { return &offsetSet{Bitmap: roaring64.New(), pieces: p} }
 
 // Add puts an offset in.
 func (s *offsetSet) Add(at uint64) {
 	s.pieces.mark(at)
-	s.Bitmap.Add(at)
+	if s.CheckedAdd(at) {
+		s.sum += spanSum(at, at+1)
+	}
 }
 
 // AddRange puts offsets from one up to another in.
 func (s *offsetSet) AddRange(from, to uint64) {
 	s.pieces.markRange(from, to)
+	s.sum += spanSum(from, to) - s.sumWithin(from, to)
 	s.Bitmap.AddRange(from, to)
 }
 
 // Remove takes an offset out.
 func (s *offsetSet) Remove(at uint64) {
 	s.pieces.mark(at)
-	s.Bitmap.Remove(at)
+	if s.CheckedRemove(at) {
+		s.sum -= spanSum(at, at+1)
+	}
 }
 
 // RemoveRange takes offsets from one up to another out.
@@ -227,6 +233,7 @@ func (s *offsetSet) RemoveRange(from, to uint64) {
 		return
 	}
 	s.pieces.markRange(max(from, s.Minimum()), min(to, s.Maximum()+1))
+	s.sum -= s.sumWithin(from, to)
 	s.Bitmap.RemoveRange(from, to)
 }
 
@@ -234,7 +241,39 @@ func (s *offsetSet) RemoveRange(from, to uint64) {
 func (s *offsetSet) Or(other *offsetSet) {
 	other.touch()
 	s.Bitmap.Or(other.Bitmap)
+	s.resum()
 }
+
+// addRun is AddRange for offsets of which none is in the set.
+func (s *offsetSet) addRun(r Run) {
+	from, to := uint64(r.First), uint64(r.end())
+	s.pieces.markRange(from, to)
+	s.sum += spanSum(from, to)
+	if r.Count > shortRun {
+		s.Bitmap.AddRange(from, to)
+		return
+	}
+	for at := from; at < to; at++ {
+		s.Bitmap.Add(at)
+	}
+}
+
+// removeRun is RemoveRange for offsets that are all in the set.
+func (s *offsetSet) removeRun(r Run) {
+	from, to := uint64(r.First), uint64(r.end())
+	s.pieces.markRange(from, to)
+	s.sum -= spanSum(from, to)
+	if r.Count > shortRun {
+		s.Bitmap.RemoveRange(from, to)
+		return
+	}
+	for at := from; at < to; at++ {
+		s.Bitmap.Remove(at)
+	}
+}
+
+// shortRun is how many events in a row are put into a set one by one, which is quicker than as a range.
+const shortRun = 3
 
 // touch marks all that is in the set, which is about to go.
 func (s *offsetSet) touch() {

@@ -239,6 +239,13 @@ func (p *Partition) RemoveMember(ctx context.Context, stream StreamID, id Cursor
 	return err
 }
 
+// RaiseStateLevel says that every replica of the partition runs a release that knows a state level, at most StateLevel: entries may hold from now on
+// what came with it. It is never lowered. A replica of an older release would stop.
+func (p *Partition) RaiseStateLevel(ctx context.Context, level uint32) error {
+	_, err := p.control(ctx, stateLevelSection{Level: level})
+	return err
+}
+
 // TakeCommand leases events once.
 type TakeCommand struct {
 	Cursor CursorID

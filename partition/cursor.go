@@ -30,6 +30,8 @@ type cursor struct {
 	// held is leased or delayed.
 	held *offsetSet
 	dead *btree.BTreeG[deadLetter]
+	// deadSum is the dead letters' part of the machine's hash.
+	deadSum uint64
 	// What changed in ready, held, ahead and tries, in delayed, and in dead.
 	eventPieces, delayedPieces, deadPieces pieces
 	// What changed in later, and in the late events of an ordered queue.
@@ -158,29 +160,6 @@ func (c *cursor) oldest() (at Offset, ok bool) {
 	return at, ok
 }
 
-// shortRun is how many events in a row are put into a set one by one, which is quicker than as a range.
-const shortRun = 3
-
-func addRun(set *offsetSet, r Run) {
-	if r.Count > shortRun {
-		set.AddRange(uint64(r.First), uint64(r.end()))
-		return
-	}
-	for at := r.First; at < r.end(); at++ {
-		set.Add(uint64(at))
-	}
-}
-
-func removeRun(set *offsetSet, r Run) {
-	if r.Count > shortRun {
-		set.RemoveRange(uint64(r.First), uint64(r.end()))
-		return
-	}
-	for at := r.First; at < r.end(); at++ {
-		set.Remove(uint64(at))
-	}
-}
-
 // firstFrom returns a set's lowest offset from one on.
 func firstFrom(set *roaring64.Bitmap, from Offset) (Offset, bool) {
 	if set.IsEmpty() {
@@ -282,6 +261,7 @@ func (m *Machine) bury(c *cursor, at Offset, d deadLetter) {
 	c.held.Remove(uint64(at))
 	sizes.release(&m.waiting, Run{at, 1})
 	c.dead.ReplaceOrInsert(d)
+	c.deadSum += d.sum()
 	c.deadPieces.mark(uint64(at))
 }
 

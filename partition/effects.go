@@ -19,6 +19,8 @@ type Effects struct {
 	Gone Gone
 	// Appended are the blocks that were stored.
 	Appended []Appended
+	// Hash is the machine's, after every so many entries; zero after the others. The leader has the replicas compare theirs.
+	Hash StateHash
 }
 
 // Gone is what an entry removed, so that whoever consumes it, reads it or waits for it is told.

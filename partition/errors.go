@@ -14,6 +14,8 @@ var (
 	ErrBusy = errors.New("partition: busy")
 	// ErrSuperseded ends an attachment when another connection attached its session.
 	ErrSuperseded = errors.New("partition: the session is attached by another connection")
+	// ErrDiffers: this replica isn't in the state in which its leader was after the same entries (P9). It must stop.
+	ErrDiffers = errors.New("partition: the replica differs from its leader")
 	// ErrRemoved ends an attachment when its subscription or member was removed.
 	ErrRemoved = errors.New("partition: the subscription was removed")
 )

@@ -154,7 +154,7 @@ func (m *Machine) measure(a *arrival) {
 
 // add makes a run of events ready that weren't in hand.
 func (m *Machine) add(c *cursor, r sizedRun) {
-	addRun(c.ready, r.Run)
+	c.ready.addRun(r.Run)
 	c.subscription.stream.sizes.hold(&m.waiting, r.Run, r.Classes)
 	if c.order != nil {
 		m.enqueueRun(c, r)
@@ -163,7 +163,7 @@ func (m *Machine) add(c *cursor, r sizedRun) {
 
 // addAhead has a run of events wait ahead of the cursor's gap.
 func (m *Machine) addAhead(c *cursor, r sizedRun) {
-	addRun(c.ahead, r.Run)
+	c.ahead.addRun(r.Run)
 	c.subscription.stream.sizes.hold(&m.waiting, r.Run, r.Classes)
 	if c.order != nil {
 		c.order.keepAhead(r)

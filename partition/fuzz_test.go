@@ -74,7 +74,7 @@ func seedEntries(tb testing.TB) [][]byte {
 			removeSection{Stream: 1, Subscription: 11, Member: "x"},
 			removeSection{Stream: 1, Subscription: 10},
 		},
-		{removeSection{Stream: 1}},
+		{removeSection{Stream: 1}, stateHashSection{StateHash{3, 1, 2}}, stateLevelSection{StateLevel}},
 	}
 	var entries [][]byte
 	for _, secs := range all {

@@ -141,6 +141,19 @@ func checkCursor(c *cursor, leased *roaring64.Bitmap) error {
 	if leased == nil {
 		leased = roaring64.New()
 	}
+	for _, set := range append(c.sets(), c.later) {
+		if was := set.sum; set.resum() != was {
+			return fmt.Errorf("the sum of %v is kept as %x, it is %x", set.Bitmap, was, set.sum)
+		}
+	}
+	deadSum := uint64(0)
+	c.dead.Ascend(func(d deadLetter) bool {
+		deadSum += d.sum()
+		return true
+	})
+	if c.deadSum != deadSum {
+		return fmt.Errorf("the sum of the dead letters is kept as %x, it is %x", c.deadSum, deadSum)
+	}
 	if c.leased != leased.GetCardinality() {
 		return fmt.Errorf("%d events are booked as leased, %d are", c.leased, leased.GetCardinality())
 	}

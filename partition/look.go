@@ -142,6 +142,9 @@ type Status struct {
 	Leading bool
 	Term    Term
 	Applied Index
+	// Level is the state level, and Hash the last of the state's hashes; zero before the first.
+	Level uint32
+	Hash  StateHash
 	// LogBytes of LogBytesMax are used.
 	LogBytes, LogBytesMax int64
 	// Held tells whether any event is held; the others say which is the oldest, and by whom.
@@ -156,7 +159,10 @@ func (p *Partition) Status() Status {
 	u := p.group.Usage()
 	s := Status{Leading: p.leading.Load(), LogBytes: u.Bytes, LogBytesMax: u.BytesMax}
 	p.replica.look(func(m *Machine) {
-		s.Term, s.Applied = m.term, m.applied
+		s.Term, s.Applied, s.Level = m.term, m.applied, m.level
+		if n := len(m.hashes); n > 0 {
+			s.Hash = m.hashes[n-1]
+		}
 		m.kept.Ascend(func(k kept) bool { // a stream that only its retention keeps has no holder
 			floor, holder := k.stream.holder()
 			if holder == nil {

@@ -30,6 +30,13 @@ type Machine struct {
 	producers     producers
 	dedup         dedupIDs
 
+	// level is the state level. effectsHash rolls over all effects, and hashes has the last of the machine's.
+	level       uint32
+	effectsHash uint64
+	hashes      []StateHash
+	// hashEvery is hashEvery; tests make it small.
+	hashEvery Index
+
 	// deadlines has every lease, and delays every cursor with delayed events, the soonest first.
 	deadlines *btree.BTreeG[*lease]
 	delays    *btree.BTreeG[cursorDelay]
@@ -84,6 +91,8 @@ func NewMachine() *Machine {
 		sessions:      map[SessionID]*session{},
 		producers:     newProducers(),
 		dedup:         dedupIDs{idsMax: DedupIDsMax, generationIDs: dedupGenerationIDs},
+		level:         1,
+		hashEvery:     hashEvery,
 		leasedMax:     LeasedMax,
 		deadMax:       DeadLettersMax,
 		trimEvery:     trimEvery,
@@ -132,6 +141,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	}
 	m.assign(fx)
 	m.dedup.turn(m.clock)
+	m.hashState(fx)
 	return fx, nil
 }
 
@@ -167,6 +177,14 @@ func (m *Machine) applySection(raw rawSection, position uint32, fx *Effects) (Re
 		return apply(raw, decodeReturn, m.returnTaken)
 	case sectionRedrive:
 		return apply(raw, decodeRedrive, m.redrive)
+	case sectionStateHash:
+		s, err := decodeStateHash(raw.body)
+		if err != nil {
+			return Result{}, err
+		}
+		return Result{}, m.compareHash(s)
+	case sectionStateLevel:
+		return apply(raw, decodeStateLevel, m.raiseLevel)
 	case sectionRemove:
 		return apply(raw, decodeRemove, func(s removeSection) Result { return m.remove(s, fx) })
 	case sectionFill:

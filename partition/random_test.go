@@ -138,7 +138,7 @@ func runRandom(t *testing.T, seed uint64, entries int) {
 }
 
 func (w *walk) bound(m *Machine) {
-	m.dedup.generationIDs = w.generationIDs
+	m.dedup.generationIDs, m.hashEvery = w.generationIDs, 3
 	m.leasedMax, m.deadMax, m.nearEventsMax, m.dismantleMax = w.leasedMax, w.deadMax, w.nearEventsMax, w.dismantleMax
 	m.shifts = w.shifts
 	m.lookAheadMax = w.lookAheadMax

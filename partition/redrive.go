@@ -13,6 +13,7 @@ func (m *Machine) redrive(sec redriveSection) Result {
 	p.pick(c)
 	for _, d := range p.picked {
 		c.dead.Delete(d)
+		c.deadSum -= d.sum()
 		c.deadPieces.mark(uint64(d.offset))
 		m.add(c, sizedRun{Run: Run{d.offset, 1}, Classes: []sizeClass{d.size}, Keys: []uint64{d.key}})
 	}

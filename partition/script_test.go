@@ -50,10 +50,12 @@ type story struct {
 }
 
 func newStory(t *testing.T) *story {
-	return &story{
+	s := &story{
 		t: t, m: NewMachine(), twin: NewMachine(), term: 1,
 		sequence: map[string]uint64{}, settles: map[string]uint64{}, versions: map[StreamID]uint64{},
 	}
+	s.m.hashEvery = 1 // each entry's effects have a hash, and the restored machine's must be the same
+	return s
 }
 
 // step runs one directive. Its lines are sections of one entry; a directive without lines is a line itself.
@@ -477,6 +479,7 @@ func (s *story) checkTwin(entry []byte, fx *Effects) {
 	if s.idsMax > 0 {
 		s.twin.dedup.idsMax = s.idsMax
 	}
+	s.twin.hashEvery = s.m.hashEvery
 	if s.dismantleMax > 0 {
 		s.twin.dismantleMax = s.dismantleMax
 	}

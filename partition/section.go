@@ -26,8 +26,10 @@ const (
 
 	sectionRemove SectionType = 18
 
+	sectionStateHash  SectionType = 30
+	sectionStateLevel SectionType = 31
+
 	// Reserved for what DESIGN.md's later parts need, so that no other meaning takes their numbers.
-	sectionStateLevel   SectionType = 31
 	sectionOutbox       SectionType = 32
 	sectionStoredResult SectionType = 33
 	sectionLane         SectionType = 34
@@ -41,7 +43,7 @@ var sectionNames = map[SectionType]string{
 	sectionClock: "clock", sectionBlock: "block", sectionStream: "stream", sectionSubscription: "subscription",
 	sectionAttach: "attach", sectionDetach: "detach", sectionCredit: "credit", sectionSettle: "settle",
 	sectionClose: "close", sectionTake: "take", sectionReturn: "return",
-	sectionFill: "fill", sectionRedrive: "redrive", sectionRemove: "remove", sectionStateLevel: "state level",
+	sectionFill: "fill", sectionRedrive: "redrive", sectionRemove: "remove", sectionStateHash: "state hash", sectionStateLevel: "state level",
 	sectionOutbox: "outbox", sectionStoredResult: "stored result", sectionLane: "lane", sectionPark: "park",
 	sectionSeek: "seek", sectionPause: "pause", sectionOrigin: "origin",
 }
@@ -121,6 +123,8 @@ func readable(s section) (err error) {
 		_, err = decodeRedrive(body)
 	case removeSection:
 		_, err = decodeRemove(body)
+	case stateLevelSection:
+		_, err = decodeStateLevel(body)
 	case fillSection:
 		_, err = decodeFill(body)
 	}

@@ -12,7 +12,7 @@ import (
 // changes.go. Values, whose numbers are varints and whose lists begin with their length:
 //
 //	machine 0              version, applied, term, clock, wall, expired, log bytes; the last number given of streams, subscriptions, cursors, leases,
-//	                       sessions, producers and their uses
+//	                       sessions, producers and their uses, due buckets, generations; state level, the last hashes
 //	stream age             id, next, floor, dropped, bytes, last stored, log at the last reference, set version, reference due, leaving,
 //	                       retention
 //	  references first     first, index, section, stored, prior, bytes; of those that begin in 1,024 offsets
@@ -208,9 +208,12 @@ func (m *Machine) appendTo(b []byte) []byte {
 	for _, v := range []uint64{
 		uint64(m.applied), uint64(m.term), uint64(m.clock), uint64(m.wall), m.expired, m.logBytes,
 		m.lastStream, m.lastSubscription, m.lastCursor, m.lastLease, m.lastSession, m.producers.lastOrdinal, m.producers.lastUse,
-		m.due.lastBucket, m.dedup.lastGeneration,
+		m.due.lastBucket, m.dedup.lastGeneration, uint64(m.level), m.effectsHash, uint64(len(m.hashes)),
 	} {
 		b = binary.AppendUvarint(b, v)
+	}
+	for _, h := range m.hashes {
+		b = stateHashSection{h}.appendBody(b)
 	}
 	return b
 }
@@ -229,6 +232,10 @@ func (r *restorer) machine(d *decoder) {
 	m.lastSession = d.uvarint("last session")
 	m.producers.lastOrdinal, m.producers.lastUse = d.uvarint("last producer"), d.uvarint("last use")
 	m.due.lastBucket, m.dedup.lastGeneration = d.uvarint("last due bucket"), d.uvarint("last generation")
+	m.level, m.effectsHash = uint32(d.bounded("state level", StateLevel)), d.uvarint("effects")
+	for range d.bounded("hashes", hashesKept) {
+		m.hashes = append(m.hashes, StateHash{Index: Index(d.uvarint("index")), Effects: d.u64("effects"), Content: d.u64("content")})
+	}
 }
 
 // eachPart calls f for every part of the state.

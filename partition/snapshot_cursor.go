@@ -291,5 +291,6 @@ func (r *restorer) dead(c *cursor, number uint64, d *decoder) {
 			return
 		}
 		c.dead.ReplaceOrInsert(l)
+		c.deadSum += l.sum()
 	}
 }

@@ -46,12 +46,18 @@ func (r *restorer) finishStreams() {
 				if c.leaving {
 					r.m.leaving.ReplaceOrInsert(c)
 				}
+				for _, set := range append(c.sets(), c.later) {
+					set.resum()
+				}
 				r.m.rest(c)
 				st.setTaker(c)
 				if at, ok := c.oldest(); ok {
 					st.pin(c, at)
 				}
 			}
+		}
+		if st.repeats != nil {
+			st.repeats.resum()
 		}
 		r.m.keep(st)
 		r.m.age(st)
