@@ -106,7 +106,8 @@ func (m *Machine) postpone(st *stream, a *arrival) {
 func (st *stream) undueOf(a *arrival, words []uint64) (n uint64) {
 	it := st.undue.Iterator()
 	for it.AdvanceIfNeeded(uint64(a.first)); it.HasNext(); {
-		if i := it.Next() - uint64(a.first); words == nil || words[i/64]>>(i%64)&1 == 1 {
+		i := it.Next() - uint64(a.first)
+		if all := words == nil; all || words[i/64]>>(i%64)&1 == 1 {
 			n++
 		}
 	}
@@ -146,7 +147,7 @@ func (t *dueTable) pop(tree *btree.BTreeG[*dueBucket], b *dueBucket) dueRow {
 // fallDue makes the events ready whose time W has reached. What it does in one entry is bounded (P10: the rest is due at once).
 func (m *Machine) fallDue() {
 	t := &m.due
-	for moved := 0; moved < dueMovedMax; moved++ {
+	for range dueMovedMax {
 		b, ok := t.hours.Min()
 		if !ok || b.at-dueOpenAhead > m.wall {
 			break
@@ -186,7 +187,9 @@ func (m *Machine) fellDue(c *cursor, row dueRow) {
 }
 
 func (m *Machine) bringDue(c *cursor, row dueRow) {
-	m.unnote(c, row.offset, row.offset+1)
+	c.later.Remove(uint64(row.offset)) // not by unnote, which counts all
+	m.due.bytes -= dueNoteBytes
+	c.subscription.stream.setLater(c)
 	m.add(c, sizedRun{Run: Run{row.offset, 1}, Classes: []sizeClass{row.class}, Keys: []uint64{row.key}})
 }
 
@@ -204,9 +207,8 @@ func (m *Machine) pullLate(c *cursor) {
 
 // note has a cursor get events when they are due.
 func (m *Machine) note(c *cursor, r Run) {
-	before := c.later.GetCardinality()
-	c.later.AddRange(uint64(r.First), uint64(r.end()))
-	m.due.bytes += (c.later.GetCardinality() - before) * dueNoteBytes
+	c.later.addRun(r)
+	m.due.bytes += uint64(r.Count) * dueNoteBytes
 	c.subscription.stream.setLater(c)
 }
 

@@ -24,6 +24,7 @@ func (m *Machine) fill(s fillSection) Result {
 		events += r.Count
 	}
 	if !m.makeRoom(c, uint64(events)) {
+		m.touch(c) // what it has room for is asked for anew
 		return Result{Refused: RefusedTooMany, First: c.looked()}
 	}
 	for _, r := range runs { // P2, P3: the leader vouches for them

@@ -212,7 +212,7 @@ func (p *Partition) askIfFar(id CursorID) {
 	far := false
 	p.replica.look(func(m *Machine) {
 		c := m.find(id)
-		far = c != nil && c.reach != reachNear && c.ready.IsEmpty()
+		far = c != nil && c.reach != reachNear && c.assignable() == 0
 	})
 	if far {
 		p.filler.ask(id, fillEventsMin)

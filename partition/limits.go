@@ -84,8 +84,8 @@ const (
 	expireMembersMax = 100
 	// dueMovedMax is how many events due within an hour are sorted in one entry, and dueWorkMax to how many cursors events that fall due are
 	// shown; the rest is in the next, which is due at once.
-	dueMovedMax = 16_384
-	dueWorkMax  = 65_536
+	dueMovedMax = 4_096
+	dueWorkMax  = 8_192
 	// redriveLooksMax is how many dead letters one command looks at to find those that it means.
 	redriveLooksMax = 50_000
 	// trimEvery is how many entries pass between two looks at which part of the log is still kept.

@@ -212,7 +212,7 @@ func (m *Machine) assignOrdered(c *cursor, fx *Effects) {
 	m.pullLate(c)
 	o := c.order
 	leasable := m.leasable(c)
-	if c.ready.IsEmpty() || leasable == 0 {
+	if leasable == 0 || len(o.free.lines) == 0 && !slices.ContainsFunc(c.sessions, func(s *session) bool { return len(s.more.lines) > 0 }) {
 		return
 	}
 	open := m.open(c)

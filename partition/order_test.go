@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/google/btree"
@@ -170,4 +171,51 @@ func offsetsOf(set *offsetSet) (list []Offset) {
 		list = append(list, Offset(it.Next()))
 	}
 	return list
+}
+
+// TestOrderedReadsTheLog: an ordered queue that begins with the oldest event is filled from the log, no further than it may look ahead, and its consumers get
+// each key in order; an event that isn't due waits, though it is read from the log.
+func TestOrderedReadsTheLog(t *testing.T) {
+	const total, keys = 300, 7
+	p := openPartition(t, t.TempDir())
+	p.replica.look(func(m *Machine) { m.lookAheadMax = 16 })
+	for from := 0; from < total; from += 60 {
+		list := make([]block.Event, 60)
+		for i := range list {
+			list[i] = block.Event{Data: fmt.Appendf(nil, `{"key":%d,"n":%d}`, (from+i)%keys, from+i), Key: fmt.Sprint((from + i) % keys)}
+		}
+		if from == 60 {
+			list[3].DeliverAtMillis = time.Now().Add(200 * time.Millisecond).UnixMilli()
+		}
+		if _, err := p.Publish(t.Context(), Publication{Stream: 1, Block: eventsBlock(t, block.Producer{}, list)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := earliest("")
+	c.Ordered = true
+	if err := p.PutSubscription(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	one := consume(t, p, "ana", CursorID{Subscription: 11}, 5)
+	one.take(total)
+	last := map[int]int{}
+	for _, e := range one.got {
+		var key, n int
+		if _, err := fmt.Sscanf(e, `{"key":%d,"n":%d}`, &key, &n); err != nil {
+			t.Fatal(err)
+		}
+		if n == 63 {
+			continue // the one that was to be delivered later
+		}
+		if before, some := last[key]; some && n != before+keys && n != before+2*keys {
+			t.Errorf("P8: key %d: event %d after %d", key, n, before)
+		}
+		last[key] = n
+	}
+	if len(one.got) != total {
+		t.Errorf("%d events came", len(one.got))
+	}
+	if n := p.Counts(11); n.Delayed+n.Blocked+n.Ready+n.Leased != 0 {
+		t.Errorf("left: %+v", n)
+	}
 }

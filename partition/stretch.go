@@ -38,12 +38,12 @@ func (p *Partition) stretchOf(id CursorID, events uint32) (s stretch, far bool) 
 		events = max(events, appetite)
 		if c.order != nil { // whoever waits, waits for events of which most may be of keys that are held
 			events = uint32(min(max(uint64(events), turnEvents), m.lookAhead(c)))
-			if s.strict = true; events == 0 {
+			if events == 0 {
 				return
 			}
 		}
 		sub, st := c.subscription, c.subscription.stream
-		s = stretch{cursor: id, stream: st.id, from: c.frontier, limit: st.next, events: int(min(events, fillEventsMax))}
+		s = stretch{cursor: id, stream: st.id, from: c.frontier, limit: st.next, events: int(min(events, fillEventsMax)), strict: c.order != nil}
 		if c.reach == reachClosing {
 			s.limit = c.resume
 		}
