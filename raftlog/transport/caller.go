@@ -98,7 +98,7 @@ func (c *caller) submit(f *frame, e *exchange) error {
 		return err
 	}
 	f.seal(e.kind, e.group, e.number)
-	if err := c.send(f, true); err != nil && c.forget(e) {
+	if err := c.send(f, e.group, true); err != nil && c.forget(e) {
 		return err
 	}
 	return nil

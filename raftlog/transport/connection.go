@@ -17,8 +17,8 @@ const (
 	readBufferBytes = 32 << 10
 	// gatherBytes is what is put together for a stream that takes one piece at a time.
 	gatherBytes = 64 << 10
-	// writeBytesMax is about how much one system call writes.
-	writeBytesMax = 4 << 20
+	// writeBytesMax is how much one system call writes, unless a single frame has more: what comes meanwhile waits for it.
+	writeBytesMax = 512 << 10
 )
 
 // connection is either end of a lane that stays open. Whoever has a frame to send writes it, if nobody writes just then;
@@ -37,7 +37,7 @@ type connection struct {
 
 	out struct {
 		sync.Mutex
-		queue   []*frame
+		queue   queue
 		writing bool
 		err     error
 	}
@@ -89,7 +89,7 @@ func (c *connection) fail(err error) {
 		return
 	}
 	c.out.err = err
-	c.out.queue = nil
+	c.out.queue = queue{}
 	c.out.Unlock()
 	close(c.failed)
 	_ = c.stream.Close() // what it says of a connection that is given up helps nobody
@@ -106,13 +106,13 @@ func (c *connection) err() error {
 }
 
 // send queues a frame. With direct it may write it, and what was queued with it, before it returns.
-func (c *connection) send(f *frame, direct bool) error {
+func (c *connection) send(f *frame, group GroupNumber, direct bool) error {
 	c.out.Lock()
 	if err := c.out.err; err != nil {
 		c.out.Unlock()
 		return err
 	}
-	c.out.queue = append(c.out.queue, f)
+	c.out.queue.put(f, group)
 	if c.out.writing {
 		c.out.Unlock()
 		return nil
@@ -141,23 +141,14 @@ func (c *connection) write() {
 
 // writeSome writes what is queued, up to a bound. It is true when more is queued; else nobody is writing any more.
 func (c *connection) writeSome() bool {
-	size := 0
 	c.out.Lock()
-	for _, f := range c.out.queue {
-		if size > 0 && size+f.size > writeBytesMax {
-			break
-		}
-		c.frames = append(c.frames, f)
-		size += f.size
-	}
+	var size int
+	c.frames, size = c.out.queue.take(c.frames, writeBytesMax)
 	if len(c.frames) == 0 {
 		c.out.writing = false
 		c.out.Unlock()
 		return false
 	}
-	left := copy(c.out.queue, c.out.queue[len(c.frames):])
-	clear(c.out.queue[left:])
-	c.out.queue = c.out.queue[:left]
 	c.out.Unlock()
 
 	err := c.writeFrames(size)
@@ -166,7 +157,7 @@ func (c *connection) writeSome() bool {
 	}
 	c.out.Lock()
 	defer c.out.Unlock()
-	if len(c.out.queue) == 0 {
+	if len(c.out.queue.frames) == 0 {
 		c.out.writing = false
 		return false
 	}
@@ -239,7 +230,7 @@ func (c *connection) readPayload(into []byte) error {
 func (c *connection) ping(kind frameKind) {
 	f := c.t.buffers.newFrame(0)
 	f.seal(kind, 0, 0)
-	_ = c.send(f, false) // a connection that has failed needs no sign of life
+	_ = c.send(f, 0, false) // a connection that has failed needs no sign of life
 }
 
 // watch is called once a tick. It gives the connection up when a write does not come to its end, or when nothing was heard for

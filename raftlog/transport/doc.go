@@ -41,7 +41,7 @@
 //     restart.
 //   - T3: what a pipeline hands to the library are words of the follower's group, in the order of the requests.
 //   - T4: nobody holds memory of a buffer that is free.
-//   - T5: a group, or a peer, that does not answer holds up no other.
+//   - T5: a group, or a peer, that does not answer holds up no other; one that sends much leaves others their turn (queue.go).
 //   - T6: no heartbeat bypasses Consumer (raft issue 695).
 //
 // # Goroutines

@@ -14,6 +14,7 @@ type frame struct {
 	head   *buffer
 	pieces [][]byte // all of the frame in order, parts of head among them; none when head is all
 	size   int
+	turn   uint64 // queue's
 }
 
 // newFrame begins a frame whose head takes so many bytes of payload. The payload is appended to head.bytes.

@@ -229,7 +229,7 @@ func (s *server) refuse(h *frameHeader, why outcome) error {
 func (s *server) answer(h *frameHeader, o outcome, response any, err error, direct bool) error {
 	f := answerFrame(&s.t.buffers, o, response, err)
 	f.seal(h.kind|answerBit, h.group, h.request)
-	return s.send(f, direct)
+	return s.send(f, h.group, direct)
 }
 
 // received is a request as it was read.
