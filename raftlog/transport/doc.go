@@ -23,7 +23,7 @@
 // # Bounds
 //
 // A group may have 8 MiB of entries on their way to a peer, all together 64 MiB, and a group that has none may always send one
-// message. So a group whose follower does not answer waits alone. The peer holds no more than that, whoever sends. Every
+// message. So a group whose follower does not answer waits alone. The peer holds no more than twice that, whoever sends. Every
 // frame's size is compared with its kind's limit before there is memory for it. What is beyond any of these waits (here) or
 // is refused (there, ErrBusy); nothing is dropped.
 //

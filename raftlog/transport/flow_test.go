@@ -142,7 +142,7 @@ func TestUnwanted(t *testing.T) {
 			results <- call(c, f, &exchange{group: 1, kind: kindAppend}, nil, &raft.AppendEntriesResponse{})
 		}()
 	}
-	for range cap(results) - 2 { // two fit
+	for range cap(results) - 4 { // four fit
 		if err := <-results; !errors.Is(err, ErrBusy) {
 			t.Errorf("got %v; expected %v", err, ErrBusy)
 		}
@@ -150,7 +150,7 @@ func TestUnwanted(t *testing.T) {
 	if err := to.Group(1).Close(); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
+	for range 4 {
 		if err := <-results; !errors.Is(err, ErrUnknownGroup) {
 			t.Errorf("got %v; expected %v", err, ErrUnknownGroup)
 		}

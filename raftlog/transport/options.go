@@ -70,7 +70,7 @@ type Options struct {
 	// the answer is there; one message may always be. What is beyond it waits in AppendEntries. Default 8 MiB.
 	GroupWindowBytes int
 	// PeerWindowBytes is the same for all groups together; also then one message of each group may be on its way, cut to one
-	// entry. It is what a node holds of a peer's messages, too; beyond that it refuses (ErrBusy). Default 64 MiB.
+	// entry. A node holds twice as much of a peer's messages, and refuses what is beyond (ErrBusy). Default 64 MiB.
 	PeerWindowBytes int
 	// EntryBytesMax is the largest entry, data and extensions together, up to 1 GiB. Default 32 MiB.
 	EntryBytesMax int

@@ -15,6 +15,9 @@ import (
 const (
 	// queueMax bounds a group's requests of one connection that wait for the library. The other side has at most a few.
 	queueMax = 64
+	// heldFactor is how many windows of a peer's requests are held before any is refused. The other side keeps to one, but for
+	// an entry of each group that has nothing else on its way, and its order is another.
+	heldFactor = 2
 	// fetchesMax is how many fetches are answered at a time, by all connections.
 	fetchesMax = 4
 	// connectionsMax bounds the connections that others have to this node.
@@ -192,7 +195,7 @@ func (s *server) readRequest(h frameHeader) error {
 		s.inboxes[g] = in
 	}
 	waiting := in.waiting.Load()
-	if waiting >= queueMax || waiting > 0 && s.held.Load()+int64(h.length) > int64(s.t.options.PeerWindowBytes) {
+	if waiting >= queueMax || waiting > 0 && s.held.Load()+int64(h.length) > heldFactor*int64(s.t.options.PeerWindowBytes) {
 		return s.refuse(&h, outcomeBusy)
 	}
 	s.t.counters.requestsServed.Add(1)
