@@ -97,25 +97,6 @@ func (r *rig) publishOne(topic string, lines ...string) {
 	}
 }
 
-// publishMany publishes so many blocks of one event, all under way at once.
-func (r *rig) publishMany(topic string, blocks int) {
-	r.t.Helper()
-	stream, err := r.publish.PublishStream(r.context())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	for range blocks {
-		if err := stream.Send(&freshetv1.PublishRequest{Topic: topic, Block: blockOf(r.t, block.Options{}, []string{"{}"})}); err != nil {
-			r.t.Fatal(err)
-		}
-	}
-	for range blocks {
-		if res, err := stream.Recv(); err != nil || res.GetError() != nil {
-			r.t.Fatal(res, err)
-		}
-	}
-}
-
 // TestLongCallsEndWithTheNode: polls, readers and consumers are told that it stops, and it doesn't wait for them.
 func TestLongCallsEndWithTheNode(t *testing.T) {
 	r := newRig(t)

@@ -3,6 +3,7 @@ package partition
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/freshet-mq/freshet/proto/block"
 )
@@ -107,8 +108,8 @@ func (d *dedupIDs) frozen() (list []*generation, through Index) {
 
 // findIn looks for an id, the newest generation first.
 func findIn(generations []*generation, k *dedupKey) (at Offset, found bool) {
-	for i := len(generations) - 1; i >= 0; i-- {
-		if at, found = generations[i].find(k); found {
+	for _, g := range slices.Backward(generations) {
+		if at, found = g.find(k); found {
 			return at, true
 		}
 	}
@@ -157,7 +158,8 @@ func (m *Machine) repeats(st *stream, b *block.Block, s *blockSection, first Off
 		for len(verdict) > 0 && verdict[0].Event < uint32(i) {
 			verdict = verdict[1:]
 		}
-		at, found := Offset(0), len(verdict) > 0 && verdict[0].Event == uint32(i)
+		var at Offset
+		found := len(verdict) > 0 && verdict[0].Event == uint32(i)
 		if found {
 			at = verdict[0].First
 		} else {

@@ -3,6 +3,7 @@ package partition
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -119,7 +120,7 @@ func BenchmarkDedup(b *testing.B) {
 	for b.Loop() {
 		if m.dedup.count+1_000 > DedupIDsMax { // as it was, without what the loop has added
 			m.dedup = full
-			m.dedup.generations = full.generations[:len(full.generations):len(full.generations)]
+			m.dedup.generations = slices.Clip(full.generations)
 			m.dedup.begin()
 		}
 		publish(1_000)

@@ -253,7 +253,7 @@ func (w *walk) attach(s *walker) {
 }
 
 func (w *walk) attached(s *walker, a attachSection, r Result) error {
-	switch r.Refused { //nolint:exhaustive // anything else is a fault
+	switch r.Refused {
 	case Done:
 	case RefusedLeaving:
 		s.conn = 0
