@@ -93,7 +93,7 @@ func (m *Machine) postpone(st *stream, a *arrival) {
 	}
 	for i := range a.block.Len() {
 		at := dueAt(a.block.DeliverAtMillis(i))
-		if at <= m.wall || a.words != nil && a.words[i/64]>>(i%64)&1 == 0 {
+		if at <= m.wall || len(a.words) > 0 && a.words[i/64]>>(i%64)&1 == 0 {
 			continue
 		}
 		row := dueRow{offset: a.first + Offset(i), class: classOf(a.block.EventSize(i)), key: a.block.KeyHash(i)}
