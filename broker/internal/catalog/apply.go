@@ -29,6 +29,12 @@ func (v *View) apply(index uint64, command Command) (*View, Result) {
 		return v.createTopic(index, c)
 	case CreateSubscription:
 		return v.createSubscription(index, c)
+	case DeleteTopic:
+		return v.deleteTopic(index, c)
+	case DeleteSubscription:
+		return v.deleteSubscription(index, c)
+	case ForgetRemovals:
+		return v.forgetRemovals(index, c)
 	default:
 		panic("catalog: assertion: unknown command")
 	}
@@ -39,7 +45,7 @@ func (v *View) apply(index uint64, command Command) (*View, Result) {
 func (v *View) next(index uint64) *View {
 	next := *v
 	next.version = index
-	next.topics, next.ids = v.topics.Clone(), v.ids.Clone()
+	next.topics, next.ids, next.removals = v.topics.Clone(), v.ids.Clone(), v.removals.Clone()
 	next.superseded = make(chan struct{})
 	return &next
 }

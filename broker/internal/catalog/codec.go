@@ -45,6 +45,14 @@ func Encode(command Command) ([]byte, error) {
 			Topic: c.Topic, Name: c.Name, Kind: c.Kind, Pattern: c.Pattern, VisibilityMs: c.VisibilityMs,
 			AttemptsMax: c.AttemptsMax, Ordered: c.Ordered, Members: c.Members, CreatedMs: c.CreatedMs,
 		}}
+	case DeleteTopic:
+		message.Command = &catalogpb.Command_DeleteTopic{DeleteTopic: &catalogpb.DeleteTopic{Name: c.Name}}
+	case DeleteSubscription:
+		message.Command = &catalogpb.Command_DeleteSubscription{
+			DeleteSubscription: &catalogpb.DeleteSubscription{Topic: c.Topic, Name: c.Name},
+		}
+	case ForgetRemovals:
+		message.Command = &catalogpb.Command_ForgetRemovals{ForgetRemovals: &catalogpb.ForgetRemovals{Through: c.Through}}
 	default:
 		return nil, fmt.Errorf("catalog: assertion: no form for %T", command)
 	}
@@ -78,6 +86,12 @@ func decode(data []byte) (Command, error) {
 			Topic: m.GetTopic(), Name: m.GetName(), Kind: m.GetKind(), Pattern: m.GetPattern(), VisibilityMs: m.GetVisibilityMs(),
 			AttemptsMax: m.GetAttemptsMax(), Ordered: m.GetOrdered(), Members: m.GetMembers(), CreatedMs: m.GetCreatedMs(),
 		}, nil
+	case *catalogpb.Command_DeleteTopic:
+		return DeleteTopic{Name: c.DeleteTopic.GetName()}, nil
+	case *catalogpb.Command_DeleteSubscription:
+		return DeleteSubscription{Topic: c.DeleteSubscription.GetTopic(), Name: c.DeleteSubscription.GetName()}, nil
+	case *catalogpb.Command_ForgetRemovals:
+		return ForgetRemovals{Through: c.ForgetRemovals.GetThrough()}, nil
 	default:
 		return nil, fmt.Errorf("%w: a command that says nothing", ErrCorrupt)
 	}

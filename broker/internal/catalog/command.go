@@ -7,7 +7,8 @@ import (
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
-// Command changes the catalog once it is applied: FoundCluster, CreateTopic or CreateSubscription.
+// Command changes the catalog once it is applied: FoundCluster, CreateTopic, CreateSubscription, DeleteTopic,
+// DeleteSubscription or ForgetRemovals.
 type Command interface {
 	// withDefaults returns the command with everything filled in that may be left out.
 	withDefaults() Command
@@ -134,6 +135,33 @@ func (c CreateSubscription) check() *Error {
 	}
 	return checkCreated(c.CreatedMs)
 }
+
+// DeleteTopic removes a topic with its subscriptions. Partitions are told by its id, which stays among the removals until
+// they have done it (M2).
+type DeleteTopic struct{ Name string }
+
+func (c DeleteTopic) withDefaults() Command { return c }
+
+func (c DeleteTopic) check() *Error { return checkName("name", c.Name) }
+
+// DeleteSubscription removes a subscription, likewise.
+type DeleteSubscription struct{ Topic, Name string }
+
+func (c DeleteSubscription) withDefaults() Command { return c }
+
+func (c DeleteSubscription) check() *Error {
+	if refused := checkName("topic", c.Topic); refused != nil {
+		return refused
+	}
+	return checkName("name", c.Name)
+}
+
+// ForgetRemovals says that every partition has removed what was deleted by entries up to Through.
+type ForgetRemovals struct{ Through uint64 }
+
+func (c ForgetRemovals) withDefaults() Command { return c }
+
+func (c ForgetRemovals) check() *Error { return nil }
 
 // checkMembers wants names in order, so that equal sets are equal lists.
 func checkMembers(kind freshetv1.SubscriptionKind, members []string) *Error {

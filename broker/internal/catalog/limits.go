@@ -10,6 +10,9 @@ const (
 	SubscriptionsMax = 10_000
 	// MembersMax is the most members that a fan-out can be made with.
 	MembersMax = 256
+	// RemovalsMax is how many deleted topics and subscriptions partitions may have yet to remove. Beyond it deleting is
+	// refused until they have.
+	RemovalsMax = 10_000
 	// PatternBytesMax is the longest event pattern, in bytes: 64 KiB.
 	PatternBytesMax = 64 << 10
 	// BytesMax bounds the whole catalog, which is held in memory on every node: 64 MiB of names, patterns and members,

@@ -49,10 +49,16 @@ func restore(m *Machine, state []byte) error {
 // randomCommand makes commands that repeat, conflict and miss often.
 func randomCommand(r *rand.Rand) Command {
 	topic := fmt.Sprintf("topic-%d", r.IntN(8))
-	switch r.IntN(6) {
+	switch r.IntN(20) {
+	case 4:
+		return DeleteTopic{Name: topic}
+	case 5, 6:
+		return DeleteSubscription{Topic: topic, Name: fmt.Sprintf("sub-%d", r.IntN(20))}
+	case 7:
+		return ForgetRemovals{Through: r.Uint64N(200)}
 	case 0:
 		return FoundCluster{Name: fmt.Sprintf("c%d", r.IntN(2)), ID: fmt.Sprint(r.Uint64()), ReceiptKey: ReceiptKey{byte(r.IntN(255) + 1)}}
-	case 1:
+	case 1, 2, 3:
 		return CreateTopic{Name: topic, EventBytesMax: uint32(r.IntN(2)), CreatedMs: r.Int64N(1000)}
 	default:
 		c := CreateSubscription{
@@ -116,6 +122,7 @@ type twin struct {
 	cluster string
 	made    map[string]string
 	ids     map[string]int
+	last    int
 }
 
 func newTwin() *twin { return &twin{made: map[string]string{}, ids: map[string]int{}} }
@@ -139,14 +146,37 @@ func (w *twin) apply(command Command) string {
 		}
 		settings := fmt.Sprint(c.Kind, c.Pattern, c.VisibilityMs, c.AttemptsMax, c.Ordered, c.Members)
 		return w.make(c.Topic+"/"+c.Name, settings, freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_EXISTS)
+	case DeleteTopic:
+		for name := range w.ids {
+			if strings.HasPrefix(name, c.Name+"/") {
+				delete(w.ids, name)
+			}
+		}
+		return w.delete(c.Name, freshetv1.ErrorCode_ERROR_CODE_TOPIC_NOT_FOUND)
+	case DeleteSubscription:
+		if w.ids[c.Topic] == 0 {
+			return freshetv1.ErrorCode_ERROR_CODE_TOPIC_NOT_FOUND.String()
+		}
+		return w.delete(c.Topic+"/"+c.Name, freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_NOT_FOUND)
+	case ForgetRemovals:
+		return "there 0"
 	}
 	return "?"
+}
+
+func (w *twin) delete(name string, missing freshetv1.ErrorCode) string {
+	id, there := w.ids[name]
+	if delete(w.ids, name); !there {
+		return missing.String()
+	}
+	return fmt.Sprintf("there %d", id)
 }
 
 func (w *twin) make(name, settings string, conflict freshetv1.ErrorCode) string {
 	switch {
 	case w.ids[name] == 0:
-		id := len(w.ids) + 1
+		w.last++
+		id := w.last
 		w.ids[name], w.made[name] = id, settings
 		return fmt.Sprintf("created %d", id)
 	case w.made[name] == settings:

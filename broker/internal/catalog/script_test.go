@@ -59,6 +59,16 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 			}
 		}
 		return s.propose(t, c)
+	case "delete":
+		topic, name, subscription := strings.Cut(first(d), "/")
+		if subscription {
+			return s.propose(t, DeleteSubscription{Topic: topic, Name: name})
+		}
+		return s.propose(t, DeleteTopic{Name: topic})
+	case "forget":
+		var c ForgetRemovals
+		d.ScanArgs(t, "through", &c.Through)
+		return s.propose(t, c)
 	case "entry":
 		return s.apply([]byte(d.Input))
 	case "show":
@@ -120,8 +130,11 @@ func (s *script) apply(data []byte) string {
 		return fmt.Sprintf("entry %d: refused: %s", s.index, refusal(result.Err))
 	}
 	verb := "is there already"
-	if result.Created {
+	switch {
+	case result.Created:
 		verb = "created"
+	case s.machine.View().Removed(max(result.Topic.ID, result.Subscription.ID)):
+		verb = "deleted"
 	}
 	switch {
 	case result.Topic.ID != 0:
@@ -170,6 +183,9 @@ func (s *script) show() string {
 				fmt.Fprintf(&out, "    %s\n", sub.Pattern)
 			}
 		}
+	}
+	for r := range view.Removals() {
+		fmt.Fprintf(&out, "%d of topic %d is to be removed since entry %d\n", r.ID, r.TopicID, r.Changed)
 	}
 	return out.String()
 }

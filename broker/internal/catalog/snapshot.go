@@ -30,6 +30,9 @@ func (v *View) encode() ([]byte, error) {
 		state.Topics = append(state.Topics, topic)
 		return true
 	})
+	for removal := range v.Removals() {
+		state.Removals = append(state.Removals, &catalogpb.Removal{Id: removal.ID, TopicId: removal.TopicID, Changed: removal.Changed})
+	}
 	data, err := deterministic.Marshal(state)
 	if err != nil {
 		return nil, fmt.Errorf("catalog: encoding a checkpoint: %w", err)
@@ -65,6 +68,14 @@ func decodeView(data []byte) (*View, error) {
 		last = topic.GetName()
 		if err := v.restoreTopic(topic); err != nil {
 			return nil, fmt.Errorf("%w: topic %q: %w", ErrCorrupt, topic.GetName(), err)
+		}
+	}
+	if len(state.GetRemovals()) > RemovalsMax {
+		return nil, fmt.Errorf("%w: %d removals, the limit is %d", ErrCorrupt, len(state.GetRemovals()), RemovalsMax)
+	}
+	for _, r := range state.GetRemovals() {
+		if err := v.restoreRemoval(Removal{ID: r.GetId(), TopicID: r.GetTopicId(), Changed: r.GetChanged()}); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 	}
 	if v.bytes > BytesMax {

@@ -70,6 +70,8 @@ type View struct {
 	cluster *Cluster
 	topics  *btree.BTreeG[*topicEntry] // by name
 	ids     *btree.BTreeG[idEntry]
+	// removals by id.
+	removals *btree.BTreeG[Removal]
 	// superseded is closed when a newer view takes this one's place.
 	superseded chan struct{}
 }
@@ -78,6 +80,7 @@ func emptyView() *View {
 	return &View{
 		topics:     btree.NewG(treeDegree, func(a, b *topicEntry) bool { return a.Name < b.Name }),
 		ids:        btree.NewG(treeDegree, func(a, b idEntry) bool { return a.id < b.id }),
+		removals:   btree.NewG(treeDegree, func(a, b Removal) bool { return a.ID < b.ID }),
 		superseded: make(chan struct{}),
 	}
 }
@@ -196,19 +199,4 @@ func (v *View) noTopic(name string) *Error {
 
 // NoSubscription returns the error for a subscription that isn't there, or for its topic, if that is what is missing; as
 // NoTopic.
-func (v *View) NoSubscription(topic, name string) error {
-	if _, ok := v.Topic(topic); !ok {
-		return v.noTopic(topic)
-	}
-	near := closest(name, func(yield func(string) bool) {
-		for subscription := range v.Subscriptions(topic, "") {
-			if !yield(subscription.Name) {
-				return
-			}
-		}
-	})
-	if near != "" {
-		near = topic + "/" + near
-	}
-	return notFound(freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_NOT_FOUND, "subscription", topic+"/"+name, near)
-}
+func (v *View) NoSubscription(topic, name string) error { return v.noSubscription(topic, name) }

@@ -830,6 +830,186 @@ func (x *ListSubscriptionsResponse) GetMore() bool {
 	return false
 }
 
+type DeleteTopicRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteTopicRequest) Reset() {
+	*x = DeleteTopicRequest{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteTopicRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteTopicRequest) ProtoMessage() {}
+
+func (x *DeleteTopicRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteTopicRequest.ProtoReflect.Descriptor instead.
+func (*DeleteTopicRequest) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *DeleteTopicRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type DeleteTopicResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteTopicResponse) Reset() {
+	*x = DeleteTopicResponse{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteTopicResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteTopicResponse) ProtoMessage() {}
+
+func (x *DeleteTopicResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteTopicResponse.ProtoReflect.Descriptor instead.
+func (*DeleteTopicResponse) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{12}
+}
+
+type DeleteSubscriptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the topic. Required.
+	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	// Name of the subscription. Required.
+	Subscription string `protobuf:"bytes,2,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	// Fan-out only: this member alone. One that consumes again is there again, from then on.
+	Member        string `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteSubscriptionRequest) Reset() {
+	*x = DeleteSubscriptionRequest{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteSubscriptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteSubscriptionRequest) ProtoMessage() {}
+
+func (x *DeleteSubscriptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteSubscriptionRequest.ProtoReflect.Descriptor instead.
+func (*DeleteSubscriptionRequest) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DeleteSubscriptionRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *DeleteSubscriptionRequest) GetSubscription() string {
+	if x != nil {
+		return x.Subscription
+	}
+	return ""
+}
+
+func (x *DeleteSubscriptionRequest) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+type DeleteSubscriptionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteSubscriptionResponse) Reset() {
+	*x = DeleteSubscriptionResponse{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteSubscriptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteSubscriptionResponse) ProtoMessage() {}
+
+func (x *DeleteSubscriptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteSubscriptionResponse.ProtoReflect.Descriptor instead.
+func (*DeleteSubscriptionResponse) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{14}
+}
+
 type ListDeadLettersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the topic. Required.
@@ -854,7 +1034,7 @@ type ListDeadLettersRequest struct {
 
 func (x *ListDeadLettersRequest) Reset() {
 	*x = ListDeadLettersRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[11]
+	mi := &file_freshet_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -866,7 +1046,7 @@ func (x *ListDeadLettersRequest) String() string {
 func (*ListDeadLettersRequest) ProtoMessage() {}
 
 func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[11]
+	mi := &file_freshet_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +1059,7 @@ func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListDeadLettersRequest) GetTopic() string {
@@ -961,7 +1141,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[12]
+	mi := &file_freshet_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1153,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[12]
+	mi := &file_freshet_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1166,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DeadLetter) GetPartition() uint32 {
@@ -1051,7 +1231,7 @@ type ListDeadLettersResponse struct {
 
 func (x *ListDeadLettersResponse) Reset() {
 	*x = ListDeadLettersResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[13]
+	mi := &file_freshet_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1063,7 +1243,7 @@ func (x *ListDeadLettersResponse) String() string {
 func (*ListDeadLettersResponse) ProtoMessage() {}
 
 func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[13]
+	mi := &file_freshet_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1076,7 +1256,7 @@ func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListDeadLettersResponse) GetLetters() []*DeadLetter {
@@ -1126,7 +1306,7 @@ type RedriveDeadLettersRequest struct {
 
 func (x *RedriveDeadLettersRequest) Reset() {
 	*x = RedriveDeadLettersRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[14]
+	mi := &file_freshet_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1318,7 @@ func (x *RedriveDeadLettersRequest) String() string {
 func (*RedriveDeadLettersRequest) ProtoMessage() {}
 
 func (x *RedriveDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[14]
+	mi := &file_freshet_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1331,7 @@ func (x *RedriveDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedriveDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*RedriveDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RedriveDeadLettersRequest) GetTopic() string {
@@ -1238,7 +1418,7 @@ type RedriveDeadLettersResponse struct {
 
 func (x *RedriveDeadLettersResponse) Reset() {
 	*x = RedriveDeadLettersResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[15]
+	mi := &file_freshet_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1250,7 +1430,7 @@ func (x *RedriveDeadLettersResponse) String() string {
 func (*RedriveDeadLettersResponse) ProtoMessage() {}
 
 func (x *RedriveDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[15]
+	mi := &file_freshet_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1263,7 +1443,7 @@ func (x *RedriveDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedriveDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*RedriveDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RedriveDeadLettersResponse) GetRedriven() uint32 {
@@ -1295,7 +1475,7 @@ type DescribeClusterRequest struct {
 
 func (x *DescribeClusterRequest) Reset() {
 	*x = DescribeClusterRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[16]
+	mi := &file_freshet_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1487,7 @@ func (x *DescribeClusterRequest) String() string {
 func (*DescribeClusterRequest) ProtoMessage() {}
 
 func (x *DescribeClusterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[16]
+	mi := &file_freshet_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1500,7 @@ func (x *DescribeClusterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeClusterRequest.ProtoReflect.Descriptor instead.
 func (*DescribeClusterRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 type DescribeClusterResponse struct {
@@ -1339,7 +1519,7 @@ type DescribeClusterResponse struct {
 
 func (x *DescribeClusterResponse) Reset() {
 	*x = DescribeClusterResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[17]
+	mi := &file_freshet_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1351,7 +1531,7 @@ func (x *DescribeClusterResponse) String() string {
 func (*DescribeClusterResponse) ProtoMessage() {}
 
 func (x *DescribeClusterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[17]
+	mi := &file_freshet_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1364,7 +1544,7 @@ func (x *DescribeClusterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeClusterResponse.ProtoReflect.Descriptor instead.
 func (*DescribeClusterResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DescribeClusterResponse) GetName() string {
@@ -1409,7 +1589,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[18]
+	mi := &file_freshet_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1421,7 +1601,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[18]
+	mi := &file_freshet_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1434,7 +1614,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Node) GetName() string {
@@ -1480,7 +1660,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[19]
+	mi := &file_freshet_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1492,7 +1672,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[19]
+	mi := &file_freshet_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1505,7 +1685,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Partition) GetNumber() uint32 {
@@ -1622,7 +1802,15 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x03max\x18\x03 \x01(\rR\x03max\"o\n" +
 	"\x19ListSubscriptionsResponse\x12>\n" +
 	"\rsubscriptions\x18\x01 \x03(\v2\x18.freshet.v1.SubscriptionR\rsubscriptions\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"\xf9\x01\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"(\n" +
+	"\x12DeleteTopicRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x15\n" +
+	"\x13DeleteTopicResponse\"m\n" +
+	"\x19DeleteSubscriptionRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
+	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
+	"\x06member\x18\x03 \x01(\tR\x06member\"\x1c\n" +
+	"\x1aDeleteSubscriptionResponse\"\xf9\x01\n" +
 	"\x16ListDeadLettersRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
 	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
@@ -1693,13 +1881,15 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x13DEAD_REASON_EXPIRED\x10\x01\x12\x18\n" +
 	"\x14DEAD_REASON_RELEASED\x10\x02\x12\x18\n" +
 	"\x14DEAD_REASON_REJECTED\x10\x03\x12\x1b\n" +
-	"\x17DEAD_REASON_UNDELIVERED\x10\x042\x8f\x05\n" +
+	"\x17DEAD_REASON_UNDELIVERED\x10\x042\xc4\x06\n" +
 	"\fAdminService\x12N\n" +
 	"\vCreateTopic\x12\x1e.freshet.v1.CreateTopicRequest\x1a\x1f.freshet.v1.CreateTopicResponse\x12K\n" +
 	"\n" +
 	"ListTopics\x12\x1d.freshet.v1.ListTopicsRequest\x1a\x1e.freshet.v1.ListTopicsResponse\x12c\n" +
 	"\x12CreateSubscription\x12%.freshet.v1.CreateSubscriptionRequest\x1a&.freshet.v1.CreateSubscriptionResponse\x12`\n" +
-	"\x11ListSubscriptions\x12$.freshet.v1.ListSubscriptionsRequest\x1a%.freshet.v1.ListSubscriptionsResponse\x12Z\n" +
+	"\x11ListSubscriptions\x12$.freshet.v1.ListSubscriptionsRequest\x1a%.freshet.v1.ListSubscriptionsResponse\x12N\n" +
+	"\vDeleteTopic\x12\x1e.freshet.v1.DeleteTopicRequest\x1a\x1f.freshet.v1.DeleteTopicResponse\x12c\n" +
+	"\x12DeleteSubscription\x12%.freshet.v1.DeleteSubscriptionRequest\x1a&.freshet.v1.DeleteSubscriptionResponse\x12Z\n" +
 	"\x0fListDeadLetters\x12\".freshet.v1.ListDeadLettersRequest\x1a#.freshet.v1.ListDeadLettersResponse\x12c\n" +
 	"\x12RedriveDeadLetters\x12%.freshet.v1.RedriveDeadLettersRequest\x1a&.freshet.v1.RedriveDeadLettersResponse\x12Z\n" +
 	"\x0fDescribeCluster\x12\".freshet.v1.DescribeClusterRequest\x1a#.freshet.v1.DescribeClusterResponseB:Z8github.com/freshet-mq/freshet/proto/freshet/v1;freshetv1b\x06proto3"
@@ -1717,7 +1907,7 @@ func file_freshet_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_freshet_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_freshet_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_freshet_v1_admin_proto_goTypes = []any{
 	(DeadReason)(0),                    // 0: freshet.v1.DeadReason
 	(*Topic)(nil),                      // 1: freshet.v1.Topic
@@ -1731,47 +1921,55 @@ var file_freshet_v1_admin_proto_goTypes = []any{
 	(*CreateSubscriptionResponse)(nil), // 9: freshet.v1.CreateSubscriptionResponse
 	(*ListSubscriptionsRequest)(nil),   // 10: freshet.v1.ListSubscriptionsRequest
 	(*ListSubscriptionsResponse)(nil),  // 11: freshet.v1.ListSubscriptionsResponse
-	(*ListDeadLettersRequest)(nil),     // 12: freshet.v1.ListDeadLettersRequest
-	(*DeadLetter)(nil),                 // 13: freshet.v1.DeadLetter
-	(*ListDeadLettersResponse)(nil),    // 14: freshet.v1.ListDeadLettersResponse
-	(*RedriveDeadLettersRequest)(nil),  // 15: freshet.v1.RedriveDeadLettersRequest
-	(*RedriveDeadLettersResponse)(nil), // 16: freshet.v1.RedriveDeadLettersResponse
-	(*DescribeClusterRequest)(nil),     // 17: freshet.v1.DescribeClusterRequest
-	(*DescribeClusterResponse)(nil),    // 18: freshet.v1.DescribeClusterResponse
-	(*Node)(nil),                       // 19: freshet.v1.Node
-	(*Partition)(nil),                  // 20: freshet.v1.Partition
-	(SubscriptionKind)(0),              // 21: freshet.v1.SubscriptionKind
+	(*DeleteTopicRequest)(nil),         // 12: freshet.v1.DeleteTopicRequest
+	(*DeleteTopicResponse)(nil),        // 13: freshet.v1.DeleteTopicResponse
+	(*DeleteSubscriptionRequest)(nil),  // 14: freshet.v1.DeleteSubscriptionRequest
+	(*DeleteSubscriptionResponse)(nil), // 15: freshet.v1.DeleteSubscriptionResponse
+	(*ListDeadLettersRequest)(nil),     // 16: freshet.v1.ListDeadLettersRequest
+	(*DeadLetter)(nil),                 // 17: freshet.v1.DeadLetter
+	(*ListDeadLettersResponse)(nil),    // 18: freshet.v1.ListDeadLettersResponse
+	(*RedriveDeadLettersRequest)(nil),  // 19: freshet.v1.RedriveDeadLettersRequest
+	(*RedriveDeadLettersResponse)(nil), // 20: freshet.v1.RedriveDeadLettersResponse
+	(*DescribeClusterRequest)(nil),     // 21: freshet.v1.DescribeClusterRequest
+	(*DescribeClusterResponse)(nil),    // 22: freshet.v1.DescribeClusterResponse
+	(*Node)(nil),                       // 23: freshet.v1.Node
+	(*Partition)(nil),                  // 24: freshet.v1.Partition
+	(SubscriptionKind)(0),              // 25: freshet.v1.SubscriptionKind
 }
 var file_freshet_v1_admin_proto_depIdxs = []int32{
 	1,  // 0: freshet.v1.CreateTopicResponse.topic:type_name -> freshet.v1.Topic
 	1,  // 1: freshet.v1.ListTopicsResponse.topics:type_name -> freshet.v1.Topic
-	21, // 2: freshet.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
+	25, // 2: freshet.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
 	7,  // 3: freshet.v1.Subscription.counts:type_name -> freshet.v1.SubscriptionCounts
 	6,  // 4: freshet.v1.CreateSubscriptionRequest.subscription:type_name -> freshet.v1.Subscription
 	6,  // 5: freshet.v1.CreateSubscriptionResponse.subscription:type_name -> freshet.v1.Subscription
 	6,  // 6: freshet.v1.ListSubscriptionsResponse.subscriptions:type_name -> freshet.v1.Subscription
 	0,  // 7: freshet.v1.ListDeadLettersRequest.reason:type_name -> freshet.v1.DeadReason
 	0,  // 8: freshet.v1.DeadLetter.reason:type_name -> freshet.v1.DeadReason
-	13, // 9: freshet.v1.ListDeadLettersResponse.letters:type_name -> freshet.v1.DeadLetter
+	17, // 9: freshet.v1.ListDeadLettersResponse.letters:type_name -> freshet.v1.DeadLetter
 	0,  // 10: freshet.v1.RedriveDeadLettersRequest.reason:type_name -> freshet.v1.DeadReason
-	19, // 11: freshet.v1.DescribeClusterResponse.nodes:type_name -> freshet.v1.Node
-	20, // 12: freshet.v1.DescribeClusterResponse.partitions:type_name -> freshet.v1.Partition
+	23, // 11: freshet.v1.DescribeClusterResponse.nodes:type_name -> freshet.v1.Node
+	24, // 12: freshet.v1.DescribeClusterResponse.partitions:type_name -> freshet.v1.Partition
 	2,  // 13: freshet.v1.AdminService.CreateTopic:input_type -> freshet.v1.CreateTopicRequest
 	4,  // 14: freshet.v1.AdminService.ListTopics:input_type -> freshet.v1.ListTopicsRequest
 	8,  // 15: freshet.v1.AdminService.CreateSubscription:input_type -> freshet.v1.CreateSubscriptionRequest
 	10, // 16: freshet.v1.AdminService.ListSubscriptions:input_type -> freshet.v1.ListSubscriptionsRequest
-	12, // 17: freshet.v1.AdminService.ListDeadLetters:input_type -> freshet.v1.ListDeadLettersRequest
-	15, // 18: freshet.v1.AdminService.RedriveDeadLetters:input_type -> freshet.v1.RedriveDeadLettersRequest
-	17, // 19: freshet.v1.AdminService.DescribeCluster:input_type -> freshet.v1.DescribeClusterRequest
-	3,  // 20: freshet.v1.AdminService.CreateTopic:output_type -> freshet.v1.CreateTopicResponse
-	5,  // 21: freshet.v1.AdminService.ListTopics:output_type -> freshet.v1.ListTopicsResponse
-	9,  // 22: freshet.v1.AdminService.CreateSubscription:output_type -> freshet.v1.CreateSubscriptionResponse
-	11, // 23: freshet.v1.AdminService.ListSubscriptions:output_type -> freshet.v1.ListSubscriptionsResponse
-	14, // 24: freshet.v1.AdminService.ListDeadLetters:output_type -> freshet.v1.ListDeadLettersResponse
-	16, // 25: freshet.v1.AdminService.RedriveDeadLetters:output_type -> freshet.v1.RedriveDeadLettersResponse
-	18, // 26: freshet.v1.AdminService.DescribeCluster:output_type -> freshet.v1.DescribeClusterResponse
-	20, // [20:27] is the sub-list for method output_type
-	13, // [13:20] is the sub-list for method input_type
+	12, // 17: freshet.v1.AdminService.DeleteTopic:input_type -> freshet.v1.DeleteTopicRequest
+	14, // 18: freshet.v1.AdminService.DeleteSubscription:input_type -> freshet.v1.DeleteSubscriptionRequest
+	16, // 19: freshet.v1.AdminService.ListDeadLetters:input_type -> freshet.v1.ListDeadLettersRequest
+	19, // 20: freshet.v1.AdminService.RedriveDeadLetters:input_type -> freshet.v1.RedriveDeadLettersRequest
+	21, // 21: freshet.v1.AdminService.DescribeCluster:input_type -> freshet.v1.DescribeClusterRequest
+	3,  // 22: freshet.v1.AdminService.CreateTopic:output_type -> freshet.v1.CreateTopicResponse
+	5,  // 23: freshet.v1.AdminService.ListTopics:output_type -> freshet.v1.ListTopicsResponse
+	9,  // 24: freshet.v1.AdminService.CreateSubscription:output_type -> freshet.v1.CreateSubscriptionResponse
+	11, // 25: freshet.v1.AdminService.ListSubscriptions:output_type -> freshet.v1.ListSubscriptionsResponse
+	13, // 26: freshet.v1.AdminService.DeleteTopic:output_type -> freshet.v1.DeleteTopicResponse
+	15, // 27: freshet.v1.AdminService.DeleteSubscription:output_type -> freshet.v1.DeleteSubscriptionResponse
+	18, // 28: freshet.v1.AdminService.ListDeadLetters:output_type -> freshet.v1.ListDeadLettersResponse
+	20, // 29: freshet.v1.AdminService.RedriveDeadLetters:output_type -> freshet.v1.RedriveDeadLettersResponse
+	22, // 30: freshet.v1.AdminService.DescribeCluster:output_type -> freshet.v1.DescribeClusterResponse
+	22, // [22:31] is the sub-list for method output_type
+	13, // [13:22] is the sub-list for method input_type
 	13, // [13:13] is the sub-list for extension type_name
 	13, // [13:13] is the sub-list for extension extendee
 	0,  // [0:13] is the sub-list for field type_name
@@ -1789,7 +1987,7 @@ func file_freshet_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_v1_admin_proto_rawDesc), len(file_freshet_v1_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,8 @@ const (
 	AdminService_ListTopics_FullMethodName         = "/freshet.v1.AdminService/ListTopics"
 	AdminService_CreateSubscription_FullMethodName = "/freshet.v1.AdminService/CreateSubscription"
 	AdminService_ListSubscriptions_FullMethodName  = "/freshet.v1.AdminService/ListSubscriptions"
+	AdminService_DeleteTopic_FullMethodName        = "/freshet.v1.AdminService/DeleteTopic"
+	AdminService_DeleteSubscription_FullMethodName = "/freshet.v1.AdminService/DeleteSubscription"
 	AdminService_ListDeadLetters_FullMethodName    = "/freshet.v1.AdminService/ListDeadLetters"
 	AdminService_RedriveDeadLetters_FullMethodName = "/freshet.v1.AdminService/RedriveDeadLetters"
 	AdminService_DescribeCluster_FullMethodName    = "/freshet.v1.AdminService/DescribeCluster"
@@ -45,6 +47,12 @@ type AdminServiceClient interface {
 	CreateSubscription(ctx context.Context, in *CreateSubscriptionRequest, opts ...grpc.CallOption) (*CreateSubscriptionResponse, error)
 	// ListSubscriptions lists a topic's subscriptions by name, with what they hold.
 	ListSubscriptions(ctx context.Context, in *ListSubscriptionsRequest, opts ...grpc.CallOption) (*ListSubscriptionsResponse, error)
+	// DeleteTopic removes a topic with its subscriptions and all that they hold, dead letters too. It returns once every partition has; consumers
+	// and readers are told that the topic is gone. A topic made again under the name is another one.
+	DeleteTopic(ctx context.Context, in *DeleteTopicRequest, opts ...grpc.CallOption) (*DeleteTopicResponse, error)
+	// DeleteSubscription removes a subscription, or one member of a fan-out, with all that it holds, dead letters too. It returns once every
+	// partition has; its consumers are told that it is gone.
+	DeleteSubscription(ctx context.Context, in *DeleteSubscriptionRequest, opts ...grpc.CallOption) (*DeleteSubscriptionResponse, error)
 	// ListDeadLetters lists what a subscription could not deliver, in the order of their offsets.
 	ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error)
 	// RedriveDeadLetters makes dead letters ready again, in the order of their offsets and with their attempts anew. What isn't a dead letter
@@ -102,6 +110,26 @@ func (c *adminServiceClient) ListSubscriptions(ctx context.Context, in *ListSubs
 	return out, nil
 }
 
+func (c *adminServiceClient) DeleteTopic(ctx context.Context, in *DeleteTopicRequest, opts ...grpc.CallOption) (*DeleteTopicResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteTopicResponse)
+	err := c.cc.Invoke(ctx, AdminService_DeleteTopic_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) DeleteSubscription(ctx context.Context, in *DeleteSubscriptionRequest, opts ...grpc.CallOption) (*DeleteSubscriptionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteSubscriptionResponse)
+	err := c.cc.Invoke(ctx, AdminService_DeleteSubscription_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminServiceClient) ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListDeadLettersResponse)
@@ -149,6 +177,12 @@ type AdminServiceServer interface {
 	CreateSubscription(context.Context, *CreateSubscriptionRequest) (*CreateSubscriptionResponse, error)
 	// ListSubscriptions lists a topic's subscriptions by name, with what they hold.
 	ListSubscriptions(context.Context, *ListSubscriptionsRequest) (*ListSubscriptionsResponse, error)
+	// DeleteTopic removes a topic with its subscriptions and all that they hold, dead letters too. It returns once every partition has; consumers
+	// and readers are told that the topic is gone. A topic made again under the name is another one.
+	DeleteTopic(context.Context, *DeleteTopicRequest) (*DeleteTopicResponse, error)
+	// DeleteSubscription removes a subscription, or one member of a fan-out, with all that it holds, dead letters too. It returns once every
+	// partition has; its consumers are told that it is gone.
+	DeleteSubscription(context.Context, *DeleteSubscriptionRequest) (*DeleteSubscriptionResponse, error)
 	// ListDeadLetters lists what a subscription could not deliver, in the order of their offsets.
 	ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error)
 	// RedriveDeadLetters makes dead letters ready again, in the order of their offsets and with their attempts anew. What isn't a dead letter
@@ -177,6 +211,12 @@ func (UnimplementedAdminServiceServer) CreateSubscription(context.Context, *Crea
 }
 func (UnimplementedAdminServiceServer) ListSubscriptions(context.Context, *ListSubscriptionsRequest) (*ListSubscriptionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSubscriptions not implemented")
+}
+func (UnimplementedAdminServiceServer) DeleteTopic(context.Context, *DeleteTopicRequest) (*DeleteTopicResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteTopic not implemented")
+}
+func (UnimplementedAdminServiceServer) DeleteSubscription(context.Context, *DeleteSubscriptionRequest) (*DeleteSubscriptionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteSubscription not implemented")
 }
 func (UnimplementedAdminServiceServer) ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDeadLetters not implemented")
@@ -280,6 +320,42 @@ func _AdminService_ListSubscriptions_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_DeleteTopic_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteTopicRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).DeleteTopic(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_DeleteTopic_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).DeleteTopic(ctx, req.(*DeleteTopicRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_DeleteSubscription_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteSubscriptionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).DeleteSubscription(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_DeleteSubscription_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).DeleteSubscription(ctx, req.(*DeleteSubscriptionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AdminService_ListDeadLetters_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListDeadLettersRequest)
 	if err := dec(in); err != nil {
@@ -356,6 +432,14 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListSubscriptions",
 			Handler:    _AdminService_ListSubscriptions_Handler,
+		},
+		{
+			MethodName: "DeleteTopic",
+			Handler:    _AdminService_DeleteTopic_Handler,
+		},
+		{
+			MethodName: "DeleteSubscription",
+			Handler:    _AdminService_DeleteSubscription_Handler,
 		},
 		{
 			MethodName: "ListDeadLetters",

@@ -36,6 +36,9 @@ type Command struct {
 	//	*Command_FoundCluster
 	//	*Command_CreateTopic
 	//	*Command_CreateSubscription
+	//	*Command_DeleteTopic
+	//	*Command_DeleteSubscription
+	//	*Command_ForgetRemovals
 	Command       isCommand_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -112,6 +115,33 @@ func (x *Command) GetCreateSubscription() *CreateSubscription {
 	return nil
 }
 
+func (x *Command) GetDeleteTopic() *DeleteTopic {
+	if x != nil {
+		if x, ok := x.Command.(*Command_DeleteTopic); ok {
+			return x.DeleteTopic
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetDeleteSubscription() *DeleteSubscription {
+	if x != nil {
+		if x, ok := x.Command.(*Command_DeleteSubscription); ok {
+			return x.DeleteSubscription
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetForgetRemovals() *ForgetRemovals {
+	if x != nil {
+		if x, ok := x.Command.(*Command_ForgetRemovals); ok {
+			return x.ForgetRemovals
+		}
+	}
+	return nil
+}
+
 type isCommand_Command interface {
 	isCommand_Command()
 }
@@ -128,11 +158,29 @@ type Command_CreateSubscription struct {
 	CreateSubscription *CreateSubscription `protobuf:"bytes,4,opt,name=create_subscription,json=createSubscription,proto3,oneof"`
 }
 
+type Command_DeleteTopic struct {
+	DeleteTopic *DeleteTopic `protobuf:"bytes,5,opt,name=delete_topic,json=deleteTopic,proto3,oneof"`
+}
+
+type Command_DeleteSubscription struct {
+	DeleteSubscription *DeleteSubscription `protobuf:"bytes,6,opt,name=delete_subscription,json=deleteSubscription,proto3,oneof"`
+}
+
+type Command_ForgetRemovals struct {
+	ForgetRemovals *ForgetRemovals `protobuf:"bytes,7,opt,name=forget_removals,json=forgetRemovals,proto3,oneof"`
+}
+
 func (*Command_FoundCluster) isCommand_Command() {}
 
 func (*Command_CreateTopic) isCommand_Command() {}
 
 func (*Command_CreateSubscription) isCommand_Command() {}
+
+func (*Command_DeleteTopic) isCommand_Command() {}
+
+func (*Command_DeleteSubscription) isCommand_Command() {}
+
+func (*Command_ForgetRemovals) isCommand_Command() {}
 
 // FoundCluster is the first command of a cluster.
 type FoundCluster struct {
@@ -383,6 +431,148 @@ func (x *CreateSubscription) GetOrdered() bool {
 	return false
 }
 
+// DeleteTopic removes a topic with its subscriptions.
+type DeleteTopic struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteTopic) Reset() {
+	*x = DeleteTopic{}
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteTopic) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteTopic) ProtoMessage() {}
+
+func (x *DeleteTopic) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteTopic.ProtoReflect.Descriptor instead.
+func (*DeleteTopic) Descriptor() ([]byte, []int) {
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DeleteTopic) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type DeleteSubscription struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Topic         string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteSubscription) Reset() {
+	*x = DeleteSubscription{}
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteSubscription) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteSubscription) ProtoMessage() {}
+
+func (x *DeleteSubscription) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteSubscription.ProtoReflect.Descriptor instead.
+func (*DeleteSubscription) Descriptor() ([]byte, []int) {
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *DeleteSubscription) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *DeleteSubscription) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// ForgetRemovals says that every partition has removed what was deleted up to an entry.
+type ForgetRemovals struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Through       uint64                 `protobuf:"varint,1,opt,name=through,proto3" json:"through,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetRemovals) Reset() {
+	*x = ForgetRemovals{}
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetRemovals) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetRemovals) ProtoMessage() {}
+
+func (x *ForgetRemovals) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetRemovals.ProtoReflect.Descriptor instead.
+func (*ForgetRemovals) Descriptor() ([]byte, []int) {
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ForgetRemovals) GetThrough() uint64 {
+	if x != nil {
+		return x.Through
+	}
+	return 0
+}
+
 // State is a checkpoint: everything that the catalog knows.
 type State struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -395,14 +585,16 @@ type State struct {
 	// Absent before it is founded.
 	Cluster *Cluster `protobuf:"bytes,4,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	// By name.
-	Topics        []*Topic `protobuf:"bytes,5,rep,name=topics,proto3" json:"topics,omitempty"`
+	Topics []*Topic `protobuf:"bytes,5,rep,name=topics,proto3" json:"topics,omitempty"`
+	// What was deleted and partitions may still hold, by id.
+	Removals      []*Removal `protobuf:"bytes,6,rep,name=removals,proto3" json:"removals,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[4]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -414,7 +606,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[4]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -427,7 +619,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{4}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *State) GetVersion() uint32 {
@@ -465,6 +657,76 @@ func (x *State) GetTopics() []*Topic {
 	return nil
 }
 
+func (x *State) GetRemovals() []*Removal {
+	if x != nil {
+		return x.Removals
+	}
+	return nil
+}
+
+type Removal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the topic, or of the subscription.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Of the topic; the same as id where all of it goes.
+	TopicId uint64 `protobuf:"varint,2,opt,name=topic_id,json=topicId,proto3" json:"topic_id,omitempty"`
+	// Index of the entry that deleted it.
+	Changed       uint64 `protobuf:"varint,3,opt,name=changed,proto3" json:"changed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Removal) Reset() {
+	*x = Removal{}
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Removal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Removal) ProtoMessage() {}
+
+func (x *Removal) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Removal.ProtoReflect.Descriptor instead.
+func (*Removal) Descriptor() ([]byte, []int) {
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Removal) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Removal) GetTopicId() uint64 {
+	if x != nil {
+		return x.TopicId
+	}
+	return 0
+}
+
+func (x *Removal) GetChanged() uint64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
 type Cluster struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -477,7 +739,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[5]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -489,7 +751,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[5]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -502,7 +764,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{5}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Cluster) GetName() string {
@@ -549,7 +811,7 @@ type Topic struct {
 
 func (x *Topic) Reset() {
 	*x = Topic{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[6]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +823,7 @@ func (x *Topic) String() string {
 func (*Topic) ProtoMessage() {}
 
 func (x *Topic) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[6]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +836,7 @@ func (x *Topic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Topic.ProtoReflect.Descriptor instead.
 func (*Topic) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{6}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Topic) GetName() string {
@@ -637,7 +899,7 @@ type Subscription struct {
 
 func (x *Subscription) Reset() {
 	*x = Subscription{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +911,7 @@ func (x *Subscription) String() string {
 func (*Subscription) ProtoMessage() {}
 
 func (x *Subscription) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +924,7 @@ func (x *Subscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscription.ProtoReflect.Descriptor instead.
 func (*Subscription) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{7}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Subscription) GetName() string {
@@ -739,12 +1001,15 @@ var File_broker_internal_catalog_catalogpb_catalog_proto protoreflect.FileDescri
 
 const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\n" +
-	"/broker/internal/catalog/catalogpb/catalog.proto\x12\x12freshet.catalog.v1\x1a\x18freshet/v1/consume.proto\"\x98\x02\n" +
+	"/broker/internal/catalog/catalogpb/catalog.proto\x12\x12freshet.catalog.v1\x1a\x18freshet/v1/consume.proto\"\x88\x04\n" +
 	"\aCommand\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12G\n" +
 	"\rfound_cluster\x18\x02 \x01(\v2 .freshet.catalog.v1.FoundClusterH\x00R\ffoundCluster\x12D\n" +
 	"\fcreate_topic\x18\x03 \x01(\v2\x1f.freshet.catalog.v1.CreateTopicH\x00R\vcreateTopic\x12Y\n" +
-	"\x13create_subscription\x18\x04 \x01(\v2&.freshet.catalog.v1.CreateSubscriptionH\x00R\x12createSubscriptionB\t\n" +
+	"\x13create_subscription\x18\x04 \x01(\v2&.freshet.catalog.v1.CreateSubscriptionH\x00R\x12createSubscription\x12D\n" +
+	"\fdelete_topic\x18\x05 \x01(\v2\x1f.freshet.catalog.v1.DeleteTopicH\x00R\vdeleteTopic\x12Y\n" +
+	"\x13delete_subscription\x18\x06 \x01(\v2&.freshet.catalog.v1.DeleteSubscriptionH\x00R\x12deleteSubscription\x12M\n" +
+	"\x0fforget_removals\x18\a \x01(\v2\".freshet.catalog.v1.ForgetRemovalsH\x00R\x0eforgetRemovalsB\t\n" +
 	"\acommand\"r\n" +
 	"\fFoundCluster\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
@@ -768,13 +1033,25 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\amembers\x18\a \x03(\tR\amembers\x12\x1d\n" +
 	"\n" +
 	"created_ms\x18\b \x01(\x03R\tcreatedMs\x12\x18\n" +
-	"\aordered\x18\t \x01(\bR\aordered\"\xbe\x01\n" +
+	"\aordered\x18\t \x01(\bR\aordered\"!\n" +
+	"\vDeleteTopic\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\">\n" +
+	"\x12DeleteSubscription\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"*\n" +
+	"\x0eForgetRemovals\x12\x18\n" +
+	"\athrough\x18\x01 \x01(\x04R\athrough\"\xf7\x01\n" +
 	"\x05State\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\x04R\achanged\x12\x17\n" +
 	"\alast_id\x18\x03 \x01(\x04R\x06lastId\x125\n" +
 	"\acluster\x18\x04 \x01(\v2\x1b.freshet.catalog.v1.ClusterR\acluster\x121\n" +
-	"\x06topics\x18\x05 \x03(\v2\x19.freshet.catalog.v1.TopicR\x06topics\"m\n" +
+	"\x06topics\x18\x05 \x03(\v2\x19.freshet.catalog.v1.TopicR\x06topics\x127\n" +
+	"\bremovals\x18\x06 \x03(\v2\x1b.freshet.catalog.v1.RemovalR\bremovals\"N\n" +
+	"\aRemoval\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x19\n" +
+	"\btopic_id\x18\x02 \x01(\x04R\atopicId\x12\x18\n" +
+	"\achanged\x18\x03 \x01(\x04R\achanged\"m\n" +
 	"\aCluster\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1f\n" +
@@ -816,32 +1093,40 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP() []byte {
 	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescData
 }
 
-var file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_broker_internal_catalog_catalogpb_catalog_proto_goTypes = []any{
 	(*Command)(nil),            // 0: freshet.catalog.v1.Command
 	(*FoundCluster)(nil),       // 1: freshet.catalog.v1.FoundCluster
 	(*CreateTopic)(nil),        // 2: freshet.catalog.v1.CreateTopic
 	(*CreateSubscription)(nil), // 3: freshet.catalog.v1.CreateSubscription
-	(*State)(nil),              // 4: freshet.catalog.v1.State
-	(*Cluster)(nil),            // 5: freshet.catalog.v1.Cluster
-	(*Topic)(nil),              // 6: freshet.catalog.v1.Topic
-	(*Subscription)(nil),       // 7: freshet.catalog.v1.Subscription
-	(v1.SubscriptionKind)(0),   // 8: freshet.v1.SubscriptionKind
+	(*DeleteTopic)(nil),        // 4: freshet.catalog.v1.DeleteTopic
+	(*DeleteSubscription)(nil), // 5: freshet.catalog.v1.DeleteSubscription
+	(*ForgetRemovals)(nil),     // 6: freshet.catalog.v1.ForgetRemovals
+	(*State)(nil),              // 7: freshet.catalog.v1.State
+	(*Removal)(nil),            // 8: freshet.catalog.v1.Removal
+	(*Cluster)(nil),            // 9: freshet.catalog.v1.Cluster
+	(*Topic)(nil),              // 10: freshet.catalog.v1.Topic
+	(*Subscription)(nil),       // 11: freshet.catalog.v1.Subscription
+	(v1.SubscriptionKind)(0),   // 12: freshet.v1.SubscriptionKind
 }
 var file_broker_internal_catalog_catalogpb_catalog_proto_depIdxs = []int32{
-	1, // 0: freshet.catalog.v1.Command.found_cluster:type_name -> freshet.catalog.v1.FoundCluster
-	2, // 1: freshet.catalog.v1.Command.create_topic:type_name -> freshet.catalog.v1.CreateTopic
-	3, // 2: freshet.catalog.v1.Command.create_subscription:type_name -> freshet.catalog.v1.CreateSubscription
-	8, // 3: freshet.catalog.v1.CreateSubscription.kind:type_name -> freshet.v1.SubscriptionKind
-	5, // 4: freshet.catalog.v1.State.cluster:type_name -> freshet.catalog.v1.Cluster
-	6, // 5: freshet.catalog.v1.State.topics:type_name -> freshet.catalog.v1.Topic
-	7, // 6: freshet.catalog.v1.Topic.subscriptions:type_name -> freshet.catalog.v1.Subscription
-	8, // 7: freshet.catalog.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	1,  // 0: freshet.catalog.v1.Command.found_cluster:type_name -> freshet.catalog.v1.FoundCluster
+	2,  // 1: freshet.catalog.v1.Command.create_topic:type_name -> freshet.catalog.v1.CreateTopic
+	3,  // 2: freshet.catalog.v1.Command.create_subscription:type_name -> freshet.catalog.v1.CreateSubscription
+	4,  // 3: freshet.catalog.v1.Command.delete_topic:type_name -> freshet.catalog.v1.DeleteTopic
+	5,  // 4: freshet.catalog.v1.Command.delete_subscription:type_name -> freshet.catalog.v1.DeleteSubscription
+	6,  // 5: freshet.catalog.v1.Command.forget_removals:type_name -> freshet.catalog.v1.ForgetRemovals
+	12, // 6: freshet.catalog.v1.CreateSubscription.kind:type_name -> freshet.v1.SubscriptionKind
+	9,  // 7: freshet.catalog.v1.State.cluster:type_name -> freshet.catalog.v1.Cluster
+	10, // 8: freshet.catalog.v1.State.topics:type_name -> freshet.catalog.v1.Topic
+	8,  // 9: freshet.catalog.v1.State.removals:type_name -> freshet.catalog.v1.Removal
+	11, // 10: freshet.catalog.v1.Topic.subscriptions:type_name -> freshet.catalog.v1.Subscription
+	12, // 11: freshet.catalog.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_broker_internal_catalog_catalogpb_catalog_proto_init() }
@@ -853,6 +1138,9 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_init() {
 		(*Command_FoundCluster)(nil),
 		(*Command_CreateTopic)(nil),
 		(*Command_CreateSubscription)(nil),
+		(*Command_DeleteTopic)(nil),
+		(*Command_DeleteSubscription)(nil),
+		(*Command_ForgetRemovals)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -860,7 +1148,7 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc), len(file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
