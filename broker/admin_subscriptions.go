@@ -57,6 +57,48 @@ func (s *adminService) creation(topic catalog.Topic, wanted *freshetv1.Subscript
 	return c
 }
 
+// DeleteSubscription removes a subscription, or a member of one, and answers when every partition has.
+func (s *adminService) DeleteSubscription(ctx context.Context, req *freshetv1.DeleteSubscriptionRequest) (*freshetv1.DeleteSubscriptionResponse, error) {
+	sub, err := s.subscription(ctx, actionManage, req.GetTopic(), req.GetSubscription())
+	if err != nil {
+		return nil, err
+	}
+	if req.GetMember() != "" {
+		return &freshetv1.DeleteSubscriptionResponse{}, s.deleteMember(ctx, sub, req.GetMember())
+	}
+	res, err := s.metadata.propose(ctx, catalog.DeleteSubscription{Topic: sub.Topic, Name: sub.Name})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.controller.reach(ctx, res.Subscription.Changed, res.Subscription.ID); err != nil {
+		return nil, err
+	}
+	return &freshetv1.DeleteSubscriptionResponse{}, nil
+}
+
+// deleteMember removes a fan-out's member. The catalog doesn't know who they are.
+func (s *adminService) deleteMember(ctx context.Context, sub catalog.Subscription, member string) error {
+	cursor, err := cursorOf(sub, "member", member)
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, p := range s.partitions.holding(sub.TopicID) {
+		if !isMember(p, sub, member) {
+			continue
+		}
+		found = true
+		if err := p.RemoveMember(ctx, partition.StreamID(sub.TopicID), cursor); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return faultf(freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_NOT_FOUND, "subscription %q has no member %q", sub.Topic+"/"+sub.Name, member).
+			with("field", "member")
+	}
+	return nil
+}
+
 // ListSubscriptions lists a topic's subscriptions by name, with what they hold.
 func (s *adminService) ListSubscriptions(ctx context.Context, req *freshetv1.ListSubscriptionsRequest) (*freshetv1.ListSubscriptionsResponse, error) {
 	topic, err := s.topic(ctx, actionDescribe, req.GetTopic())
@@ -83,7 +125,7 @@ func (s *adminService) wireSubscription(sub catalog.Subscription) *freshetv1.Sub
 		Topic: sub.Topic, Name: sub.Name, Id: sub.ID, Kind: sub.Kind, Pattern: sub.Pattern, VisibilityMs: sub.VisibilityMs,
 		AttemptsMax: sub.AttemptsMax, Ordered: sub.Ordered, CreatedMs: sub.CreatedMs, Counts: &freshetv1.SubscriptionCounts{},
 	}
-	members := slices.Clone(sub.Members)
+	var members []string // whom it began with may have gone since
 	for _, p := range s.partitions.holding(sub.TopicID) {
 		id := partition.SubscriptionID(sub.ID)
 		n := p.Counts(id)

@@ -34,6 +34,25 @@ func (s *adminService) CreateTopic(ctx context.Context, req *freshetv1.CreateTop
 	return &freshetv1.CreateTopicResponse{Topic: wireTopic(res.Topic), Created: res.Created}, nil
 }
 
+// DeleteTopic removes a topic, and answers when every partition that held a part of it has.
+func (s *adminService) DeleteTopic(ctx context.Context, req *freshetv1.DeleteTopicRequest) (*freshetv1.DeleteTopicResponse, error) {
+	if err := catalog.CheckName("name", req.GetName()); err != nil {
+		return nil, catalogFault(err)
+	}
+	topic, err := s.topic(ctx, actionManage, req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.metadata.propose(ctx, catalog.DeleteTopic{Name: topic.Name})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.controller.reach(ctx, res.Topic.Changed, res.Topic.ID); err != nil {
+		return nil, err
+	}
+	return &freshetv1.DeleteTopicResponse{}, nil
+}
+
 // ListTopics lists topics by name.
 func (s *adminService) ListTopics(ctx context.Context, req *freshetv1.ListTopicsRequest) (*freshetv1.ListTopicsResponse, error) {
 	if err := s.may(ctx, actionDescribe, resource{topic: "*"}); err != nil {

@@ -44,6 +44,9 @@ func (s *consumeService) Consume(stream freshetv1.ConsumeService_ConsumeServer) 
 	if closed {
 		return err
 	}
+	if errors.Is(err, partition.ErrRemoved) {
+		return removed(first.GetAttach())
+	}
 	// The stream's own context may be over, and the partition should know all the same.
 	detaching, cancel := context.WithTimeout(context.WithoutCancel(ctx), detachWithin)
 	defer cancel()
@@ -51,6 +54,16 @@ func (s *consumeService) Consume(stream freshetv1.ConsumeService_ConsumeServer) 
 		s.guard.logger.Debug("telling the partition that a consumer is gone", "error", err)
 	}
 	return err
+}
+
+// removed tells a consumer that what it consumed is no more.
+func removed(attach *freshetv1.Attach) error {
+	name := attach.GetTopic() + "/" + attach.GetSubscription()
+	if attach.GetMember() != "" {
+		name += "/" + attach.GetMember()
+	}
+	return faultf(freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_NOT_FOUND, "%s was removed while it was consumed", name).
+		with("topic", attach.GetTopic()).with("subscription", attach.GetSubscription())
 }
 
 // consuming is an attached session on its stream.

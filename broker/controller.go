@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,12 +17,15 @@ import (
 // it got to, so that a change costs what changed. When something fails it begins again there, after a while.
 //
 //	catalog's view ──changed──▶ pass: everything since `reached` ──▶ PutStream, PutSubscription ──▶ reached = the view's version
-//	                              ▲                                         │ fails
+//	                              ▲      Removals ──▶ RemoveStream, ...     │ fails
 //	                              └────────────── after retryAfter ◀────────┘
 //
-// It never removes anything: that the catalog doesn't mention a thing proves nothing about it (M2).
+// It removes what the catalog says was deleted, and has the catalog forget that once every partition has. Nothing is removed for want of being
+// mentioned: that the catalog doesn't know a thing proves nothing about it (M2).
 type controller struct {
-	view       func() *catalog.View
+	view func() *catalog.View
+	// forget changes the catalog.
+	forget     func(context.Context, catalog.Command) error
 	partitions *partitions
 	clock      partition.Clock
 	logger     *slog.Logger
@@ -39,11 +41,14 @@ type controller struct {
 	}
 }
 
+// memberExpiry is how long a fan-out's member may be unused before it goes, with all that waits for it: 30 days, in milliseconds.
+const memberExpiry partition.Wall = 30 * 24 * 60 * 60 * 1000
+
 // retryAfter is how long the controller waits before it tries again what failed.
 const retryAfter = time.Second
 
-func newController(view func() *catalog.View, ps *partitions, clock partition.Clock, logger *slog.Logger) *controller {
-	c := &controller{view: view, partitions: ps, clock: clock, logger: logger}
+func newController(view func() *catalog.View, forget func(context.Context, catalog.Command) error, ps *partitions, clock partition.Clock, logger *slog.Logger) *controller {
+	c := &controller{view: view, forget: forget, partitions: ps, clock: clock, logger: logger}
 	c.mu.passed = make(chan struct{})
 	return c
 }
@@ -74,6 +79,7 @@ func (c *controller) pass(ctx context.Context, view *catalog.View) bool {
 	since := c.mu.reached
 	c.mu.Unlock()
 	failed := map[uint64]error{}
+	c.remove(ctx, view, failed)
 	held := c.held(since)
 	for topic, subscription := range view.Since(since) {
 		if ctx.Err() != nil {
@@ -84,6 +90,9 @@ func (c *controller) pass(ctx context.Context, view *catalog.View) bool {
 			c.logger.Error("the partition doesn't take what the catalog says", "topic", topic.Name, "id", id, "error", err)
 		}
 	}
+	if ctx.Err() == nil && len(failed) == 0 {
+		c.forgetRemovals(ctx, view)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.attempted, c.mu.failed = view.Version(), failed
@@ -93,6 +102,34 @@ func (c *controller) pass(ctx context.Context, view *catalog.View) bool {
 	close(c.mu.passed)
 	c.mu.passed = make(chan struct{})
 	return len(failed) == 0
+}
+
+// remove has the partitions remove what was deleted. What they have removed already costs them nothing.
+func (c *controller) remove(ctx context.Context, view *catalog.View, failed map[uint64]error) {
+	for removal := range view.Removals() {
+		for _, p := range c.partitions.holding(removal.TopicID) {
+			var err error
+			if stream := partition.StreamID(removal.TopicID); removal.ID == removal.TopicID {
+				err = p.RemoveStream(ctx, stream)
+			} else {
+				err = p.RemoveSubscription(ctx, stream, partition.SubscriptionID(removal.ID))
+			}
+			if err != nil && ctx.Err() == nil {
+				failed[removal.ID] = fmt.Errorf("partition %d: %w", p.number, err)
+				c.logger.Error("the partition doesn't remove what was deleted", "partition", p.number, "id", removal.ID, "error", err)
+			}
+		}
+	}
+}
+
+// forgetRemovals tells the catalog that what it knew to be removed is. If that doesn't get there, the next pass removes it again.
+func (c *controller) forgetRemovals(ctx context.Context, view *catalog.View) {
+	for range view.Removals() {
+		if err := c.forget(ctx, catalog.ForgetRemovals{Through: view.Version()}); err != nil && ctx.Err() == nil {
+			c.logger.Warn("the catalog still lists what is removed", "error", err)
+		}
+		return
+	}
 }
 
 // holding is what partitions hold already, so that a start doesn't write all of it anew.
@@ -128,6 +165,9 @@ func (c *controller) put(ctx context.Context, held map[holding]partition.Subscri
 			ID: partition.SubscriptionID(s.ID), Stream: partition.StreamID(s.TopicID), Kind: partition.Kind(s.Kind),
 			Pattern: s.Pattern, Visibility: partition.Tick(s.VisibilityMs), AttemptsMax: uint16(s.AttemptsMax), Ordered: s.Ordered, Members: s.Members,
 		}
+		if wanted.Kind == partition.KindFanout {
+			wanted.MemberExpiry = memberExpiry
+		}
 	}
 	for _, p := range c.partitions.holding(topic.ID) {
 		if there, ok := held[holding{p.number, id}]; ok && sameSubscription(there, wanted) {
@@ -145,15 +185,11 @@ func (c *controller) put(ctx context.Context, held map[holding]partition.Subscri
 	return id, nil
 }
 
-// sameSubscription tells whether a partition holds a subscription as wanted. Members that came later by themselves are no difference.
+// sameSubscription tells whether a partition holds a subscription as wanted. Members are no difference: it was made with those that it began with, and
+// one that has gone since, removed or unused for too long, mustn't come back.
 func sameSubscription(held, wanted partition.SubscriptionConfig) bool {
-	for _, member := range wanted.Members {
-		if !slices.Contains(held.Members, member) {
-			return false
-		}
-	}
 	return held.ID == wanted.ID && held.Stream == wanted.Stream && held.Kind == wanted.Kind && held.Pattern == wanted.Pattern &&
-		held.Visibility == wanted.Visibility && held.AttemptsMax == wanted.AttemptsMax && held.Ordered == wanted.Ordered
+		held.Visibility == wanted.Visibility && held.AttemptsMax == wanted.AttemptsMax && held.MemberExpiry == wanted.MemberExpiry && held.Ordered == wanted.Ordered
 }
 
 // await waits until the controller has tried what the catalog had at a version.
@@ -199,11 +235,11 @@ func (c *controller) reach(ctx context.Context, version, id uint64) error {
 func (c *controller) unmentioned(view *catalog.View) {
 	for _, p := range c.partitions.all {
 		for _, stream := range p.Streams() {
-			if _, ok := view.TopicByID(uint64(stream)); !ok {
+			if _, ok := view.TopicByID(uint64(stream)); !ok && !view.Removed(uint64(stream)) {
 				c.logger.Error("the partition holds a topic that the catalog doesn't know; it is kept", "partition", p.number, "topic_id", uint64(stream))
 			}
 			for _, s := range p.Subscriptions(stream) {
-				if _, ok := view.SubscriptionByID(uint64(s.ID)); !ok {
+				if _, ok := view.SubscriptionByID(uint64(s.ID)); !ok && !view.Removed(uint64(s.ID)) && !view.Removed(uint64(stream)) {
 					c.logger.Error("the partition holds a subscription that the catalog doesn't know; it is kept",
 						"partition", p.number, "topic_id", uint64(stream), "subscription_id", uint64(s.ID))
 				}

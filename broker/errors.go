@@ -46,6 +46,8 @@ func asFault(err error, called names) *fault {
 	switch {
 	case errors.Is(err, partition.ErrSuperseded):
 		return faultf(freshetv1.ErrorCode_ERROR_CODE_SESSION_LOST, "another connection has attached this session")
+	case errors.Is(err, partition.ErrRemoved):
+		return faultf(freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_NOT_FOUND, "the subscription, or this member of it, was removed")
 	case errors.Is(err, partition.ErrOutcomeUnknown):
 		return faultf(freshetv1.ErrorCode_ERROR_CODE_OUTCOME_UNKNOWN, "the answer was lost on its way through the log: it may have been done or not")
 	case errors.Is(err, partition.ErrUnavailable):

@@ -113,6 +113,12 @@ func (m *metadata) propose(ctx context.Context, c catalog.Command) (catalog.Resu
 	return res, nil
 }
 
+// change is propose for who needs no answer but that it is done.
+func (m *metadata) change(ctx context.Context, c catalog.Command) error {
+	_, err := m.propose(ctx, c)
+	return err
+}
+
 // topic resolves a topic's name, which a request gave in the field.
 func (m *metadata) topic(field, name string) (catalog.Topic, error) {
 	view := m.view()

@@ -107,7 +107,7 @@ func (n *Node) recover(ctx context.Context) (*sealer, error) {
 	if err := n.partitions.ready(ctx); err != nil {
 		return nil, err
 	}
-	n.controller = newController(n.metadata.view, n.partitions, n.options.Clock, n.options.Logger)
+	n.controller = newController(n.metadata.view, n.metadata.change, n.partitions, n.options.Clock, n.options.Logger)
 	view := n.metadata.view()
 	n.controller.unmentioned(view)
 	control, end := context.WithCancel(n.base)

@@ -233,6 +233,7 @@ func TestEveryMethodIsAuthorised(t *testing.T) {
 		"Read": `{"topic":"t"}`, "CreateTopic": `{"name":"n"}`, "ListTopics": `{}`,
 		"CreateSubscription": `{"subscription":{"topic":"t","name":"n","kind":1}}`, "ListSubscriptions": `{"topic":"t"}`,
 		"ListDeadLetters": `{"topic":"t","subscription":"q"}`, "DescribeCluster": `{}`,
+		"DeleteTopic": `{"name":"t"}`, "DeleteSubscription": `{"topic":"t","subscription":"q"}`,
 		"RedriveDeadLetters": `{"topic":"t","subscription":"q"}`,
 		"Consume":            `{"attach":{"topic":"t","subscription":"q","session":"AAAAAAAAAAAAAAAAAAAAAA==","credit":{"events":1}}}`,
 		"PublishStream":      `{"topic":"t","block":"eA=="}`,

@@ -37,6 +37,19 @@ func (s *story) administer(a arguments) (string, error) {
 		return s.listDead(a)
 	case "redrive":
 		return s.redrive(a)
+	case "delete":
+		topic, name, member := a.place(0)
+		if name == "" {
+			if _, err := s.admin.DeleteTopic(ctx, &freshetv1.DeleteTopicRequest{Name: topic}); err != nil {
+				return "", err
+			}
+			return "deleted", nil
+		}
+		req := &freshetv1.DeleteSubscriptionRequest{Topic: topic, Subscription: name, Member: member}
+		if _, err := s.admin.DeleteSubscription(ctx, req); err != nil {
+			return "", err
+		}
+		return "deleted", nil
 	default:
 		res, err := s.admin.DescribeCluster(ctx, &freshetv1.DescribeClusterRequest{})
 		if err != nil {

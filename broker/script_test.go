@@ -75,7 +75,7 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) (string, error) {
 	case "advance":
 		s.clock.turn(a.parse(a.word(0)))
 		return s.clock.Now().Sub(clockStart).String(), nil
-	case "topic", "sub", "topics", "subs", "counts", "dead", "redrive", "cluster":
+	case "topic", "sub", "topics", "subs", "counts", "dead", "redrive", "delete", "cluster":
 		return s.administer(a)
 	case "publish":
 		return s.publishLines(a)

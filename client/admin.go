@@ -52,6 +52,15 @@ func (a *Admin) CreateTopic(ctx context.Context, config TopicConfig) (topic *Top
 	return topicOf(response.GetTopic()), response.GetCreated(), nil
 }
 
+// DeleteTopic removes a topic with its subscriptions and all that they hold, dead letters too. Its producers, consumers and readers end with
+// errors that are ErrNotFound. A topic made again under the name is another one.
+func (a *Admin) DeleteTopic(ctx context.Context, name string) error {
+	if _, err := a.client.admin.DeleteTopic(ctx, &freshetv1.DeleteTopicRequest{Name: name}); err != nil {
+		return errorOf(ctx, err)
+	}
+	return nil
+}
+
 // Topics yields the topics by name. An error ends it.
 func (a *Admin) Topics(ctx context.Context) iter.Seq2[*Topic, error] {
 	return pages(ctx, func(after string) ([]*Topic, bool, error) {
@@ -152,6 +161,34 @@ func (a *Admin) CreateSubscription(ctx context.Context, config SubscriptionConfi
 		return nil, false, errorOf(ctx, err)
 	}
 	return subscriptionOf(response.GetSubscription()), response.GetCreated(), nil
+}
+
+// DeleteSubscription removes a subscription, named "topic/subscription", with all that it holds, dead letters too. Its consumers end with errors
+// that are ErrNotFound.
+func (a *Admin) DeleteSubscription(ctx context.Context, topicSlashSub string) error {
+	return a.deleteSubscription(ctx, topicSlashSub, "")
+}
+
+// DeleteMember removes a member of a fan-out with all that it holds, likewise. Should it consume again, it is there again, from then on.
+func (a *Admin) DeleteMember(ctx context.Context, topicSlashSub, member string) error {
+	if member == "" { // would stand for the whole subscription
+		return argumentError("member", "no member is named")
+	}
+	return a.deleteSubscription(ctx, topicSlashSub, member)
+}
+
+func (a *Admin) deleteSubscription(ctx context.Context, topicSlashSub, member string) error {
+	name, err := parseSubscription(topicSlashSub)
+	if err != nil {
+		return err
+	}
+	_, err = a.client.admin.DeleteSubscription(ctx, &freshetv1.DeleteSubscriptionRequest{
+		Topic: name.topic, Subscription: name.subscription, Member: member,
+	})
+	if err != nil {
+		return errorOf(ctx, err)
+	}
+	return nil
 }
 
 // Subscriptions yields a topic's subscriptions by name, with what they hold. An error ends it.

@@ -78,6 +78,35 @@ func TestSubscriptions(t *testing.T) {
 	})
 }
 
+func TestDeleting(t *testing.T) {
+	withFake(t, func(t *testing.T, n *fakeNode, c *Client) {
+		admin := c.Admin()
+		n.addQueue("orders/billing", freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_QUEUE, 30*time.Second, 5)
+		n.addQueue("orders/caches", freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_FANOUT, 30*time.Second, 5)
+		for _, step := range []struct {
+			what string
+			err  error
+			want error
+		}{
+			{"a member", admin.DeleteMember(t.Context(), "orders/caches", "web"), nil},
+			{"a subscription", admin.DeleteSubscription(t.Context(), "orders/billing"), nil},
+			{"it again", admin.DeleteSubscription(t.Context(), "orders/billing"), ErrNotFound},
+			{"the topic", admin.DeleteTopic(t.Context(), "orders"), nil},
+			{"it again", admin.DeleteTopic(t.Context(), "orders"), ErrNotFound},
+		} {
+			if !errors.Is(step.err, step.want) {
+				t.Errorf("deleting %s: %v, want %v", step.what, step.err, step.want)
+			}
+		}
+		if n.mu.deletedMember != "web" {
+			t.Errorf("member %q was deleted", n.mu.deletedMember)
+		}
+		if admin.DeleteMember(t.Context(), "orders/caches", "") == nil || admin.DeleteSubscription(t.Context(), "orders") == nil {
+			t.Error("deleted what isn't named")
+		}
+	})
+}
+
 func TestDeadLetters(t *testing.T) {
 	withQueue(t, 30*time.Second, 5, func(t *testing.T, n *fakeNode, c *Client, _ *fakeQueue) {
 		b, err := c.Queue("orders/billing").Receive(t.Context(), 5)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/freshet-mq/freshet/proto/block"
@@ -138,6 +139,32 @@ func (n *fakeNode) ListDeadLetters(_ context.Context, r *freshetv1.ListDeadLette
 		})
 	}
 	return response, nil
+}
+
+func (n *fakeNode) DeleteTopic(_ context.Context, r *freshetv1.DeleteTopicRequest) (*freshetv1.DeleteTopicResponse, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.topics[r.GetName()] == nil {
+		return nil, (&Error{Code: CodeTopicNotFound, Message: fmt.Sprintf("topic %q not found", r.GetName())}).GRPCStatus().Err()
+	}
+	delete(n.mu.topics, r.GetName())
+	maps.DeleteFunc(n.mu.queues, func(full string, _ *fakeQueue) bool { return strings.HasPrefix(full, r.GetName()+"/") })
+	return &freshetv1.DeleteTopicResponse{}, nil
+}
+
+// DeleteSubscription removes the subscription; a member of it isn't modelled, and only noted.
+func (n *fakeNode) DeleteSubscription(_ context.Context, r *freshetv1.DeleteSubscriptionRequest) (*freshetv1.DeleteSubscriptionResponse, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, err := n.queueOf(r.GetTopic(), r.GetSubscription(), r.GetMember()); err != nil {
+		return nil, err
+	}
+	if r.GetMember() == "" {
+		delete(n.mu.queues, r.GetTopic()+"/"+r.GetSubscription())
+	} else {
+		n.mu.deletedMember = r.GetMember()
+	}
+	return &freshetv1.DeleteSubscriptionResponse{}, nil
 }
 
 // RedriveDeadLetters redrives fakePage at a time, whatever is asked for.

@@ -37,8 +37,10 @@ type fakeNode struct {
 		producers map[block.ProducerID]*fakeProducer
 		ghosts    []*freshetv1.PublishRequest // requests of broken connections which may still be carried out
 		queues    map[string]*fakeQueue
-		epoch     uint64
-		describes []error // answers to DescribeCluster, before it succeeds
+		// deletedMember was deleted last.
+		deletedMember string
+		epoch         uint64
+		describes     []error // answers to DescribeCluster, before it succeeds
 	}
 	// publishFault decides what happens to a block, before and after it is looked at; nil: nothing. It is called with mu held.
 	publishFault func(r *freshetv1.PublishRequest) fakeFault

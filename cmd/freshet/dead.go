@@ -39,7 +39,7 @@ func (f *deadFlags) options(call *invocation) ([]client.DeadLetterOption, error)
 // memberFailure says what --member has to be, where that is what the node refused.
 func (f *deadFlags) memberFailure(err error, name subscriptionName) error {
 	refused, ok := errors.AsType[*client.Error](err)
-	if !ok || !strings.HasSuffix(refused.Metadata["field"], "member") {
+	if !ok || refused.Code != client.CodeArgumentRefused || !strings.HasSuffix(refused.Metadata["field"], "member") {
 		return err
 	}
 	wrong := usageFailure(fmt.Sprintf("%q is a queue, which has no members", name), "leave out --member")

@@ -25,10 +25,12 @@ type grammar struct {
 	Topic struct {
 		Create topicCreateCommand `cmd:""              help:"Make a topic."`
 		List   topicListCommand   `aliases:"ls" cmd:"" help:"List topics."`
+		Delete topicDeleteCommand `cmd:""              help:"Remove a topic, and all that is in it."`
 	} `cmd:"" group:"Topics and subscriptions" help:"Where events are published."`
 	Sub struct {
 		Create subCreateCommand `cmd:""              help:"Make a subscription."`
 		List   subListCommand   `aliases:"ls" cmd:"" help:"List subscriptions, and what they hold."`
+		Delete subDeleteCommand `cmd:""              help:"Remove a subscription, or a member, and all that it holds."`
 	} `cmd:"" group:"Topics and subscriptions" help:"Who wants which events."`
 
 	Dead struct {
