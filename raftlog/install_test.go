@@ -58,6 +58,7 @@ func (c *cluster) fallBehind(t *testing.T) *member {
 	c.isolate(behind, true)
 	pause(c.ctx, 5*time.Second) // until what is on its way is given up
 	c.writeUntilGone(t, behind, behind.group(0).Usage().Last+1)
+	pause(c.ctx, 30*time.Second) // until a message that still has what is gone is given up, too
 	return behind
 }
 
