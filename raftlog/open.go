@@ -63,7 +63,7 @@ func Open(options Options) (_ *Group, err error) {
 func (o *Options) settings() settings {
 	return settings{
 		node: o.Node, name: o.Name, machine: o.Machine, checkpointBytes: o.CheckpointBytes, entryBytesMax: EntryBytesMax,
-		electionTimeout: o.ElectionTimeout, leaseTimeout: o.ElectionTimeout, logger: o.Logger,
+		electionTimeout: o.ElectionTimeout, leaseTimeout: min(o.ElectionTimeout, nodeLeaseTimeoutDefault), logger: o.Logger,
 		failed: onceOnly(o.Fatal),
 	}
 }

@@ -33,7 +33,8 @@ type Options struct {
 	Machine Machine
 
 	// Transport carries the group's messages to its other members. It belongs to the group, which closes it. Default: one with
-	// nobody at its other end.
+	// nobody at its other end. It must not use the memory of received entries again (transport.GroupTransport.ReuseBuffers):
+	// this log keeps it.
 	Transport GroupTransport
 	// Members are who a new group begins with, the same on each of them; they are not looked at when the group is there.
 	// Default: this node alone.
@@ -52,7 +53,8 @@ type Options struct {
 	// CacheBytes is how much of the newest entries is kept in memory for Read. Default 32 MiB.
 	CacheBytes int64
 	// ElectionTimeout is how long a node waits for a leader before it stands for election; the wait is between once and
-	// twice as long. Default 100 ms, which fits a group of one voter: nobody else could answer. At least 5 ms.
+	// twice as long. Default 100 ms, which fits a group of one voter: nobody else could answer; 1.2 s where there are others. At
+	// least 5 ms.
 	ElectionTimeout time.Duration
 
 	// Logger gets what is worth reading. Default slog.Default().
@@ -80,6 +82,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.ElectionTimeout == 0 {
 		o.ElectionTimeout = electionTimeoutDefault
+		if len(o.Members) > 1 || o.Joins {
+			o.ElectionTimeout = nodeElectionTimeoutDefault
+		}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -111,6 +116,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("raftlog: CacheBytes is %d; it must be positive", o.CacheBytes)
 	case o.ElectionTimeout < electionTimeoutMin:
 		return fmt.Errorf("raftlog: ElectionTimeout is %v; it must be at least %v", o.ElectionTimeout, electionTimeoutMin)
+	case (len(o.Members) > 1 || o.Joins) && o.Transport == nil:
+		return errors.New("raftlog: Transport is required where there are other members")
 	}
-	return nil
+	return checkMembers(o.Members)
 }

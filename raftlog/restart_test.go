@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/freshet-mq/freshet/raftlog/transport"
 )
 
 var (
@@ -62,6 +64,11 @@ func TestRestartsUnderLoad(t *testing.T) {
 		c := newCluster(t, 2, seed)
 		c.tuneGroup = func(o *GroupOptions) { o.CheckpointBytes, o.CheckpointEvery = 32<<10, time.Second }
 		c.start()
+		if seed%2 == 0 { // and a bad network: messages late, lost, repeated, out of order, connections that break
+			c.net.SetFaults(transport.Faults{
+				DelayMax: 3 * time.Millisecond, Drop: 0.002, Duplicate: 0.01, Replay: 0.01, Reorder: 0.002, Break: 0.001, LateMax: 2 * time.Second,
+			})
+		}
 		load := c.load(t, 3, 300)
 		for round := range 4 {
 			m := c.members[round%3]
@@ -71,6 +78,7 @@ func TestRestartsUnderLoad(t *testing.T) {
 			m.open()
 		}
 		load.stop()
+		c.net.SetFaults(transport.Faults{})
 		c.settle(c.ctx)
 		t.Logf("%d commands were acked", c.histories[0].ackedCount()+c.histories[1].ackedCount())
 	})
