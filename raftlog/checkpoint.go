@@ -100,6 +100,7 @@ func (g *Group) noteCheckpoints() (raft.SnapshotMeta, error) {
 	if len(kept) == 0 {
 		return raft.SnapshotMeta{}, nil
 	}
+	g.agreed.Store(&agreed{kept[0].Index, kept[0].Term}) // before the log lets go of it
 	g.entries.checkpointed(kept[len(kept)-1].Index, kept[0].Index)
 	return *kept[0], nil
 }

@@ -46,6 +46,7 @@
 //   - R6: nothing is sent from memory that the log may use again (link.term).
 //   - R7: a node speaks as a leader only while its disk answers.
 //   - R8: a directory that is another node's, or has lost a part, is refused.
+//   - R9: what a checkpoint stands for is agreed on by every later leader; nothing is committed behind a message's end.
 //
 // # Goroutines
 //

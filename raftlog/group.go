@@ -75,6 +75,7 @@ type Group struct {
 	checkpoints   chan checkpointRequest
 	// changing is held by who takes a checkpoint, installs one, or builds the library anew. Holds one.
 	changing chan struct{}
+	agreed   atomic.Pointer[agreed] // what the newest checkpoint stands for; nil: there is none
 	failure  atomic.Pointer[error]
 	failed   chan struct{} // closed when there is a failure
 

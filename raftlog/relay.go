@@ -38,6 +38,7 @@ func (g *Group) pass(rpc raft.RPC) bool {
 			rpc.Respond(nil, fmt.Errorf("%w: it holds %d bytes, the limit is %d", errLogFull, usage.Bytes, usage.BytesMax))
 			return true
 		}
+		rpc.Command = g.amend(request)
 	}
 	select {
 	case g.link.rpcs <- rpc:
