@@ -80,6 +80,8 @@ const (
 	dedupPieceShift = 12
 	// dismantleMax is how many runs of what is leaving are freed in one entry; the rest follows in the next, which is due at once.
 	dismantleMax = 10_000
+	// stripRow is how many events in a row count as one run of what is leaving.
+	stripRow = 1_024
 	// expireMembersMax is how many unused members leave in one entry; the rest does in the next.
 	expireMembersMax = 100
 	// dueMovedMax is how many events due within an hour are sorted in one entry, and dueWorkMax to how many cursors events that fall due are

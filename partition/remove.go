@@ -122,8 +122,7 @@ func (m *Machine) strip(c *cursor, left int) int {
 		release(Run{d.offset, 1})
 	}
 	for ; left > 0 && !c.ready.IsEmpty(); left-- {
-		rows := rowReader{it: c.ready.ManyIterator()}
-		row := rows.peek()
+		row := firstRow(c.ready)
 		c.ready.RemoveRange(uint64(row.First), uint64(row.end()))
 		release(row)
 	}
@@ -135,6 +134,18 @@ func (m *Machine) strip(c *cursor, left int) int {
 		return m.strip(c, left)
 	}
 	return max(left, 0)
+}
+
+// firstRow returns a set's first offsets in a row, up to so many. A rowReader's rows won't do where their number counts: how it cuts long ones depends
+// on how the set came about, which isn't the same after a restore (P9).
+func firstRow(set *offsetSet) Run {
+	it := set.Iterator()
+	row := Run{Offset(it.Next()), 1}
+	for row.Count < stripRow && it.HasNext() && it.PeekNext() == uint64(row.end()) {
+		it.Next()
+		row.Count++
+	}
+	return row
 }
 
 // dropCursor forgets a cursor that has nothing more.
