@@ -35,3 +35,15 @@ func (s *adminService) describe(p hosted) *freshetv1.Partition {
 	}
 	return wire
 }
+
+// DescribeNode tells what the node itself has.
+func (s *adminService) DescribeNode(ctx context.Context, _ *freshetv1.DescribeNodeRequest) (*freshetv1.DescribeNodeResponse, error) {
+	if err := s.may(ctx, actionDescribe, resource{}); err != nil {
+		return nil, err
+	}
+	res := &freshetv1.DescribeNodeResponse{Node: s.self}
+	for _, p := range s.partitions.all {
+		res.Partitions = append(res.Partitions, s.describe(p))
+	}
+	return res, nil
+}

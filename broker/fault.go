@@ -60,6 +60,8 @@ var natures = map[freshetv1.ErrorCode]nature{
 	freshetv1.ErrorCode_ERROR_CODE_PRODUCER_EXPIRED: {status: codes.FailedPrecondition, unknown: true},
 	freshetv1.ErrorCode_ERROR_CODE_SEQUENCE_GAP:     {status: codes.FailedPrecondition},
 	freshetv1.ErrorCode_ERROR_CODE_PRODUCER_FENCED:  {status: codes.FailedPrecondition},
+	freshetv1.ErrorCode_ERROR_CODE_ROUTE_CHANGED:    {status: codes.FailedPrecondition, retryable: true},
+	freshetv1.ErrorCode_ERROR_CODE_NOT_LEADER:       {status: codes.Unavailable, retryable: true},
 
 	freshetv1.ErrorCode_ERROR_CODE_UNAVAILABLE:     {status: codes.Unavailable, retryable: true},
 	freshetv1.ErrorCode_ERROR_CODE_OUTCOME_UNKNOWN: {status: codes.Unavailable, unknown: true},

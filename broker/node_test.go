@@ -230,7 +230,7 @@ func TestEveryMethodIsAuthorised(t *testing.T) {
 		"Publish": `{"topic":"t","block":"eA=="}`, "Receive": `{"topic":"t","subscription":"q"}`,
 		"Ack": `{"receipts":["` + sealed + `"]}`, "Reject": `{"receipts":["` + sealed + `"]}`,
 		"Extend": `{"receipts":["` + sealed + `"],"visibilityMs":1000}`, "Release": `{"receipts":["` + sealed + `"]}`,
-		"Read": `{"topic":"t"}`, "CreateTopic": `{"name":"n"}`, "ListTopics": `{}`,
+		"Read": `{"topic":"t"}`, "Ready": `{"topic":"t","subscription":"q"}`, "Route": `{"topic":"t"}`, "DescribeNode": `{}`, "CreateTopic": `{"name":"n"}`, "ListTopics": `{}`,
 		"CreateSubscription": `{"subscription":{"topic":"t","name":"n","kind":1}}`, "ListSubscriptions": `{"topic":"t"}`,
 		"ListDeadLetters": `{"topic":"t","subscription":"q"}`, "DescribeCluster": `{}`,
 		"DeleteTopic": `{"name":"t"}`, "DeleteSubscription": `{"topic":"t","subscription":"q"}`,
@@ -242,7 +242,7 @@ func TestEveryMethodIsAuthorised(t *testing.T) {
 		return status.Errorf(codes.PermissionDenied, "%s may not %v %v", p.method, a, on)
 	}
 	for _, file := range []*grpc.ServiceDesc{
-		&freshetv1.PublishService_ServiceDesc, &freshetv1.ConsumeService_ServiceDesc, &freshetv1.AdminService_ServiceDesc,
+		&freshetv1.PublishService_ServiceDesc, &freshetv1.ConsumeService_ServiceDesc, &freshetv1.AdminService_ServiceDesc, &freshetv1.RouteService_ServiceDesc,
 	} {
 		var methods []string
 		for _, m := range file.Methods {

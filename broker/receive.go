@@ -28,8 +28,8 @@ func (s *consumeService) Receive(ctx context.Context, req *freshetv1.ReceiveRequ
 	if err != nil {
 		return nil, err
 	}
-	if int64(req.GetWaitMs()) > receiveWaitMax.Milliseconds() {
-		return nil, limitExceeded("wait_ms", receiveWaitMax.Milliseconds(), int64(req.GetWaitMs()), "")
+	if err := checkWait(req.GetWaitMs()); err != nil {
+		return nil, err
 	}
 	bound, release := s.life.bind(ctx)
 	defer release()
@@ -60,6 +60,43 @@ func (s *consumeService) Receive(ctx context.Context, req *freshetv1.ReceiveRequ
 		}
 		known = true // somebody else was quicker
 	}
+}
+
+// Ready waits until there is something to lease, and leases nothing.
+func (s *consumeService) Ready(ctx context.Context, req *freshetv1.ReadyRequest) (*freshetv1.ReadyResponse, error) {
+	sub, err := s.subscription(ctx, actionConsume, req.GetTopic(), req.GetSubscription())
+	if err != nil {
+		return nil, err
+	}
+	cursor, err := cursorOf(sub, "member", req.GetMember())
+	if err != nil {
+		return nil, err
+	}
+	if err := checkWait(req.GetWaitMs()); err != nil {
+		return nil, err
+	}
+	bound, release := s.life.bind(ctx)
+	defer release()
+	waiting, release := s.life.within(bound, time.Duration(req.GetWaitMs())*time.Millisecond)
+	defer release()
+	err = s.partitions.of(sub).WaitReady(waiting, cursor)
+	switch {
+	case bound.Err() != nil:
+		return nil, context.Cause(bound)
+	case waiting.Err() != nil && err != nil:
+		return &freshetv1.ReadyResponse{}, nil
+	case err != nil:
+		return nil, err
+	}
+	return &freshetv1.ReadyResponse{Ready: true}, nil
+}
+
+// checkWait bounds how long a call may wait.
+func checkWait(ms uint32) error {
+	if int64(ms) > receiveWaitMax.Milliseconds() {
+		return limitExceeded("wait_ms", receiveWaitMax.Milliseconds(), int64(ms), "")
+	}
+	return nil
 }
 
 // takeCommand checks what a request asks for.

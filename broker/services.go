@@ -37,6 +37,10 @@ type (
 		freshetv1.UnimplementedAdminServiceServer
 		*services
 	}
+	routeService struct {
+		freshetv1.UnimplementedRouteServiceServer
+		*services
+	}
 )
 
 // register puts the services on a server.
@@ -44,6 +48,7 @@ func register(server *grpc.Server, s *services) {
 	freshetv1.RegisterPublishServiceServer(server, &publishService{services: s})
 	freshetv1.RegisterConsumeServiceServer(server, &consumeService{services: s})
 	freshetv1.RegisterAdminServiceServer(server, &adminService{services: s})
+	freshetv1.RegisterRouteServiceServer(server, &routeService{services: s})
 }
 
 // may asks whether the caller may do something with what their request was resolved to.

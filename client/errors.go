@@ -62,8 +62,10 @@ const (
 	CodeProducerExpired      = ErrorCode(freshetv1.ErrorCode_ERROR_CODE_PRODUCER_EXPIRED)
 	CodeSequenceGap          = ErrorCode(freshetv1.ErrorCode_ERROR_CODE_SEQUENCE_GAP)
 	CodeProducerFenced       = ErrorCode(freshetv1.ErrorCode_ERROR_CODE_PRODUCER_FENCED)
+	CodeRouteChanged         = ErrorCode(freshetv1.ErrorCode_ERROR_CODE_ROUTE_CHANGED)
 	CodeUnavailable          = ErrorCode(freshetv1.ErrorCode_ERROR_CODE_UNAVAILABLE)
 	CodeOutcomeUnknown       = ErrorCode(freshetv1.ErrorCode_ERROR_CODE_OUTCOME_UNKNOWN)
+	CodeNotLeader            = ErrorCode(freshetv1.ErrorCode_ERROR_CODE_NOT_LEADER)
 	CodeInternal             = ErrorCode(freshetv1.ErrorCode_ERROR_CODE_INTERNAL)
 )
 

@@ -85,6 +85,7 @@ var exitExceptions = map[failureCode]exitCode{
 	failureCode(freshetv1.ErrorCode_ERROR_CODE_NAME_REFUSED):        exitUsage,
 	failureCode(freshetv1.ErrorCode_ERROR_CODE_LOG_FULL):            exitUnavailable,
 	failureCode(freshetv1.ErrorCode_ERROR_CODE_BUSY):                exitUnavailable,
+	failureCode(freshetv1.ErrorCode_ERROR_CODE_ROUTE_CHANGED):       exitUnavailable,
 	codeArgument:    exitUsage,
 	codeUnsupported: exitUsage,
 	codePortTaken:   exitConflict,

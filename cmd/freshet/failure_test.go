@@ -37,8 +37,8 @@ func TestEveryCodeHasItsExit(t *testing.T) {
 		1001: exitConflict, 1002: exitConflict, 1003: exitNotFound, 1004: exitNotFound, 1005: exitNotFound,
 		2001: exitUsage, 2002: exitUsage, 2003: exitFailed, 2004: exitFailed, 2005: exitFailed, 2006: exitFailed, 2007: exitUsage,
 		3001: exitFailed, 3002: exitFailed, 3003: exitUnavailable, 3004: exitUnavailable,
-		4001: exitConflict, 4002: exitConflict, 4003: exitConflict, 4004: exitConflict, 4005: exitConflict,
-		5001: exitUnavailable, 5002: exitUnavailable,
+		4001: exitConflict, 4002: exitConflict, 4003: exitConflict, 4004: exitConflict, 4005: exitConflict, 4006: exitUnavailable,
+		5001: exitUnavailable, 5002: exitUnavailable, 5003: exitUnavailable,
 		9001: exitFailed,
 	}
 	for number, name := range freshetv1.ErrorCode_name {

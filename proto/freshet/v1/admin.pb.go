@@ -94,6 +94,8 @@ type Topic struct {
 	CreatedMs int64 `protobuf:"varint,4,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
 	// Output only: how many subscriptions it has.
 	Subscriptions uint32 `protobuf:"varint,5,opt,name=subscriptions,proto3" json:"subscriptions,omitempty"`
+	// On how many partitions it is. Its keys are spread over them, each on one.
+	Partitions    uint32 `protobuf:"varint,6,opt,name=partitions,proto3" json:"partitions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -163,12 +165,22 @@ func (x *Topic) GetSubscriptions() uint32 {
 	return 0
 }
 
+func (x *Topic) GetPartitions() uint32 {
+	if x != nil {
+		return x.Partitions
+	}
+	return 0
+}
+
 type CreateTopicRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// As in Topic; 0: the default.
 	EventBytesMax uint32 `protobuf:"varint,2,opt,name=event_bytes_max,json=eventBytesMax,proto3" json:"event_bytes_max,omitempty"`
+	// On how many of the cluster's partitions it is to be, 1 to all of them. Default 0: 1. One carries as much as most topics have; what is ordered is
+	// ordered within a partition.
+	Partitions    uint32 `protobuf:"varint,3,opt,name=partitions,proto3" json:"partitions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -213,6 +225,13 @@ func (x *CreateTopicRequest) GetName() string {
 func (x *CreateTopicRequest) GetEventBytesMax() uint32 {
 	if x != nil {
 		return x.EventBytesMax
+	}
+	return 0
+}
+
+func (x *CreateTopicRequest) GetPartitions() uint32 {
+	if x != nil {
+		return x.Partitions
 	}
 	return 0
 }
@@ -1027,7 +1046,9 @@ type ListDeadLettersRequest struct {
 	// Only those that match this event pattern, JSON text of at most 64 KiB. Default: any.
 	Pattern string `protobuf:"bytes,7,opt,name=pattern,proto3" json:"pattern,omitempty"`
 	// Only those of this key. Default: any.
-	Key           string `protobuf:"bytes,8,opt,name=key,proto3" json:"key,omitempty"`
+	Key string `protobuf:"bytes,8,opt,name=key,proto3" json:"key,omitempty"`
+	// The partition to begin in, together with from_offset. Default 0: the first that holds a part of the topic.
+	FromPartition uint32 `protobuf:"varint,9,opt,name=from_partition,json=fromPartition,proto3" json:"from_partition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1116,6 +1137,13 @@ func (x *ListDeadLettersRequest) GetKey() string {
 		return x.Key
 	}
 	return ""
+}
+
+func (x *ListDeadLettersRequest) GetFromPartition() uint32 {
+	if x != nil {
+		return x.FromPartition
+	}
+	return 0
 }
 
 // DeadLetter is an event that a subscription gave up.
@@ -1224,7 +1252,9 @@ type ListDeadLettersResponse struct {
 	// True when there may be more, from next_offset on. There may be although no letter is in the answer: few of many match.
 	More bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
 	// Where to go on.
-	NextOffset    uint64 `protobuf:"varint,3,opt,name=next_offset,json=nextOffset,proto3" json:"next_offset,omitempty"`
+	NextOffset uint64 `protobuf:"varint,3,opt,name=next_offset,json=nextOffset,proto3" json:"next_offset,omitempty"`
+	// The partition to go on in, together with next_offset.
+	NextPartition uint32 `protobuf:"varint,4,opt,name=next_partition,json=nextPartition,proto3" json:"next_partition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1280,6 +1310,13 @@ func (x *ListDeadLettersResponse) GetNextOffset() uint64 {
 	return 0
 }
 
+func (x *ListDeadLettersResponse) GetNextPartition() uint32 {
+	if x != nil {
+		return x.NextPartition
+	}
+	return 0
+}
+
 type RedriveDeadLettersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the topic. Required.
@@ -1299,7 +1336,9 @@ type RedriveDeadLettersRequest struct {
 	// Only these offsets, at most 1,000. Default: all.
 	Offsets []uint64 `protobuf:"varint,9,rep,packed,name=offsets,proto3" json:"offsets,omitempty"`
 	// Only count them.
-	DryRun        bool `protobuf:"varint,10,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	DryRun bool `protobuf:"varint,10,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// The partition to begin in, together with from_offset; with `offsets` the one that they are of. Default 0: the first that holds a part of the topic.
+	FromPartition uint32 `protobuf:"varint,11,opt,name=from_partition,json=fromPartition,proto3" json:"from_partition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1404,6 +1443,13 @@ func (x *RedriveDeadLettersRequest) GetDryRun() bool {
 	return false
 }
 
+func (x *RedriveDeadLettersRequest) GetFromPartition() uint32 {
+	if x != nil {
+		return x.FromPartition
+	}
+	return 0
+}
+
 type RedriveDeadLettersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many are ready again; with dry_run, would be.
@@ -1411,7 +1457,9 @@ type RedriveDeadLettersResponse struct {
 	// True when there may be more, from next_offset on. There may be although none was redriven: few of many match.
 	More bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
 	// Where to go on.
-	NextOffset    uint64 `protobuf:"varint,3,opt,name=next_offset,json=nextOffset,proto3" json:"next_offset,omitempty"`
+	NextOffset uint64 `protobuf:"varint,3,opt,name=next_offset,json=nextOffset,proto3" json:"next_offset,omitempty"`
+	// The partition to go on in, together with next_offset.
+	NextPartition uint32 `protobuf:"varint,4,opt,name=next_partition,json=nextPartition,proto3" json:"next_partition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1467,8 +1515,17 @@ func (x *RedriveDeadLettersResponse) GetNextOffset() uint64 {
 	return 0
 }
 
+func (x *RedriveDeadLettersResponse) GetNextPartition() uint32 {
+	if x != nil {
+		return x.NextPartition
+	}
+	return 0
+}
+
 type DescribeClusterRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ask for state hashes (Replica).
+	StateHashes   bool `protobuf:"varint,1,opt,name=state_hashes,json=stateHashes,proto3" json:"state_hashes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1501,6 +1558,13 @@ func (x *DescribeClusterRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use DescribeClusterRequest.ProtoReflect.Descriptor instead.
 func (*DescribeClusterRequest) Descriptor() ([]byte, []int) {
 	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DescribeClusterRequest) GetStateHashes() bool {
+	if x != nil {
+		return x.StateHashes
+	}
+	return false
 }
 
 type DescribeClusterResponse struct {
@@ -1582,7 +1646,11 @@ type Node struct {
 	// Where clients reach it.
 	ApiAddress string `protobuf:"bytes,2,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
 	// Release that it runs.
-	Version       string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Where other nodes reach it.
+	PeerAddress string `protobuf:"bytes,4,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
+	// False: the node that was asked didn't get an answer from it.
+	Reached       bool `protobuf:"varint,5,opt,name=reached,proto3" json:"reached,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1638,6 +1706,20 @@ func (x *Node) GetVersion() string {
 	return ""
 }
 
+func (x *Node) GetPeerAddress() string {
+	if x != nil {
+		return x.PeerAddress
+	}
+	return ""
+}
+
+func (x *Node) GetReached() bool {
+	if x != nil {
+		return x.Reached
+	}
+	return false
+}
+
 // Partition is one Raft group.
 type Partition struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1652,8 +1734,10 @@ type Partition struct {
 	LogBytes    uint64 `protobuf:"varint,5,opt,name=log_bytes,json=logBytes,proto3" json:"log_bytes,omitempty"`
 	LogBytesMax uint64 `protobuf:"varint,6,opt,name=log_bytes_max,json=logBytesMax,proto3" json:"log_bytes_max,omitempty"`
 	// Subscription (with member) that holds the oldest event, and its offset; empty when nothing is held.
-	OldestHolder  string `protobuf:"bytes,7,opt,name=oldest_holder,json=oldestHolder,proto3" json:"oldest_holder,omitempty"`
-	OldestOffset  uint64 `protobuf:"varint,8,opt,name=oldest_offset,json=oldestOffset,proto3" json:"oldest_offset,omitempty"`
+	OldestHolder string `protobuf:"bytes,7,opt,name=oldest_holder,json=oldestHolder,proto3" json:"oldest_holder,omitempty"`
+	OldestOffset uint64 `protobuf:"varint,8,opt,name=oldest_offset,json=oldestOffset,proto3" json:"oldest_offset,omitempty"`
+	// What each node that was reached has of it.
+	Replicas      []*Replica `protobuf:"bytes,9,rep,name=replicas,proto3" json:"replicas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1744,22 +1828,214 @@ func (x *Partition) GetOldestOffset() uint64 {
 	return 0
 }
 
+func (x *Partition) GetReplicas() []*Replica {
+	if x != nil {
+		return x.Replicas
+	}
+	return nil
+}
+
+// Replica is what one node has of a partition.
+type Replica struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node's name.
+	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Index of the last entry that it applied, and of the last that it has.
+	Applied uint64 `protobuf:"varint,2,opt,name=applied,proto3" json:"applied,omitempty"`
+	Last    uint64 `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	// Hash of the state after the entry `applied`, on request. Replicas that applied the same entries have the same (P9).
+	StateHash uint64 `protobuf:"fixed64,4,opt,name=state_hash,json=stateHash,proto3" json:"state_hash,omitempty"`
+	// Entries that the replica still has to fetch before it could serve all that is retained.
+	Debt          uint64 `protobuf:"varint,5,opt,name=debt,proto3" json:"debt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Replica) Reset() {
+	*x = Replica{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Replica) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Replica) ProtoMessage() {}
+
+func (x *Replica) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Replica.ProtoReflect.Descriptor instead.
+func (*Replica) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Replica) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Replica) GetApplied() uint64 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
+}
+
+func (x *Replica) GetLast() uint64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *Replica) GetStateHash() uint64 {
+	if x != nil {
+		return x.StateHash
+	}
+	return 0
+}
+
+func (x *Replica) GetDebt() uint64 {
+	if x != nil {
+		return x.Debt
+	}
+	return 0
+}
+
+type DescribeNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ask for state hashes. Each costs a walk over the partition's state.
+	StateHashes   bool `protobuf:"varint,1,opt,name=state_hashes,json=stateHashes,proto3" json:"state_hashes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeNodeRequest) Reset() {
+	*x = DescribeNodeRequest{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeNodeRequest) ProtoMessage() {}
+
+func (x *DescribeNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeNodeRequest.ProtoReflect.Descriptor instead.
+func (*DescribeNodeRequest) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *DescribeNodeRequest) GetStateHashes() bool {
+	if x != nil {
+		return x.StateHashes
+	}
+	return false
+}
+
+type DescribeNodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  *Node                  `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// What the node itself has and knows of each partition: `replicas` holds its own.
+	Partitions    []*Partition `protobuf:"bytes,2,rep,name=partitions,proto3" json:"partitions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeNodeResponse) Reset() {
+	*x = DescribeNodeResponse{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeNodeResponse) ProtoMessage() {}
+
+func (x *DescribeNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeNodeResponse.ProtoReflect.Descriptor instead.
+func (*DescribeNodeResponse) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *DescribeNodeResponse) GetNode() *Node {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *DescribeNodeResponse) GetPartitions() []*Partition {
+	if x != nil {
+		return x.Partitions
+	}
+	return nil
+}
+
 var File_freshet_v1_admin_proto protoreflect.FileDescriptor
 
 const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"\x16freshet/v1/admin.proto\x12\n" +
-	"freshet.v1\x1a\x18freshet/v1/consume.proto\"\x98\x01\n" +
+	"freshet.v1\x1a\x18freshet/v1/consume.proto\"\xb8\x01\n" +
 	"\x05Topic\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12&\n" +
 	"\x0fevent_bytes_max\x18\x03 \x01(\rR\reventBytesMax\x12\x1d\n" +
 	"\n" +
 	"created_ms\x18\x04 \x01(\x03R\tcreatedMs\x12$\n" +
-	"\rsubscriptions\x18\x05 \x01(\rR\rsubscriptions\"P\n" +
+	"\rsubscriptions\x18\x05 \x01(\rR\rsubscriptions\x12\x1e\n" +
+	"\n" +
+	"partitions\x18\x06 \x01(\rR\n" +
+	"partitions\"p\n" +
 	"\x12CreateTopicRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
-	"\x0fevent_bytes_max\x18\x02 \x01(\rR\reventBytesMax\"X\n" +
+	"\x0fevent_bytes_max\x18\x02 \x01(\rR\reventBytesMax\x12\x1e\n" +
+	"\n" +
+	"partitions\x18\x03 \x01(\rR\n" +
+	"partitions\"X\n" +
 	"\x13CreateTopicResponse\x12'\n" +
 	"\x05topic\x18\x01 \x01(\v2\x11.freshet.v1.TopicR\x05topic\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\";\n" +
@@ -1810,7 +2086,7 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
 	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
 	"\x06member\x18\x03 \x01(\tR\x06member\"\x1c\n" +
-	"\x1aDeleteSubscriptionResponse\"\xf9\x01\n" +
+	"\x1aDeleteSubscriptionResponse\"\xa0\x02\n" +
 	"\x16ListDeadLettersRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
 	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
@@ -1820,7 +2096,8 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x03max\x18\x05 \x01(\rR\x03max\x12.\n" +
 	"\x06reason\x18\x06 \x01(\x0e2\x16.freshet.v1.DeadReasonR\x06reason\x12\x18\n" +
 	"\apattern\x18\a \x01(\tR\apattern\x12\x10\n" +
-	"\x03key\x18\b \x01(\tR\x03key\"\xd5\x01\n" +
+	"\x03key\x18\b \x01(\tR\x03key\x12%\n" +
+	"\x0efrom_partition\x18\t \x01(\rR\rfromPartition\"\xd5\x01\n" +
 	"\n" +
 	"DeadLetter\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\x16\n" +
@@ -1829,12 +2106,13 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x06detail\x18\x04 \x01(\tR\x06detail\x12\x1a\n" +
 	"\battempts\x18\x05 \x01(\rR\battempts\x12\x17\n" +
 	"\adied_ms\x18\x06 \x01(\x03R\x06diedMs\x12\x14\n" +
-	"\x05block\x18\a \x01(\fR\x05block\"\x80\x01\n" +
+	"\x05block\x18\a \x01(\fR\x05block\"\xa7\x01\n" +
 	"\x17ListDeadLettersResponse\x120\n" +
 	"\aletters\x18\x01 \x03(\v2\x16.freshet.v1.DeadLetterR\aletters\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x12\x1f\n" +
 	"\vnext_offset\x18\x03 \x01(\x04R\n" +
-	"nextOffset\"\xaf\x02\n" +
+	"nextOffset\x12%\n" +
+	"\x0enext_partition\x18\x04 \x01(\rR\rnextPartition\"\xd6\x02\n" +
 	"\x19RedriveDeadLettersRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
 	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
@@ -1847,25 +2125,30 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x03key\x18\b \x01(\tR\x03key\x12\x18\n" +
 	"\aoffsets\x18\t \x03(\x04R\aoffsets\x12\x17\n" +
 	"\adry_run\x18\n" +
-	" \x01(\bR\x06dryRun\"m\n" +
+	" \x01(\bR\x06dryRun\x12%\n" +
+	"\x0efrom_partition\x18\v \x01(\rR\rfromPartition\"\x94\x01\n" +
 	"\x1aRedriveDeadLettersResponse\x12\x1a\n" +
 	"\bredriven\x18\x01 \x01(\rR\bredriven\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x12\x1f\n" +
 	"\vnext_offset\x18\x03 \x01(\x04R\n" +
-	"nextOffset\"\x18\n" +
-	"\x16DescribeClusterRequest\"\x9c\x01\n" +
+	"nextOffset\x12%\n" +
+	"\x0enext_partition\x18\x04 \x01(\rR\rnextPartition\";\n" +
+	"\x16DescribeClusterRequest\x12!\n" +
+	"\fstate_hashes\x18\x01 \x01(\bR\vstateHashes\"\x9c\x01\n" +
 	"\x17DescribeClusterResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12&\n" +
 	"\x05nodes\x18\x03 \x03(\v2\x10.freshet.v1.NodeR\x05nodes\x125\n" +
 	"\n" +
 	"partitions\x18\x04 \x03(\v2\x15.freshet.v1.PartitionR\n" +
-	"partitions\"U\n" +
+	"partitions\"\x92\x01\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\vapi_address\x18\x02 \x01(\tR\n" +
 	"apiAddress\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\tR\aversion\"\xf4\x01\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\x12!\n" +
+	"\fpeer_address\x18\x04 \x01(\tR\vpeerAddress\x12\x18\n" +
+	"\areached\x18\x05 \x01(\bR\areached\"\xa5\x02\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x16\n" +
 	"\x06leader\x18\x02 \x01(\tR\x06leader\x12\x12\n" +
@@ -1874,14 +2157,29 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\tlog_bytes\x18\x05 \x01(\x04R\blogBytes\x12\"\n" +
 	"\rlog_bytes_max\x18\x06 \x01(\x04R\vlogBytesMax\x12#\n" +
 	"\roldest_holder\x18\a \x01(\tR\foldestHolder\x12#\n" +
-	"\roldest_offset\x18\b \x01(\x04R\foldestOffset*\x93\x01\n" +
+	"\roldest_offset\x18\b \x01(\x04R\foldestOffset\x12/\n" +
+	"\breplicas\x18\t \x03(\v2\x13.freshet.v1.ReplicaR\breplicas\"~\n" +
+	"\aReplica\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
+	"\aapplied\x18\x02 \x01(\x04R\aapplied\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\x04R\x04last\x12\x1d\n" +
+	"\n" +
+	"state_hash\x18\x04 \x01(\x06R\tstateHash\x12\x12\n" +
+	"\x04debt\x18\x05 \x01(\x04R\x04debt\"8\n" +
+	"\x13DescribeNodeRequest\x12!\n" +
+	"\fstate_hashes\x18\x01 \x01(\bR\vstateHashes\"s\n" +
+	"\x14DescribeNodeResponse\x12$\n" +
+	"\x04node\x18\x01 \x01(\v2\x10.freshet.v1.NodeR\x04node\x125\n" +
+	"\n" +
+	"partitions\x18\x02 \x03(\v2\x15.freshet.v1.PartitionR\n" +
+	"partitions*\x93\x01\n" +
 	"\n" +
 	"DeadReason\x12\x1b\n" +
 	"\x17DEAD_REASON_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13DEAD_REASON_EXPIRED\x10\x01\x12\x18\n" +
 	"\x14DEAD_REASON_RELEASED\x10\x02\x12\x18\n" +
 	"\x14DEAD_REASON_REJECTED\x10\x03\x12\x1b\n" +
-	"\x17DEAD_REASON_UNDELIVERED\x10\x042\xc4\x06\n" +
+	"\x17DEAD_REASON_UNDELIVERED\x10\x042\x97\a\n" +
 	"\fAdminService\x12N\n" +
 	"\vCreateTopic\x12\x1e.freshet.v1.CreateTopicRequest\x1a\x1f.freshet.v1.CreateTopicResponse\x12K\n" +
 	"\n" +
@@ -1892,7 +2190,8 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x12DeleteSubscription\x12%.freshet.v1.DeleteSubscriptionRequest\x1a&.freshet.v1.DeleteSubscriptionResponse\x12Z\n" +
 	"\x0fListDeadLetters\x12\".freshet.v1.ListDeadLettersRequest\x1a#.freshet.v1.ListDeadLettersResponse\x12c\n" +
 	"\x12RedriveDeadLetters\x12%.freshet.v1.RedriveDeadLettersRequest\x1a&.freshet.v1.RedriveDeadLettersResponse\x12Z\n" +
-	"\x0fDescribeCluster\x12\".freshet.v1.DescribeClusterRequest\x1a#.freshet.v1.DescribeClusterResponseB:Z8github.com/freshet-mq/freshet/proto/freshet/v1;freshetv1b\x06proto3"
+	"\x0fDescribeCluster\x12\".freshet.v1.DescribeClusterRequest\x1a#.freshet.v1.DescribeClusterResponse\x12Q\n" +
+	"\fDescribeNode\x12\x1f.freshet.v1.DescribeNodeRequest\x1a .freshet.v1.DescribeNodeResponseB:Z8github.com/freshet-mq/freshet/proto/freshet/v1;freshetv1b\x06proto3"
 
 var (
 	file_freshet_v1_admin_proto_rawDescOnce sync.Once
@@ -1907,7 +2206,7 @@ func file_freshet_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_freshet_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_freshet_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_freshet_v1_admin_proto_goTypes = []any{
 	(DeadReason)(0),                    // 0: freshet.v1.DeadReason
 	(*Topic)(nil),                      // 1: freshet.v1.Topic
@@ -1934,12 +2233,15 @@ var file_freshet_v1_admin_proto_goTypes = []any{
 	(*DescribeClusterResponse)(nil),    // 22: freshet.v1.DescribeClusterResponse
 	(*Node)(nil),                       // 23: freshet.v1.Node
 	(*Partition)(nil),                  // 24: freshet.v1.Partition
-	(SubscriptionKind)(0),              // 25: freshet.v1.SubscriptionKind
+	(*Replica)(nil),                    // 25: freshet.v1.Replica
+	(*DescribeNodeRequest)(nil),        // 26: freshet.v1.DescribeNodeRequest
+	(*DescribeNodeResponse)(nil),       // 27: freshet.v1.DescribeNodeResponse
+	(SubscriptionKind)(0),              // 28: freshet.v1.SubscriptionKind
 }
 var file_freshet_v1_admin_proto_depIdxs = []int32{
 	1,  // 0: freshet.v1.CreateTopicResponse.topic:type_name -> freshet.v1.Topic
 	1,  // 1: freshet.v1.ListTopicsResponse.topics:type_name -> freshet.v1.Topic
-	25, // 2: freshet.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
+	28, // 2: freshet.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
 	7,  // 3: freshet.v1.Subscription.counts:type_name -> freshet.v1.SubscriptionCounts
 	6,  // 4: freshet.v1.CreateSubscriptionRequest.subscription:type_name -> freshet.v1.Subscription
 	6,  // 5: freshet.v1.CreateSubscriptionResponse.subscription:type_name -> freshet.v1.Subscription
@@ -1950,29 +2252,34 @@ var file_freshet_v1_admin_proto_depIdxs = []int32{
 	0,  // 10: freshet.v1.RedriveDeadLettersRequest.reason:type_name -> freshet.v1.DeadReason
 	23, // 11: freshet.v1.DescribeClusterResponse.nodes:type_name -> freshet.v1.Node
 	24, // 12: freshet.v1.DescribeClusterResponse.partitions:type_name -> freshet.v1.Partition
-	2,  // 13: freshet.v1.AdminService.CreateTopic:input_type -> freshet.v1.CreateTopicRequest
-	4,  // 14: freshet.v1.AdminService.ListTopics:input_type -> freshet.v1.ListTopicsRequest
-	8,  // 15: freshet.v1.AdminService.CreateSubscription:input_type -> freshet.v1.CreateSubscriptionRequest
-	10, // 16: freshet.v1.AdminService.ListSubscriptions:input_type -> freshet.v1.ListSubscriptionsRequest
-	12, // 17: freshet.v1.AdminService.DeleteTopic:input_type -> freshet.v1.DeleteTopicRequest
-	14, // 18: freshet.v1.AdminService.DeleteSubscription:input_type -> freshet.v1.DeleteSubscriptionRequest
-	16, // 19: freshet.v1.AdminService.ListDeadLetters:input_type -> freshet.v1.ListDeadLettersRequest
-	19, // 20: freshet.v1.AdminService.RedriveDeadLetters:input_type -> freshet.v1.RedriveDeadLettersRequest
-	21, // 21: freshet.v1.AdminService.DescribeCluster:input_type -> freshet.v1.DescribeClusterRequest
-	3,  // 22: freshet.v1.AdminService.CreateTopic:output_type -> freshet.v1.CreateTopicResponse
-	5,  // 23: freshet.v1.AdminService.ListTopics:output_type -> freshet.v1.ListTopicsResponse
-	9,  // 24: freshet.v1.AdminService.CreateSubscription:output_type -> freshet.v1.CreateSubscriptionResponse
-	11, // 25: freshet.v1.AdminService.ListSubscriptions:output_type -> freshet.v1.ListSubscriptionsResponse
-	13, // 26: freshet.v1.AdminService.DeleteTopic:output_type -> freshet.v1.DeleteTopicResponse
-	15, // 27: freshet.v1.AdminService.DeleteSubscription:output_type -> freshet.v1.DeleteSubscriptionResponse
-	18, // 28: freshet.v1.AdminService.ListDeadLetters:output_type -> freshet.v1.ListDeadLettersResponse
-	20, // 29: freshet.v1.AdminService.RedriveDeadLetters:output_type -> freshet.v1.RedriveDeadLettersResponse
-	22, // 30: freshet.v1.AdminService.DescribeCluster:output_type -> freshet.v1.DescribeClusterResponse
-	22, // [22:31] is the sub-list for method output_type
-	13, // [13:22] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	25, // 13: freshet.v1.Partition.replicas:type_name -> freshet.v1.Replica
+	23, // 14: freshet.v1.DescribeNodeResponse.node:type_name -> freshet.v1.Node
+	24, // 15: freshet.v1.DescribeNodeResponse.partitions:type_name -> freshet.v1.Partition
+	2,  // 16: freshet.v1.AdminService.CreateTopic:input_type -> freshet.v1.CreateTopicRequest
+	4,  // 17: freshet.v1.AdminService.ListTopics:input_type -> freshet.v1.ListTopicsRequest
+	8,  // 18: freshet.v1.AdminService.CreateSubscription:input_type -> freshet.v1.CreateSubscriptionRequest
+	10, // 19: freshet.v1.AdminService.ListSubscriptions:input_type -> freshet.v1.ListSubscriptionsRequest
+	12, // 20: freshet.v1.AdminService.DeleteTopic:input_type -> freshet.v1.DeleteTopicRequest
+	14, // 21: freshet.v1.AdminService.DeleteSubscription:input_type -> freshet.v1.DeleteSubscriptionRequest
+	16, // 22: freshet.v1.AdminService.ListDeadLetters:input_type -> freshet.v1.ListDeadLettersRequest
+	19, // 23: freshet.v1.AdminService.RedriveDeadLetters:input_type -> freshet.v1.RedriveDeadLettersRequest
+	21, // 24: freshet.v1.AdminService.DescribeCluster:input_type -> freshet.v1.DescribeClusterRequest
+	26, // 25: freshet.v1.AdminService.DescribeNode:input_type -> freshet.v1.DescribeNodeRequest
+	3,  // 26: freshet.v1.AdminService.CreateTopic:output_type -> freshet.v1.CreateTopicResponse
+	5,  // 27: freshet.v1.AdminService.ListTopics:output_type -> freshet.v1.ListTopicsResponse
+	9,  // 28: freshet.v1.AdminService.CreateSubscription:output_type -> freshet.v1.CreateSubscriptionResponse
+	11, // 29: freshet.v1.AdminService.ListSubscriptions:output_type -> freshet.v1.ListSubscriptionsResponse
+	13, // 30: freshet.v1.AdminService.DeleteTopic:output_type -> freshet.v1.DeleteTopicResponse
+	15, // 31: freshet.v1.AdminService.DeleteSubscription:output_type -> freshet.v1.DeleteSubscriptionResponse
+	18, // 32: freshet.v1.AdminService.ListDeadLetters:output_type -> freshet.v1.ListDeadLettersResponse
+	20, // 33: freshet.v1.AdminService.RedriveDeadLetters:output_type -> freshet.v1.RedriveDeadLettersResponse
+	22, // 34: freshet.v1.AdminService.DescribeCluster:output_type -> freshet.v1.DescribeClusterResponse
+	27, // 35: freshet.v1.AdminService.DescribeNode:output_type -> freshet.v1.DescribeNodeResponse
+	26, // [26:36] is the sub-list for method output_type
+	16, // [16:26] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_freshet_v1_admin_proto_init() }
@@ -1987,7 +2294,7 @@ func file_freshet_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_v1_admin_proto_rawDesc), len(file_freshet_v1_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

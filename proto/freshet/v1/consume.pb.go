@@ -276,7 +276,9 @@ type Attach struct {
 	// uncounted, since it never arrived.
 	Received uint64 `protobuf:"varint,6,opt,name=received,proto3" json:"received,omitempty"`
 	// How long leases last, in milliseconds; 0: the subscription's own. 1,000 to 43,200,000 (12 h).
-	VisibilityMs  uint32 `protobuf:"varint,7,opt,name=visibility_ms,json=visibilityMs,proto3" json:"visibility_ms,omitempty"`
+	VisibilityMs uint32 `protobuf:"varint,7,opt,name=visibility_ms,json=visibilityMs,proto3" json:"visibility_ms,omitempty"`
+	// The partition that the session is on; a consumer has one on each that holds a part of the topic. May be left out where there is only one.
+	Partition     *uint32 `protobuf:"varint,8,opt,name=partition,proto3,oneof" json:"partition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -356,6 +358,13 @@ func (x *Attach) GetReceived() uint64 {
 func (x *Attach) GetVisibilityMs() uint32 {
 	if x != nil {
 		return x.VisibilityMs
+	}
+	return 0
+}
+
+func (x *Attach) GetPartition() uint32 {
+	if x != nil && x.Partition != nil {
+		return *x.Partition
 	}
 	return 0
 }
@@ -1301,7 +1310,9 @@ type ReceiveRequest struct {
 	// How long the lease lasts, in milliseconds; 0: the subscription's own. 1,000 to 43,200,000 (12 h).
 	VisibilityMs uint32 `protobuf:"varint,6,opt,name=visibility_ms,json=visibilityMs,proto3" json:"visibility_ms,omitempty"`
 	// How long to wait for a first event, in milliseconds. Default 0: don't. At most 20,000.
-	WaitMs        uint32 `protobuf:"varint,7,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"`
+	WaitMs uint32 `protobuf:"varint,7,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"`
+	// The partition to lease from. Left out: any that has something, found by asking each in turn, then by waiting for all.
+	Partition     *uint32 `protobuf:"varint,8,opt,name=partition,proto3,oneof" json:"partition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1385,6 +1396,139 @@ func (x *ReceiveRequest) GetWaitMs() uint32 {
 	return 0
 }
 
+func (x *ReceiveRequest) GetPartition() uint32 {
+	if x != nil && x.Partition != nil {
+		return *x.Partition
+	}
+	return 0
+}
+
+// ReadyRequest asks whether there is something to lease.
+type ReadyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Topic, subscription and member, as in ReceiveRequest.
+	Topic        string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	Subscription string `protobuf:"bytes,2,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	Member       string `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	// The partition. May be left out where the topic has only one.
+	Partition *uint32 `protobuf:"varint,4,opt,name=partition,proto3,oneof" json:"partition,omitempty"`
+	// How long to wait, in milliseconds. Default 0: don't. At most 20,000.
+	WaitMs        uint32 `protobuf:"varint,5,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadyRequest) Reset() {
+	*x = ReadyRequest{}
+	mi := &file_freshet_v1_consume_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadyRequest) ProtoMessage() {}
+
+func (x *ReadyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_consume_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadyRequest.ProtoReflect.Descriptor instead.
+func (*ReadyRequest) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ReadyRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *ReadyRequest) GetSubscription() string {
+	if x != nil {
+		return x.Subscription
+	}
+	return ""
+}
+
+func (x *ReadyRequest) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *ReadyRequest) GetPartition() uint32 {
+	if x != nil && x.Partition != nil {
+		return *x.Partition
+	}
+	return 0
+}
+
+func (x *ReadyRequest) GetWaitMs() uint32 {
+	if x != nil {
+		return x.WaitMs
+	}
+	return 0
+}
+
+// ReadyResponse tells whether there is.
+type ReadyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True: at least one event could be leased. Somebody else may be quicker.
+	Ready         bool `protobuf:"varint,1,opt,name=ready,proto3" json:"ready,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadyResponse) Reset() {
+	*x = ReadyResponse{}
+	mi := &file_freshet_v1_consume_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadyResponse) ProtoMessage() {}
+
+func (x *ReadyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_consume_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadyResponse.ProtoReflect.Descriptor instead.
+func (*ReadyResponse) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ReadyResponse) GetReady() bool {
+	if x != nil {
+		return x.Ready
+	}
+	return false
+}
+
 // ReceiveResponse holds what was leased; nothing when there was nothing.
 type ReceiveResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1398,7 +1542,7 @@ type ReceiveResponse struct {
 
 func (x *ReceiveResponse) Reset() {
 	*x = ReceiveResponse{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[17]
+	mi := &file_freshet_v1_consume_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1410,7 +1554,7 @@ func (x *ReceiveResponse) String() string {
 func (*ReceiveResponse) ProtoMessage() {}
 
 func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[17]
+	mi := &file_freshet_v1_consume_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1423,7 +1567,7 @@ func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveResponse.ProtoReflect.Descriptor instead.
 func (*ReceiveResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{17}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReceiveResponse) GetDelivery() *Delivery {
@@ -1451,7 +1595,7 @@ type AckRequest struct {
 
 func (x *AckRequest) Reset() {
 	*x = AckRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[18]
+	mi := &file_freshet_v1_consume_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1607,7 @@ func (x *AckRequest) String() string {
 func (*AckRequest) ProtoMessage() {}
 
 func (x *AckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[18]
+	mi := &file_freshet_v1_consume_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1620,7 @@ func (x *AckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckRequest.ProtoReflect.Descriptor instead.
 func (*AckRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{18}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AckRequest) GetReceipts() []string {
@@ -1499,7 +1643,7 @@ type ExtendRequest struct {
 
 func (x *ExtendRequest) Reset() {
 	*x = ExtendRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[19]
+	mi := &file_freshet_v1_consume_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1511,7 +1655,7 @@ func (x *ExtendRequest) String() string {
 func (*ExtendRequest) ProtoMessage() {}
 
 func (x *ExtendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[19]
+	mi := &file_freshet_v1_consume_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1524,7 +1668,7 @@ func (x *ExtendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendRequest.ProtoReflect.Descriptor instead.
 func (*ExtendRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{19}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ExtendRequest) GetReceipts() []string {
@@ -1556,7 +1700,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[20]
+	mi := &file_freshet_v1_consume_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +1712,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[20]
+	mi := &file_freshet_v1_consume_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +1725,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{20}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ReleaseRequest) GetReceipts() []string {
@@ -1618,7 +1762,7 @@ type RejectRequest struct {
 
 func (x *RejectRequest) Reset() {
 	*x = RejectRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[21]
+	mi := &file_freshet_v1_consume_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +1774,7 @@ func (x *RejectRequest) String() string {
 func (*RejectRequest) ProtoMessage() {}
 
 func (x *RejectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[21]
+	mi := &file_freshet_v1_consume_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +1787,7 @@ func (x *RejectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectRequest.ProtoReflect.Descriptor instead.
 func (*RejectRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{21}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RejectRequest) GetReceipts() []string {
@@ -1671,7 +1815,7 @@ type SettleResponse struct {
 
 func (x *SettleResponse) Reset() {
 	*x = SettleResponse{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[22]
+	mi := &file_freshet_v1_consume_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1683,7 +1827,7 @@ func (x *SettleResponse) String() string {
 func (*SettleResponse) ProtoMessage() {}
 
 func (x *SettleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[22]
+	mi := &file_freshet_v1_consume_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1696,7 +1840,7 @@ func (x *SettleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleResponse.ProtoReflect.Descriptor instead.
 func (*SettleResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{22}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SettleResponse) GetLost() []uint32 {
@@ -1722,14 +1866,16 @@ type ReadRequest struct {
 	// Only events that match this pattern. Default: all.
 	Pattern string `protobuf:"bytes,5,opt,name=pattern,proto3" json:"pattern,omitempty"`
 	// Go on with what is published from now on, until the call is cancelled. Default false.
-	Follow        bool `protobuf:"varint,6,opt,name=follow,proto3" json:"follow,omitempty"`
+	Follow bool `protobuf:"varint,6,opt,name=follow,proto3" json:"follow,omitempty"`
+	// The partition to read. May be left out where the topic has only one.
+	Partition     *uint32 `protobuf:"varint,7,opt,name=partition,proto3,oneof" json:"partition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReadRequest) Reset() {
 	*x = ReadRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[23]
+	mi := &file_freshet_v1_consume_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +1887,7 @@ func (x *ReadRequest) String() string {
 func (*ReadRequest) ProtoMessage() {}
 
 func (x *ReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[23]
+	mi := &file_freshet_v1_consume_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +1900,7 @@ func (x *ReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
 func (*ReadRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{23}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReadRequest) GetTopic() string {
@@ -1812,6 +1958,13 @@ func (x *ReadRequest) GetFollow() bool {
 	return false
 }
 
+func (x *ReadRequest) GetPartition() uint32 {
+	if x != nil && x.Partition != nil {
+		return *x.Partition
+	}
+	return 0
+}
+
 type isReadRequest_From interface {
 	isReadRequest_From()
 }
@@ -1856,7 +2009,7 @@ type ReadResponse struct {
 
 func (x *ReadResponse) Reset() {
 	*x = ReadResponse{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[24]
+	mi := &file_freshet_v1_consume_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1868,7 +2021,7 @@ func (x *ReadResponse) String() string {
 func (*ReadResponse) ProtoMessage() {}
 
 func (x *ReadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[24]
+	mi := &file_freshet_v1_consume_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +2034,7 @@ func (x *ReadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadResponse.ProtoReflect.Descriptor instead.
 func (*ReadResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{24}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReadResponse) GetTruncatedBefore() uint64 {
@@ -1934,7 +2087,7 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\x06settle\x18\x03 \x01(\v2\x12.freshet.v1.SettleH\x00R\x06settle\x12)\n" +
 	"\x05close\x18\x04 \x01(\v2\x11.freshet.v1.CloseH\x00R\x05close\x12\x19\n" +
 	"\bstamp_ns\x18\x0f \x01(\x04R\astampNsB\t\n" +
-	"\arequest\"\xe1\x01\n" +
+	"\arequest\"\x92\x02\n" +
 	"\x06Attach\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
 	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
@@ -1942,7 +2095,10 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\asession\x18\x04 \x01(\fR\asession\x12*\n" +
 	"\x06credit\x18\x05 \x01(\v2\x12.freshet.v1.CreditR\x06credit\x12\x1a\n" +
 	"\breceived\x18\x06 \x01(\x04R\breceived\x12#\n" +
-	"\rvisibility_ms\x18\a \x01(\rR\fvisibilityMs\"6\n" +
+	"\rvisibility_ms\x18\a \x01(\rR\fvisibilityMs\x12!\n" +
+	"\tpartition\x18\b \x01(\rH\x00R\tpartition\x88\x01\x01B\f\n" +
+	"\n" +
+	"_partition\"6\n" +
 	"\x06Credit\x12\x16\n" +
 	"\x06events\x18\x01 \x01(\rR\x06events\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\"\xf5\x01\n" +
@@ -2002,7 +2158,7 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\x05error\x18\x03 \x01(\v2\x11.freshet.v1.ErrorR\x05error\x12\x14\n" +
 	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"\x1c\n" +
 	"\x04Hint\x12\x14\n" +
-	"\x05ready\x18\x01 \x01(\bR\x05ready\"\xdc\x01\n" +
+	"\x05ready\x18\x01 \x01(\bR\x05ready\"\x8d\x02\n" +
 	"\x0eReceiveRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
 	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
@@ -2011,7 +2167,20 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"max_events\x18\x04 \x01(\rR\tmaxEvents\x12\x1b\n" +
 	"\tmax_bytes\x18\x05 \x01(\x04R\bmaxBytes\x12#\n" +
 	"\rvisibility_ms\x18\x06 \x01(\rR\fvisibilityMs\x12\x17\n" +
-	"\await_ms\x18\a \x01(\rR\x06waitMs\"_\n" +
+	"\await_ms\x18\a \x01(\rR\x06waitMs\x12!\n" +
+	"\tpartition\x18\b \x01(\rH\x00R\tpartition\x88\x01\x01B\f\n" +
+	"\n" +
+	"_partition\"\xaa\x01\n" +
+	"\fReadyRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
+	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
+	"\x06member\x18\x03 \x01(\tR\x06member\x12!\n" +
+	"\tpartition\x18\x04 \x01(\rH\x00R\tpartition\x88\x01\x01\x12\x17\n" +
+	"\await_ms\x18\x05 \x01(\rR\x06waitMsB\f\n" +
+	"\n" +
+	"_partition\"%\n" +
+	"\rReadyResponse\x12\x14\n" +
+	"\x05ready\x18\x01 \x01(\bR\x05ready\"_\n" +
 	"\x0fReceiveResponse\x120\n" +
 	"\bdelivery\x18\x01 \x01(\v2\x14.freshet.v1.DeliveryR\bdelivery\x12\x1a\n" +
 	"\breceipts\x18\x02 \x03(\tR\breceipts\"(\n" +
@@ -2029,15 +2198,18 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\breceipts\x18\x01 \x03(\tR\breceipts\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"$\n" +
 	"\x0eSettleResponse\x12\x12\n" +
-	"\x04lost\x18\x01 \x03(\rR\x04lost\"\xb0\x01\n" +
+	"\x04lost\x18\x01 \x03(\rR\x04lost\"\xe1\x01\n" +
 	"\vReadRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x1c\n" +
 	"\bearliest\x18\x02 \x01(\bH\x00R\bearliest\x12\x18\n" +
 	"\x06offset\x18\x03 \x01(\x04H\x00R\x06offset\x12\x19\n" +
 	"\atime_ms\x18\x04 \x01(\x03H\x00R\x06timeMs\x12\x18\n" +
 	"\apattern\x18\x05 \x01(\tR\apattern\x12\x16\n" +
-	"\x06follow\x18\x06 \x01(\bR\x06followB\x06\n" +
-	"\x04from\"\xb9\x01\n" +
+	"\x06follow\x18\x06 \x01(\bR\x06follow\x12!\n" +
+	"\tpartition\x18\a \x01(\rH\x01R\tpartition\x88\x01\x01B\x06\n" +
+	"\x04fromB\f\n" +
+	"\n" +
+	"_partition\"\xb9\x01\n" +
 	"\fReadResponse\x12)\n" +
 	"\x10truncated_before\x18\x01 \x01(\x04R\x0ftruncatedBefore\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\rR\tpartition\x12\x1b\n" +
@@ -2047,10 +2219,11 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\x10SubscriptionKind\x12!\n" +
 	"\x1dSUBSCRIPTION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17SUBSCRIPTION_KIND_QUEUE\x10\x01\x12\x1c\n" +
-	"\x18SUBSCRIPTION_KIND_FANOUT\x10\x022\xd9\x03\n" +
+	"\x18SUBSCRIPTION_KIND_FANOUT\x10\x022\x97\x04\n" +
 	"\x0eConsumeService\x12F\n" +
 	"\aConsume\x12\x1a.freshet.v1.ConsumeRequest\x1a\x1b.freshet.v1.ConsumeResponse(\x010\x01\x12B\n" +
-	"\aReceive\x12\x1a.freshet.v1.ReceiveRequest\x1a\x1b.freshet.v1.ReceiveResponse\x129\n" +
+	"\aReceive\x12\x1a.freshet.v1.ReceiveRequest\x1a\x1b.freshet.v1.ReceiveResponse\x12<\n" +
+	"\x05Ready\x12\x18.freshet.v1.ReadyRequest\x1a\x19.freshet.v1.ReadyResponse\x129\n" +
 	"\x03Ack\x12\x16.freshet.v1.AckRequest\x1a\x1a.freshet.v1.SettleResponse\x12?\n" +
 	"\x06Extend\x12\x19.freshet.v1.ExtendRequest\x1a\x1a.freshet.v1.SettleResponse\x12A\n" +
 	"\aRelease\x12\x1a.freshet.v1.ReleaseRequest\x1a\x1a.freshet.v1.SettleResponse\x12?\n" +
@@ -2070,7 +2243,7 @@ func file_freshet_v1_consume_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_v1_consume_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_freshet_v1_consume_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_freshet_v1_consume_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_freshet_v1_consume_proto_goTypes = []any{
 	(SubscriptionKind)(0),   // 0: freshet.v1.SubscriptionKind
 	(*OffsetRun)(nil),       // 1: freshet.v1.OffsetRun
@@ -2090,15 +2263,17 @@ var file_freshet_v1_consume_proto_goTypes = []any{
 	(*Settled)(nil),         // 15: freshet.v1.Settled
 	(*Hint)(nil),            // 16: freshet.v1.Hint
 	(*ReceiveRequest)(nil),  // 17: freshet.v1.ReceiveRequest
-	(*ReceiveResponse)(nil), // 18: freshet.v1.ReceiveResponse
-	(*AckRequest)(nil),      // 19: freshet.v1.AckRequest
-	(*ExtendRequest)(nil),   // 20: freshet.v1.ExtendRequest
-	(*ReleaseRequest)(nil),  // 21: freshet.v1.ReleaseRequest
-	(*RejectRequest)(nil),   // 22: freshet.v1.RejectRequest
-	(*SettleResponse)(nil),  // 23: freshet.v1.SettleResponse
-	(*ReadRequest)(nil),     // 24: freshet.v1.ReadRequest
-	(*ReadResponse)(nil),    // 25: freshet.v1.ReadResponse
-	(*Error)(nil),           // 26: freshet.v1.Error
+	(*ReadyRequest)(nil),    // 18: freshet.v1.ReadyRequest
+	(*ReadyResponse)(nil),   // 19: freshet.v1.ReadyResponse
+	(*ReceiveResponse)(nil), // 20: freshet.v1.ReceiveResponse
+	(*AckRequest)(nil),      // 21: freshet.v1.AckRequest
+	(*ExtendRequest)(nil),   // 22: freshet.v1.ExtendRequest
+	(*ReleaseRequest)(nil),  // 23: freshet.v1.ReleaseRequest
+	(*RejectRequest)(nil),   // 24: freshet.v1.RejectRequest
+	(*SettleResponse)(nil),  // 25: freshet.v1.SettleResponse
+	(*ReadRequest)(nil),     // 26: freshet.v1.ReadRequest
+	(*ReadResponse)(nil),    // 27: freshet.v1.ReadResponse
+	(*Error)(nil),           // 28: freshet.v1.Error
 }
 var file_freshet_v1_consume_proto_depIdxs = []int32{
 	3,  // 0: freshet.v1.ConsumeRequest.attach:type_name -> freshet.v1.Attach
@@ -2123,25 +2298,27 @@ var file_freshet_v1_consume_proto_depIdxs = []int32{
 	6,  // 19: freshet.v1.Attached.held:type_name -> freshet.v1.Leased
 	14, // 20: freshet.v1.Delivery.events:type_name -> freshet.v1.DeliveredRun
 	6,  // 21: freshet.v1.Settled.lost:type_name -> freshet.v1.Leased
-	26, // 22: freshet.v1.Settled.error:type_name -> freshet.v1.Error
+	28, // 22: freshet.v1.Settled.error:type_name -> freshet.v1.Error
 	13, // 23: freshet.v1.ReceiveResponse.delivery:type_name -> freshet.v1.Delivery
 	1,  // 24: freshet.v1.ReadResponse.events:type_name -> freshet.v1.OffsetRun
 	2,  // 25: freshet.v1.ConsumeService.Consume:input_type -> freshet.v1.ConsumeRequest
 	17, // 26: freshet.v1.ConsumeService.Receive:input_type -> freshet.v1.ReceiveRequest
-	19, // 27: freshet.v1.ConsumeService.Ack:input_type -> freshet.v1.AckRequest
-	20, // 28: freshet.v1.ConsumeService.Extend:input_type -> freshet.v1.ExtendRequest
-	21, // 29: freshet.v1.ConsumeService.Release:input_type -> freshet.v1.ReleaseRequest
-	22, // 30: freshet.v1.ConsumeService.Reject:input_type -> freshet.v1.RejectRequest
-	24, // 31: freshet.v1.ConsumeService.Read:input_type -> freshet.v1.ReadRequest
-	11, // 32: freshet.v1.ConsumeService.Consume:output_type -> freshet.v1.ConsumeResponse
-	18, // 33: freshet.v1.ConsumeService.Receive:output_type -> freshet.v1.ReceiveResponse
-	23, // 34: freshet.v1.ConsumeService.Ack:output_type -> freshet.v1.SettleResponse
-	23, // 35: freshet.v1.ConsumeService.Extend:output_type -> freshet.v1.SettleResponse
-	23, // 36: freshet.v1.ConsumeService.Release:output_type -> freshet.v1.SettleResponse
-	23, // 37: freshet.v1.ConsumeService.Reject:output_type -> freshet.v1.SettleResponse
-	25, // 38: freshet.v1.ConsumeService.Read:output_type -> freshet.v1.ReadResponse
-	32, // [32:39] is the sub-list for method output_type
-	25, // [25:32] is the sub-list for method input_type
+	18, // 27: freshet.v1.ConsumeService.Ready:input_type -> freshet.v1.ReadyRequest
+	21, // 28: freshet.v1.ConsumeService.Ack:input_type -> freshet.v1.AckRequest
+	22, // 29: freshet.v1.ConsumeService.Extend:input_type -> freshet.v1.ExtendRequest
+	23, // 30: freshet.v1.ConsumeService.Release:input_type -> freshet.v1.ReleaseRequest
+	24, // 31: freshet.v1.ConsumeService.Reject:input_type -> freshet.v1.RejectRequest
+	26, // 32: freshet.v1.ConsumeService.Read:input_type -> freshet.v1.ReadRequest
+	11, // 33: freshet.v1.ConsumeService.Consume:output_type -> freshet.v1.ConsumeResponse
+	20, // 34: freshet.v1.ConsumeService.Receive:output_type -> freshet.v1.ReceiveResponse
+	19, // 35: freshet.v1.ConsumeService.Ready:output_type -> freshet.v1.ReadyResponse
+	25, // 36: freshet.v1.ConsumeService.Ack:output_type -> freshet.v1.SettleResponse
+	25, // 37: freshet.v1.ConsumeService.Extend:output_type -> freshet.v1.SettleResponse
+	25, // 38: freshet.v1.ConsumeService.Release:output_type -> freshet.v1.SettleResponse
+	25, // 39: freshet.v1.ConsumeService.Reject:output_type -> freshet.v1.SettleResponse
+	27, // 40: freshet.v1.ConsumeService.Read:output_type -> freshet.v1.ReadResponse
+	33, // [33:41] is the sub-list for method output_type
+	25, // [25:33] is the sub-list for method input_type
 	25, // [25:25] is the sub-list for extension type_name
 	25, // [25:25] is the sub-list for extension extendee
 	0,  // [0:25] is the sub-list for field type_name
@@ -2159,13 +2336,16 @@ func file_freshet_v1_consume_proto_init() {
 		(*ConsumeRequest_Settle)(nil),
 		(*ConsumeRequest_Close)(nil),
 	}
+	file_freshet_v1_consume_proto_msgTypes[2].OneofWrappers = []any{}
 	file_freshet_v1_consume_proto_msgTypes[10].OneofWrappers = []any{
 		(*ConsumeResponse_Attached)(nil),
 		(*ConsumeResponse_Delivery)(nil),
 		(*ConsumeResponse_Settled)(nil),
 		(*ConsumeResponse_Hint)(nil),
 	}
-	file_freshet_v1_consume_proto_msgTypes[23].OneofWrappers = []any{
+	file_freshet_v1_consume_proto_msgTypes[16].OneofWrappers = []any{}
+	file_freshet_v1_consume_proto_msgTypes[17].OneofWrappers = []any{}
+	file_freshet_v1_consume_proto_msgTypes[25].OneofWrappers = []any{
 		(*ReadRequest_Earliest)(nil),
 		(*ReadRequest_Offset)(nil),
 		(*ReadRequest_TimeMs)(nil),
@@ -2176,7 +2356,7 @@ func file_freshet_v1_consume_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_v1_consume_proto_rawDesc), len(file_freshet_v1_consume_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   25,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	ConsumeService_Consume_FullMethodName = "/freshet.v1.ConsumeService/Consume"
 	ConsumeService_Receive_FullMethodName = "/freshet.v1.ConsumeService/Receive"
+	ConsumeService_Ready_FullMethodName   = "/freshet.v1.ConsumeService/Ready"
 	ConsumeService_Ack_FullMethodName     = "/freshet.v1.ConsumeService/Ack"
 	ConsumeService_Extend_FullMethodName  = "/freshet.v1.ConsumeService/Extend"
 	ConsumeService_Release_FullMethodName = "/freshet.v1.ConsumeService/Release"
@@ -42,6 +43,8 @@ type ConsumeServiceClient interface {
 	// Receive leases up to max_events events at once, and waits for the first of them for at most wait_ms (long poll). Each event comes with a
 	// receipt that Ack, Extend, Release and Reject take, from any connection.
 	Receive(ctx context.Context, in *ReceiveRequest, opts ...grpc.CallOption) (*ReceiveResponse, error)
+	// Ready waits until a partition has an event that a Receive could lease, for at most wait_ms, and leases nothing.
+	Ready(ctx context.Context, in *ReadyRequest, opts ...grpc.CallOption) (*ReadyResponse, error)
 	// Ack settles events: none of them is delivered again. Confirmed: when it answers, it is on disk on a majority.
 	Ack(ctx context.Context, in *AckRequest, opts ...grpc.CallOption) (*SettleResponse, error)
 	// Extend moves the leases' deadlines to visibility_ms from now.
@@ -80,6 +83,16 @@ func (c *consumeServiceClient) Receive(ctx context.Context, in *ReceiveRequest, 
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReceiveResponse)
 	err := c.cc.Invoke(ctx, ConsumeService_Receive_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *consumeServiceClient) Ready(ctx context.Context, in *ReadyRequest, opts ...grpc.CallOption) (*ReadyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReadyResponse)
+	err := c.cc.Invoke(ctx, ConsumeService_Ready_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +172,8 @@ type ConsumeServiceServer interface {
 	// Receive leases up to max_events events at once, and waits for the first of them for at most wait_ms (long poll). Each event comes with a
 	// receipt that Ack, Extend, Release and Reject take, from any connection.
 	Receive(context.Context, *ReceiveRequest) (*ReceiveResponse, error)
+	// Ready waits until a partition has an event that a Receive could lease, for at most wait_ms, and leases nothing.
+	Ready(context.Context, *ReadyRequest) (*ReadyResponse, error)
 	// Ack settles events: none of them is delivered again. Confirmed: when it answers, it is on disk on a majority.
 	Ack(context.Context, *AckRequest) (*SettleResponse, error)
 	// Extend moves the leases' deadlines to visibility_ms from now.
@@ -185,6 +200,9 @@ func (UnimplementedConsumeServiceServer) Consume(grpc.BidiStreamingServer[Consum
 }
 func (UnimplementedConsumeServiceServer) Receive(context.Context, *ReceiveRequest) (*ReceiveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Receive not implemented")
+}
+func (UnimplementedConsumeServiceServer) Ready(context.Context, *ReadyRequest) (*ReadyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Ready not implemented")
 }
 func (UnimplementedConsumeServiceServer) Ack(context.Context, *AckRequest) (*SettleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Ack not implemented")
@@ -243,6 +261,24 @@ func _ConsumeService_Receive_Handler(srv interface{}, ctx context.Context, dec f
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ConsumeServiceServer).Receive(ctx, req.(*ReceiveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ConsumeService_Ready_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReadyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConsumeServiceServer).Ready(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConsumeService_Ready_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConsumeServiceServer).Ready(ctx, req.(*ReadyRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -340,6 +376,10 @@ var ConsumeService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Receive",
 			Handler:    _ConsumeService_Receive_Handler,
+		},
+		{
+			MethodName: "Ready",
+			Handler:    _ConsumeService_Ready_Handler,
 		},
 		{
 			MethodName: "Ack",

@@ -76,11 +76,16 @@ const (
 	ErrorCode_ERROR_CODE_SEQUENCE_GAP ErrorCode = 4004
 	// A later epoch of the producer has published: this one may not any more. gRPC: FAILED_PRECONDITION.
 	ErrorCode_ERROR_CODE_PRODUCER_FENCED ErrorCode = 4005
+	// The topic's slots have moved since the route was asked for: ask again. Nothing was stored. gRPC: FAILED_PRECONDITION, retryable.
+	ErrorCode_ERROR_CODE_ROUTE_CHANGED ErrorCode = 4006
 	// The node can't do this now: it is starting, stopping, or knows no leader. Nothing was done. gRPC: UNAVAILABLE, retryable.
 	ErrorCode_ERROR_CODE_UNAVAILABLE ErrorCode = 5001
 	// Leadership or a node was lost while the answer was awaited: it may have been done or not. gRPC: UNAVAILABLE, outcome unknown.
 	// A publish is safe to send again under the same producer sequence.
 	ErrorCode_ERROR_CODE_OUTCOME_UNKNOWN ErrorCode = 5002
+	// The node doesn't lead the partition, or the metadata, that this is for, and couldn't pass it on. Nothing was done. Metadata "leader" and "address" say
+	// who does, where that is known. gRPC: UNAVAILABLE, retryable.
+	ErrorCode_ERROR_CODE_NOT_LEADER ErrorCode = 5003
 	// A fault of freshet itself. gRPC: INTERNAL.
 	ErrorCode_ERROR_CODE_INTERNAL ErrorCode = 9001
 )
@@ -110,8 +115,10 @@ var (
 		4003: "ERROR_CODE_PRODUCER_EXPIRED",
 		4004: "ERROR_CODE_SEQUENCE_GAP",
 		4005: "ERROR_CODE_PRODUCER_FENCED",
+		4006: "ERROR_CODE_ROUTE_CHANGED",
 		5001: "ERROR_CODE_UNAVAILABLE",
 		5002: "ERROR_CODE_OUTCOME_UNKNOWN",
+		5003: "ERROR_CODE_NOT_LEADER",
 		9001: "ERROR_CODE_INTERNAL",
 	}
 	ErrorCode_value = map[string]int32{
@@ -137,8 +144,10 @@ var (
 		"ERROR_CODE_PRODUCER_EXPIRED":       4003,
 		"ERROR_CODE_SEQUENCE_GAP":           4004,
 		"ERROR_CODE_PRODUCER_FENCED":        4005,
+		"ERROR_CODE_ROUTE_CHANGED":          4006,
 		"ERROR_CODE_UNAVAILABLE":            5001,
 		"ERROR_CODE_OUTCOME_UNKNOWN":        5002,
+		"ERROR_CODE_NOT_LEADER":             5003,
 		"ERROR_CODE_INTERNAL":               9001,
 	}
 )
@@ -266,7 +275,7 @@ const file_freshet_v1_errors_proto_rawDesc = "" +
 	"\bmetadata\x18\x05 \x03(\v2\x1f.freshet.v1.Error.MetadataEntryR\bmetadata\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\x9b\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\xd6\x06\n" +
 	"\tErrorCode\x12\x1a\n" +
 	"\x16ERROR_CODE_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x17ERROR_CODE_TOPIC_EXISTS\x10\xe9\a\x12#\n" +
@@ -289,9 +298,11 @@ const file_freshet_v1_errors_proto_rawDesc = "" +
 	"\x17ERROR_CODE_SESSION_LOST\x10\xa2\x1f\x12 \n" +
 	"\x1bERROR_CODE_PRODUCER_EXPIRED\x10\xa3\x1f\x12\x1c\n" +
 	"\x17ERROR_CODE_SEQUENCE_GAP\x10\xa4\x1f\x12\x1f\n" +
-	"\x1aERROR_CODE_PRODUCER_FENCED\x10\xa5\x1f\x12\x1b\n" +
+	"\x1aERROR_CODE_PRODUCER_FENCED\x10\xa5\x1f\x12\x1d\n" +
+	"\x18ERROR_CODE_ROUTE_CHANGED\x10\xa6\x1f\x12\x1b\n" +
 	"\x16ERROR_CODE_UNAVAILABLE\x10\x89'\x12\x1f\n" +
-	"\x1aERROR_CODE_OUTCOME_UNKNOWN\x10\x8a'\x12\x18\n" +
+	"\x1aERROR_CODE_OUTCOME_UNKNOWN\x10\x8a'\x12\x1a\n" +
+	"\x15ERROR_CODE_NOT_LEADER\x10\x8b'\x12\x18\n" +
 	"\x13ERROR_CODE_INTERNAL\x10\xa9F\"\x06\b\xf0.\x10\xd76B:Z8github.com/freshet-mq/freshet/proto/freshet/v1;freshetv1b\x06proto3"
 
 var (

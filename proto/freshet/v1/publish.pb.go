@@ -36,7 +36,13 @@ type PublishRequest struct {
 	// Ask for the subscriptions that matched. Default false. With it a block may hold at most 1,024 events.
 	ReportMatches bool `protobuf:"varint,4,opt,name=report_matches,json=reportMatches,proto3" json:"report_matches,omitempty"`
 	// PublishStream only: any number that the answer repeats. Default 0.
-	RequestId     uint64 `protobuf:"varint,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId uint64 `protobuf:"varint,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The partition that the events belong to, by the slots of their keys (RouteService). Any node takes the block, and passes it on to the
+	// partition's leader. When it is left out, the node that is asked finds it: the first event says where, and all others must belong there, too;
+	// a topic of one partition has no other.
+	Partition *uint32 `protobuf:"varint,6,opt,name=partition,proto3,oneof" json:"partition,omitempty"`
+	// The route that `partition` was chosen by: RouteResponse.epoch. One that is no more is refused (ROUTE_CHANGED). Required with `partition`.
+	Epoch         uint64 `protobuf:"varint,7,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -102,6 +108,20 @@ func (x *PublishRequest) GetReportMatches() bool {
 func (x *PublishRequest) GetRequestId() uint64 {
 	if x != nil {
 		return x.RequestId
+	}
+	return 0
+}
+
+func (x *PublishRequest) GetPartition() uint32 {
+	if x != nil && x.Partition != nil {
+		return *x.Partition
+	}
+	return 0
+}
+
+func (x *PublishRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
 	}
 	return 0
 }
@@ -330,14 +350,18 @@ var File_freshet_v1_publish_proto protoreflect.FileDescriptor
 const file_freshet_v1_publish_proto_rawDesc = "" +
 	"\n" +
 	"\x18freshet/v1/publish.proto\x12\n" +
-	"freshet.v1\x1a\x17freshet/v1/errors.proto\"\xa5\x01\n" +
+	"freshet.v1\x1a\x17freshet/v1/errors.proto\"\xec\x01\n" +
 	"\x0ePublishRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x14\n" +
 	"\x05block\x18\x02 \x01(\fR\x05block\x12!\n" +
 	"\frequire_json\x18\x03 \x01(\bR\vrequireJson\x12%\n" +
 	"\x0ereport_matches\x18\x04 \x01(\bR\rreportMatches\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\x04R\trequestId\"\xab\x02\n" +
+	"request_id\x18\x05 \x01(\x04R\trequestId\x12!\n" +
+	"\tpartition\x18\x06 \x01(\rH\x00R\tpartition\x88\x01\x01\x12\x14\n" +
+	"\x05epoch\x18\a \x01(\x04R\x05epochB\f\n" +
+	"\n" +
+	"_partition\"\xab\x02\n" +
 	"\x0fPublishResponse\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12'\n" +
@@ -399,6 +423,7 @@ func file_freshet_v1_publish_proto_init() {
 		return
 	}
 	file_freshet_v1_errors_proto_init()
+	file_freshet_v1_publish_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -1,0 +1,28 @@
+package block
+
+import "encoding/binary"
+
+const (
+	// Slots is how many slots the keys of a topic fall into. Slots are what is placed on partitions: when a topic spreads, some of them move, and a key
+	// stays in its own.
+	Slots = 1 << slotBits
+
+	slotBits = 10
+)
+
+// SlotOf returns the slot of an event by its key hash (HashKey), or when it has no key by the hash of its dedup id (HashDedupID), so that its
+// repetition gets to where it is known. placed is false when it has neither: such an event may go anywhere.
+//
+// It is the hash's highest bits; both hashes are uniform in all of theirs.
+func SlotOf(keyHash uint64, dedup DedupHash) (slot uint16, placed bool) {
+	if keyHash == 0 {
+		if dedup == (DedupHash{}) {
+			return 0, false
+		}
+		keyHash = binary.BigEndian.Uint64(dedup[:8])
+	}
+	return uint16(keyHash >> (64 - slotBits)), true
+}
+
+// Slot returns SlotOf event i.
+func (b *Block) Slot(i int) (slot uint16, placed bool) { return SlotOf(b.KeyHash(i), b.DedupHash(i)) }
