@@ -83,7 +83,7 @@ func Start(ctx context.Context, o Options) (_ *Node, err error) {
 	if n.storage, err = openStorage(&n.options, n.directory, n.fail); err != nil {
 		return nil, err
 	}
-	if n.partitions, err = openPartitions(&n.options, n.storage.log, n.fail); err != nil {
+	if n.partitions, err = openPartitions(&n.options, n.storage, n.fail); err != nil {
 		return nil, err
 	}
 	sealed, err := n.recover(ctx)

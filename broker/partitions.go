@@ -9,7 +9,6 @@ import (
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
-	"github.com/freshet-mq/freshet/raftlog"
 )
 
 // hosted is a partition that the node has a replica of.
@@ -27,11 +26,11 @@ type partitions struct {
 const partitionCount = 1
 
 // openPartitions opens every replica that the node has. They may not lead yet.
-func openPartitions(o *Options, log *raftlog.Node, fatal func(error)) (*partitions, error) {
+func openPartitions(o *Options, st *storage, fatal func(error)) (*partitions, error) {
 	ps := &partitions{}
 	for number := range uint32(partitionCount) {
 		p, err := partition.Open(partition.Options{
-			Number: number, Log: log, Clock: o.Clock, Logger: o.Logger, Fatal: fatal,
+			Number: number, Log: st.log, Keeper: st.state.Group(partition.GroupOf(number)), Clock: o.Clock, Logger: o.Logger, Fatal: fatal,
 		})
 		if err != nil {
 			return nil, errors.Join(err, ps.Close())

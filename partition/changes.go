@@ -34,6 +34,7 @@ const (
 	recordSizes        recordKind = 0x12
 	recordRepeats      recordKind = 0x13
 	recordDue          recordKind = 0x18
+	recordAsides       recordKind = 0x19
 	recordSubscription recordKind = 0x20
 	recordCursor       recordKind = 0x30
 	recordEvents       recordKind = 0x31
@@ -41,11 +42,14 @@ const (
 	recordDead         recordKind = 0x33
 	recordLater        recordKind = 0x34
 	recordLate         recordKind = 0x35
+	recordAside        recordKind = 0x36
 	recordSession      recordKind = 0x40
 	recordLease        recordKind = 0x48
 	recordProducer     recordKind = 0x50
 	recordGeneration   recordKind = 0x58
 	recordDedupIDs     recordKind = 0x59
+	// recordCopy isn't of the state: a replica keeps its copies of events beside it (copier.go).
+	recordCopy recordKind = 0x70
 )
 
 // part is something of the state that has a record.

@@ -39,8 +39,14 @@ type cursor struct {
 
 	// later has the events that aren't due yet, or for which an ordered cursor had no room when they were.
 	later *offsetSet
+	// laterInLog are those of them that the log is kept for.
+	laterInLog roaring64.Bitmap
 	// order keeps an ordered queue's events in line; nil for others.
 	order *keyOrder
+	// aside are events that it let die, and that the log isn't kept for (aside.go); hindering are dead letters that it still is.
+	aside       *offsetSet
+	asidePieces pieces
+	hindering   roaring64.Bitmap
 
 	leased  uint64
 	delayed *btree.BTreeG[delayedEvent]
@@ -124,7 +130,9 @@ func (m *Machine) newCursor(sub *subscription, member string, ordinal uint64) *c
 	c.deadPieces = pieces{changes: &m.changes, owner: c, kind: recordDead, shift: m.shifts.dead}
 	c.laterPieces = pieces{changes: &m.changes, owner: c, kind: recordLater, shift: m.shifts.events}
 	c.latePieces = pieces{changes: &m.changes, owner: c, kind: recordLate}
+	c.asidePieces = pieces{changes: &m.changes, owner: c, kind: recordAside, shift: m.shifts.events}
 	c.ready, c.held, c.later = newOffsetSet(&c.eventPieces), newOffsetSet(&c.eventPieces), newOffsetSet(&c.laterPieces)
+	c.aside = newOffsetSet(&c.asidePieces)
 	if sub.Ordered {
 		c.order = newKeyOrder()
 	}
@@ -136,7 +144,7 @@ func (c *cursor) id() CursorID {
 }
 
 // oldest returns the lowest offset that isn't settled, or that the cursor has yet to look at. What is held beyond a retention that drops isn't
-// needed: its holder has it, or never will.
+// needed: its holder has it, or never will; nor is what is aside.
 func (c *cursor) oldest() (at Offset, ok bool) {
 	if c.leaving {
 		return 0, false
@@ -145,35 +153,37 @@ func (c *cursor) oldest() (at Offset, ok bool) {
 	if c.reach != reachNear {
 		at, ok = c.frontier, true
 	}
-	if !c.ready.IsEmpty() {
-		at, ok = min(at, Offset(c.ready.Minimum())), true
-	}
-	if first, some := firstFrom(c.held.Bitmap, c.subscription.stream.dropped); some {
+	st := c.subscription.stream
+	if first, some := c.firstInLog(c.ready.Bitmap, st.floor); some {
 		at, ok = min(at, first), true
 	}
-	if !c.later.IsEmpty() {
-		at, ok = min(at, Offset(c.later.Minimum())), true
+	if first, some := c.firstInLog(c.held.Bitmap, max(st.dropped, st.floor)); some {
+		at, ok = min(at, first), true
 	}
-	if d, some := c.dead.Min(); some {
-		at, ok = min(at, d.offset), true
+	if !c.laterInLog.IsEmpty() {
+		at, ok = min(at, Offset(c.laterInLog.Minimum())), true
+	}
+	if !c.hindering.IsEmpty() {
+		at, ok = min(at, Offset(c.hindering.Minimum())), true
 	}
 	return at, ok
 }
 
-// firstFrom returns a set's lowest offset from one on.
-func firstFrom(set *roaring64.Bitmap, from Offset) (Offset, bool) {
+// firstInLog returns a set's lowest offset from one on that isn't aside.
+func (c *cursor) firstInLog(set *roaring64.Bitmap, from Offset) (Offset, bool) {
 	if set.IsEmpty() {
 		return 0, false
 	}
-	if lowest := Offset(set.Minimum()); lowest >= from {
-		return lowest, true
+	if lowest := set.Minimum(); Offset(lowest) >= from && !c.aside.Contains(lowest) {
+		return Offset(lowest), true
 	}
 	it := set.Iterator()
-	it.AdvanceIfNeeded(uint64(from))
-	if !it.HasNext() {
-		return 0, false
+	for it.AdvanceIfNeeded(uint64(from)); it.HasNext(); {
+		if at := it.Next(); !c.aside.Contains(at) {
+			return Offset(at), true
+		}
 	}
-	return Offset(it.PeekNext()), true
+	return 0, false
 }
 
 // touch has the cursor looked at when the entry's events are assigned, and its stream's floor some time after.
@@ -190,7 +200,7 @@ func (m *Machine) touch(c *cursor) {
 //
 // counted tells whether the lease was an attempt; an uncounted one that never arrived is counted by itself, with its own limit.
 func (m *Machine) giveBack(c *cursor, at Offset, attempt uint16, why comeback) {
-	if at < c.subscription.stream.dropped {
+	if at < c.subscription.stream.dropped && !c.aside.Contains(uint64(at)) {
 		m.drop(c, at)
 		return
 	}
@@ -260,6 +270,9 @@ func (m *Machine) bury(c *cursor, at Offset, d deadLetter) {
 	delete(c.tries, at)
 	c.held.Remove(uint64(at))
 	sizes.release(&m.waiting, Run{at, 1})
+	if !m.setAside(c, at, d.size) {
+		m.hinder(c, at)
+	}
 	c.dead.ReplaceOrInsert(d)
 	c.deadSum += d.sum()
 	c.deadPieces.mark(uint64(at))
@@ -274,6 +287,7 @@ func (m *Machine) drop(c *cursor, at Offset) {
 	if c.order != nil {
 		m.dequeue(c, at)
 	}
+	m.takeBack(c, Run{at, 1})
 	m.changed(c)
 	c.dropped++
 	c.truncatedAt = st.dropped
@@ -292,7 +306,7 @@ func (m *Machine) wake(c *cursor, limit int) (n int) {
 		}
 		c.delayed.DeleteMin()
 		c.delayedPieces.mark(uint64(d.notBefore))
-		if d.offset < c.subscription.stream.dropped {
+		if d.offset < c.subscription.stream.dropped && !c.aside.Contains(uint64(d.offset)) {
 			m.drop(c, d.offset)
 			continue
 		}

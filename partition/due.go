@@ -87,7 +87,7 @@ func (m *Machine) isLater(b *block.Block) bool {
 }
 
 // postpone puts the events of a block that aren't due into the table.
-func (m *Machine) postpone(st *stream, a *arrival) {
+func (m *Machine) postpone(st *stream, a *arrival, position uint32) {
 	if !a.block.HasDeliverAt() {
 		return
 	}
@@ -99,6 +99,9 @@ func (m *Machine) postpone(st *stream, a *arrival) {
 		row := dueRow{offset: a.first + Offset(i), class: classOf(a.block.EventSize(i)), key: a.block.KeyHash(i)}
 		st.undue.Add(uint64(row.offset))
 		m.due.add(st, at, row, m.wall)
+		if at-m.wall > dueHour { // the log needn't wait for it
+			m.offerAside(st, &aside{offset: row.offset, first: a.first, index: m.applied, section: position, size: row.class})
+		}
 	}
 }
 
@@ -188,6 +191,7 @@ func (m *Machine) fellDue(c *cursor, row dueRow) {
 
 func (m *Machine) bringDue(c *cursor, row dueRow) {
 	c.later.Remove(uint64(row.offset)) // not by unnote, which counts all
+	c.laterInLog.Remove(uint64(row.offset))
 	m.due.bytes -= dueNoteBytes
 	c.subscription.stream.setLater(c)
 	m.add(c, sizedRun{Run: Run{row.offset, 1}, Classes: []sizeClass{row.class}, Keys: []uint64{row.key}})
@@ -209,6 +213,7 @@ func (m *Machine) pullLate(c *cursor) {
 func (m *Machine) note(c *cursor, r Run) {
 	c.later.addRun(r)
 	m.due.bytes += uint64(r.Count) * dueNoteBytes
+	c.laterInLog.AddRange(uint64(r.First), uint64(r.end()))
 	c.subscription.stream.setLater(c)
 }
 
@@ -219,6 +224,7 @@ func (m *Machine) unnote(c *cursor, from, to Offset) (n uint64) {
 	}
 	before := c.later.GetCardinality()
 	c.later.RemoveRange(uint64(from), uint64(to))
+	c.laterInLog.RemoveRange(uint64(from), uint64(to))
 	n = before - c.later.GetCardinality()
 	m.due.bytes -= n * dueNoteBytes
 	c.subscription.stream.setLater(c)
@@ -271,6 +277,7 @@ func (m *Machine) bring(c *cursor, r sizedRun) {
 		}
 		if part := r.part(from, to-from); later {
 			m.note(c, part.Run)
+			m.takeAside(c, part.Run)
 		} else {
 			m.add(c, part)
 		}
@@ -289,6 +296,7 @@ func (m *Machine) joinAhead(c *cursor) {
 		rows := rowReader{it: later.ManyIterator()}
 		for row := rows.peek(); row.Count > 0; row = rows.peek() {
 			m.note(c, row)
+			m.takeAside(c, row)
 			rows.skip(row.Count)
 		}
 	}

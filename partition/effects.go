@@ -17,6 +17,8 @@ type Effects struct {
 	Unused []Unused
 	// Gone is what was removed.
 	Gone Gone
+	// Aside are events that are to be copied out of the log, or whose copies have no use any more.
+	Aside []AsideChange
 	// Appended are the blocks that were stored.
 	Appended []Appended
 	// Hash is the machine's, after every so many entries; zero after the others. The leader has the replicas compare theirs.

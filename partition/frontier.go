@@ -262,7 +262,9 @@ func (m *Machine) giveUp(c *cursor, before Offset) Truncation {
 	if c.ahead != nil {
 		t.Dropped += m.dropBefore(c, c.ahead, before)
 	}
-	t.Dropped += m.unnote(c, 0, before)
+	for _, r := range runsIn(&c.laterInLog, 0, uint64(before)) {
+		t.Dropped += m.unnote(c, r.First, r.end())
+	}
 	if c.reach != reachNear && c.frontier < before {
 		t.Unread = uint64(before - c.frontier)
 		if c.reach == reachClosing && c.resume < before {
@@ -286,7 +288,14 @@ func (m *Machine) dropBefore(c *cursor, set *offsetSet, before Offset) (n uint64
 	}
 	going := set.Clone()
 	going.RemoveRange(uint64(before), ^uint64(0))
-	set.RemoveRange(0, uint64(before))
+	if staying := roaring64.And(going, c.aside.Bitmap); staying.IsEmpty() {
+		set.RemoveRange(0, uint64(before))
+	} else { // it is of the log's room that a retention disposes, and these take none
+		going.AndNot(staying)
+		for it := going.Iterator(); it.HasNext(); {
+			set.Remove(it.Next())
+		}
+	}
 	m.letGo(c, going)
 	n = going.GetCardinality()
 	if c.order != nil {

@@ -116,7 +116,7 @@ func (m *Machine) contentHash() uint64 {
 		for _, sub := range st.subscriptions {
 			each(uint64(sub.ID), uint64(sub.Visibility), uint64(sub.AttemptsMax))
 			for _, c := range sub.cursors {
-				each(c.ordinal, uint64(c.reach), uint64(c.frontier), uint64(c.resume), c.ready.sum, c.held.sum, c.later.sum, c.deadSum, c.leased,
+				each(c.ordinal, uint64(c.reach), uint64(c.frontier), uint64(c.resume), c.ready.sum, c.held.sum, c.later.sum, c.aside.sum, c.deadSum, c.leased,
 					uint64(c.delayed.Len()), c.dropped, c.unread, uint64(len(c.tries)))
 				if c.ahead != nil {
 					each(c.ahead.sum)
@@ -149,6 +149,9 @@ func (fx *Effects) hash(h uint64) uint64 {
 	for _, t := range fx.Truncated {
 		h = fold(fold(fold(t.Cursor.hash(h), uint64(t.At)), t.Dropped), t.Unread)
 	}
+	for _, a := range fx.Aside {
+		h = fold(fold(h, uint64(a.Stream)), uint64(a.Offset)<<1|boolBit(a.Gone))
+	}
 	for _, u := range fx.Unused {
 		h = fold(fold(u.Cursor.hash(h), u.Unsettled), u.Unread)
 	}
@@ -156,6 +159,13 @@ func (fx *Effects) hash(h uint64) uint64 {
 		h = fold(s.Session.hash(h), uint64(s.Connection))
 	}
 	return fold(h, uint64(len(fx.Gone.Cursors))<<32|uint64(len(fx.Gone.Streams)))
+}
+
+func boolBit(v bool) uint64 {
+	if v {
+		return 1
+	}
+	return 0
 }
 
 func (c CursorID) hash(h uint64) uint64 {

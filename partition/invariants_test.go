@@ -63,6 +63,9 @@ func checkInvariants(m *Machine) error {
 			}
 		}
 	}
+	if err := checkAside(m); err != nil {
+		return err
+	}
 	if err := checkDue(m); err != nil {
 		return err
 	}
@@ -135,6 +138,74 @@ func checkWaiting(m *Machine) error {
 		return fmt.Errorf("events in hand are booked with %+v, they take %+v", m.waiting, want)
 	}
 	return nil
+}
+
+// checkAside recounts what is aside, and asserts that whatever isn't is still in the log.
+func checkAside(m *Machine) error {
+	events, bytes, hindering := uint64(0), uint64(0), 0
+	for _, st := range m.streamOrder {
+		holders := map[Offset]uint32{}
+		for _, sub := range st.subscriptions {
+			for _, c := range sub.cursors {
+				for it := c.aside.Iterator(); it.HasNext(); {
+					at := it.Next()
+					holders[Offset(at)]++
+					_, dead := c.dead.Get(deadLetter{offset: Offset(at)})
+					if !dead && !c.ready.Contains(at) && !c.held.Contains(at) && !c.later.Contains(at) && !c.leaving {
+						return fmt.Errorf("cursor %v has offset %d aside, and is done with it", c.id(), at)
+					}
+				}
+				if c.leaving {
+					continue
+				}
+				if !c.hindering.IsEmpty() {
+					hindering++
+				}
+				if err := checkInLog(c, st); err != nil {
+					return err
+				}
+			}
+		}
+		st.eachAside(func(a *aside) {
+			events++
+			bytes += a.bytes()
+			if holders[a.offset] == a.holders {
+				delete(holders, a.offset)
+			} else {
+				holders[a.offset] -= a.holders
+			}
+		})
+		if len(holders) > 0 {
+			return fmt.Errorf("cursors have offsets %v of stream %d aside, which hasn't", holders, st.id)
+		}
+	}
+	if events != m.asideEvents || bytes != m.asideBytes || events > m.asideEventsMax || hindering != m.hindering.Len() {
+		return fmt.Errorf("%d events of %d bytes are aside and %d cursors hinder, booked are %d, %d and %d",
+			events, bytes, hindering, m.asideEvents, m.asideBytes, m.hindering.Len())
+	}
+	return nil
+}
+
+// checkInLog asserts that the log is kept for every event of a cursor that isn't aside (P2).
+func checkInLog(c *cursor, st *stream) (err error) {
+	c.dead.Ascend(func(d deadLetter) bool {
+		if is := c.aside.Contains(uint64(d.offset)); is == c.hindering.Contains(uint64(d.offset)) || !is && d.offset < st.floor {
+			err = fmt.Errorf("cursor %v: dead letter %d is aside: %v, hinders: %v, the log is kept from %d on",
+				c.id(), d.offset, is, c.hindering.Contains(uint64(d.offset)), st.floor)
+		}
+		return err == nil
+	})
+	if want := roaring64.AndNot(c.later.Bitmap, c.aside.Bitmap); !want.Equals(&c.laterInLog) {
+		return fmt.Errorf("cursor %v waits for %v in the log, booked is %v", c.id(), want, &c.laterInLog)
+	}
+	for _, set := range []*offsetSet{c.ready, c.held, c.later} {
+		for it := set.Iterator(); it.HasNext() && Offset(it.PeekNext()) < st.floor; it.Next() {
+			if at := it.PeekNext(); !c.aside.Contains(at) && Offset(at) >= st.dropped {
+				err = fmt.Errorf("cursor %v has offset %d in hand, which isn't aside, and the log is kept from %d on", c.id(), at, st.floor)
+			}
+		}
+	}
+	return err
 }
 
 func checkCursor(c *cursor, leased *roaring64.Bitmap) error {

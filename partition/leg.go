@@ -71,18 +71,15 @@ var errStop = errors.New("partition: enough")
 func (p *Partition) walk(l leg, from Offset, visit func(place, *block.Block) error) error {
 	at := l.first
 	for index := l.index; at < l.end; index++ {
-		entry, err := p.group.Read(uint64(index))
-		if errors.Is(err, raftlog.ErrNotRetained) {
-			if u := p.group.Usage(); index > l.index && u.First <= uint64(index) && uint64(index) <= u.Last {
-				continue // it is there, and Raft's own
-			}
-			return errGone
-		}
+		data, err := p.read(index)
 		if err != nil {
-			return fmt.Errorf("reading entry %d: %w", index, err)
+			return err
+		}
+		if data == nil {
+			continue // Raft's own
 		}
 		w := legWalk{l: &l, at: at, from: from, index: index, stored: l.since, visit: visit}
-		switch err := w.entry(entry.Data); {
+		switch err := w.entry(data); {
 		case errors.Is(err, errStop):
 			return nil
 		case err != nil:
@@ -155,8 +152,8 @@ func (w *legWalk) section(raw rawSection, position uint32) error {
 	return w.visit(pl, &b)
 }
 
-// fetch reads the block that has an offset. errGone: the log has let go of it. io.EOF: there is none yet.
-func (p *Partition) fetch(id StreamID, at Offset) (found place, b block.Block, err error) {
+// fetchFromLog reads the block that has an offset. errGone: the log has let go of it. io.EOF: there is none yet.
+func (p *Partition) fetchFromLog(id StreamID, at Offset) (found place, b block.Block, err error) {
 	l, err := p.legAt(id, at)
 	if err != nil {
 		return found, b, err
@@ -181,15 +178,12 @@ func (p *Partition) fetch(id StreamID, at Offset) (found place, b block.Block, e
 
 // load reads a block whose place is known. The bytes are the log's, and mustn't be changed.
 func (p *Partition) load(pl *place) (block.Block, error) {
-	entry, err := p.group.Read(uint64(pl.index))
-	switch {
-	case errors.Is(err, raftlog.ErrNotRetained):
-		return block.Block{}, errGone
-	case err != nil:
-		return block.Block{}, fmt.Errorf("reading entry %d: %w", pl.index, err)
+	data, err := p.read(pl.index)
+	if err != nil {
+		return block.Block{}, err
 	}
 	position := uint32(0)
-	for raw, err := range sections(entry.Data) {
+	for raw, err := range sections(data) {
 		if err != nil {
 			return block.Block{}, fmt.Errorf("entry %d: %w", pl.index, err)
 		}
@@ -215,6 +209,9 @@ func (p *Partition) afterGap(id StreamID, gone Offset) (at Offset) {
 		if st := m.streams[id]; st != nil {
 			if at = st.next; st.refAt(gone)+1 < len(st.refs) {
 				at = st.refs[st.refAt(gone)+1].first
+			}
+			if a, ok := st.nextAside(gone + 1); ok {
+				at = min(at, a)
 			}
 		}
 	})

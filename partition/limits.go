@@ -54,6 +54,14 @@ const (
 	// events wait, until some dead letters are redriven.
 	DeadLettersMax = 100_000
 
+	// AsideEventsMax and AsideBytesMax bound the dead letters of a partition that the log isn't kept for, since every replica copies them out of it. Beyond
+	// them a dead letter holds the log, and is named as what does, until others are settled. A replica that starts reads its copies, which takes a
+	// second or so for so much.
+	AsideEventsMax = 100_000
+	AsideBytesMax  = 256 << 20
+	// relieveMax is how many dead letters that hold the log are set aside in one entry, when there is room.
+	relieveMax = 1_000
+
 	// UndeliveredMax is how often an event may be sent without arriving (its session never says that it got the delivery, and the lease ends)
 	// before it is a dead letter.
 	UndeliveredMax = 100

@@ -163,14 +163,21 @@ func (p *Partition) Status() Status {
 		if n := len(m.hashes); n > 0 {
 			s.Hash = m.hashes[n-1]
 		}
+		index := m.applied + 1
 		m.kept.Ascend(func(k kept) bool { // a stream that only its retention keeps has no holder
 			floor, holder := k.stream.holder()
 			if holder == nil {
 				return true
 			}
 			s.Held, s.OldestStream, s.OldestHolder, s.OldestOffset = true, k.stream.id, holder.id(), floor
+			index = k.index
 			return false
 		})
+		if at, copying, ok := p.replica.copies.holding(); ok && (copying < index || copying == index && at.offset < s.OldestOffset) { // nobody needs the log for it, once it is copied
+			if holder := m.asideHolder(at); holder != nil {
+				s.Held, s.OldestStream, s.OldestHolder, s.OldestOffset = true, at.stream, holder.id(), at.offset
+			}
+		}
 	})
 	return s
 }

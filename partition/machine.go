@@ -61,6 +61,15 @@ type Machine struct {
 	// leaving cursors, by ordinal, and members that nobody is attached to, the longest unused first.
 	leaving *btree.BTreeG[*cursor]
 	idle    *btree.BTreeG[idle]
+	// asideEvents and asideBytes are set aside, at most asideEventsMax and asideBytesMax (AsideEventsMax, AsideBytesMax; tests make them small). hindering
+	// cursors have dead letters for which there was no room, by ordinal.
+	asideEvents, asideBytes, asideEventsMax, asideBytesMax uint64
+	hindering                                              *btree.BTreeG[*cursor]
+	// asideChanges of this entry, and whether it made room.
+	asideChanges []AsideChange
+	asideRoom    bool
+	// farOff are events of the block that is being stored which are due so late that they are set aside for whoever wants them.
+	farOff []*aside
 	// expired counts events whose lease ran out, for metrics.
 	expired uint64
 
@@ -99,12 +108,14 @@ func NewMachine() *Machine {
 		dismantleMax:  dismantleMax,
 		nearEventsMax: NearEventsMax, waitingBytesMax: WaitingBytesMax,
 		lookAheadMax: LookAheadMax, delayedBytesMax: DelayedBytesMax,
-		kept:      btree.NewG(btreeDegree, keptLess),
-		aging:     btree.NewG(btreeDegree, agingLess),
-		deadlines: btree.NewG(btreeDegree, leaseLess),
-		delays:    btree.NewG(btreeDegree, cursorDelayLess),
-		leaving:   btree.NewG(btreeDegree, byOrdinal),
-		idle:      btree.NewG(btreeDegree, idleLess),
+		kept:           btree.NewG(btreeDegree, keptLess),
+		aging:          btree.NewG(btreeDegree, agingLess),
+		deadlines:      btree.NewG(btreeDegree, leaseLess),
+		delays:         btree.NewG(btreeDegree, cursorDelayLess),
+		leaving:        btree.NewG(btreeDegree, byOrdinal),
+		idle:           btree.NewG(btreeDegree, idleLess),
+		hindering:      btree.NewG(btreeDegree, byOrdinal),
+		asideEventsMax: AsideEventsMax, asideBytesMax: AsideBytesMax,
 	}
 	m.producers.changes, m.dedup.changes = &m.changes, &m.changes
 	m.due = newDueTable(&m.changes)
@@ -136,11 +147,13 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	m.expireMembers(fx)
 	m.dismantle()
 	m.fallDue()
+	m.relieve()
 	if index%m.trimEvery == 0 {
 		m.trim(fx) // a cursor may lose events, so before they are assigned
 	}
 	m.assign(fx)
 	m.dedup.turn(m.clock)
+	fx.Aside, m.asideChanges = m.asideChanges, nil
 	m.hashState(fx)
 	return fx, nil
 }
@@ -254,7 +267,7 @@ func (m *Machine) store(s blockSection, position uint32, fx *Effects) (Result, e
 	repeats := m.repeats(st, &b, &s, st.next, true)
 	st.note(repeats, st.next)
 	a := arrival{block: &b, first: st.next, count: uint32(b.Len()), words: keptBack(repeats, b.Len())}
-	m.postpone(st, &a)
+	m.postpone(st, &a, position)
 	m.offerAll(st, &a)
 	err := eachMatched(s.Matches, b.Len(), func(hit matched) {
 		if sub, _ := st.subscription(hit.Subscription); sub != nil && sub.Pattern != "" {
@@ -266,6 +279,7 @@ func (m *Machine) store(s blockSection, position uint32, fx *Effects) (Result, e
 	if err != nil {
 		return Result{}, err
 	}
+	m.keepFar(st)
 	st.refer(m, position, len(s.Block))
 	st.next += Offset(a.count)
 	m.keep(st)

@@ -39,6 +39,9 @@ type Options struct {
 	// Members are who a new partition begins with, the same on each of them. Default: the log's node alone. They are not looked at when the log
 	// knows the partition.
 	Members []raftlog.Member
+	// Keeper keeps the copies of events that the log isn't to be kept for, beside the partition's checkpoint: where Log's checkpoints are. Default: none, and
+	// each dead letter holds the log until it is settled.
+	Keeper Keeper
 	// AwayAfter is how long a session may be detached before it is forgotten. Default 15 s.
 	AwayAfter time.Duration
 	// Clock defaults to SystemClock.
@@ -49,6 +52,9 @@ type Options struct {
 	// what it would do otherwise could differ from the other replicas. Default: panic, which ends the process,
 	// since it is called on goroutines of the partition's own.
 	Fatal func(error)
+
+	// reading is what tests put between the partition and the entries that it reads.
+	reading func(entryReader) entryReader
 }
 
 // EnsureDefaults fills in what was left out.

@@ -111,9 +111,9 @@ func checkLine(c *cursor, l *line) error {
 // checkDue asserts that the table has every event that isn't due, that nothing else is noted, and counts its bytes.
 func checkDue(m *Machine) error {
 	bytes := uint64(0)
-	undue := map[*stream]*roaring64.Bitmap{}
+	undue, due := map[*stream]*roaring64.Bitmap{}, map[*stream]*roaring64.Bitmap{}
 	for _, st := range m.streamOrder {
-		undue[st] = roaring64.New()
+		undue[st], due[st] = roaring64.New(), roaring64.New()
 	}
 	rows := func(q dueRows, show func(dueRow)) {
 		for q.n > 0 {
@@ -126,6 +126,7 @@ func checkDue(m *Machine) error {
 		tree.Ascend(func(b *dueBucket) bool {
 			bytes += dueBucketBytes + uint64(b.n)*dueRowBytes
 			rows(b.dueRows, func(row dueRow) {
+				due[b.stream].Add(uint64(row.offset)) // also what is aside, which a retention doesn't drop
 				if row.offset >= b.stream.dropped {
 					undue[b.stream].Add(uint64(row.offset))
 				}
@@ -140,7 +141,7 @@ func checkDue(m *Machine) error {
 		laters := 0
 		for _, sub := range st.subscriptions {
 			for _, c := range sub.cursors {
-				noted := st.undue.Clone()
+				noted := due[st].Clone()
 				if c.order != nil {
 					rows(c.order.late, func(row dueRow) { noted.Add(uint64(row.offset)) })
 				}

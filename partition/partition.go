@@ -45,6 +45,8 @@ type Partition struct {
 	options Options
 	replica *replica
 	group   *raftlog.Group
+	// entries are the group's, where they are read.
+	entries entryReader
 
 	// shares of an entry, as large as the log takes them.
 	shares       shares
@@ -98,7 +100,7 @@ func Open(o Options) (*Partition, error) {
 	}
 	p := &Partition{
 		options:      o,
-		replica:      newReplica(o.Fatal),
+		replica:      newReplica(o.Fatal, o.Keeper),
 		controls:     make(chan *command, queueLen),
 		publications: make(chan *command, queueLen),
 		publishing:   semaphore.NewWeighted(publishingBytesMax),
@@ -128,12 +130,17 @@ func Open(o Options) (*Partition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("partition %d: %w", o.Number, err)
 	}
+	p.entries = group
+	if o.reading != nil {
+		p.entries = o.reading(group)
+	}
 	p.group, p.shares = group, sharesOf(group.EntryBytesMax())
 	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // the replica's own life, which Close ends
 	p.stop = stop
 	p.goNamed("proposer", func() { p.propose(ctx) })
 	p.goNamed("carrier", func() { p.carry(ctx) })
 	p.goNamed("reclaimer", func() { p.reclaim(ctx) })
+	p.goNamed("copier", func() { p.copyAside(ctx) })
 	return p, nil
 }
 

@@ -46,6 +46,8 @@ type walk struct {
 	leasedMax, deadMax, nearEventsMax uint64
 	// dismantleMax too, so that removing takes several entries, and generationIDs, so that dedup ids are in several generations.
 	dismantleMax, generationIDs int
+	// asideEventsMax too, so that dead letters hold the log.
+	asideEventsMax uint64
 	// shifts are small: few offsets have many pieces.
 	shifts shifts
 	// lookAheadMax is how many events of the ordered queue are in line.
@@ -117,6 +119,7 @@ func runRandom(t *testing.T, seed uint64, entries int) {
 	if w.rng.IntN(2) == 0 {
 		w.nearEventsMax = 10 + w.rng.Uint64N(60)
 	}
+	w.asideEventsMax = []uint64{0, 5, 40, AsideEventsMax}[seed%4]
 	w.shifts = shifts{refs: uint8(w.rng.IntN(4)), events: uint8(w.rng.IntN(5)), dead: uint8(w.rng.IntN(4))}
 	w.lookAheadMax = LookAheadMax
 	if few := w.rng.IntN(3); few > 0 {
@@ -142,6 +145,7 @@ func (w *walk) bound(m *Machine) {
 	m.leasedMax, m.deadMax, m.nearEventsMax, m.dismantleMax = w.leasedMax, w.deadMax, w.nearEventsMax, w.dismantleMax
 	m.shifts = w.shifts
 	m.lookAheadMax = w.lookAheadMax
+	m.asideEventsMax = w.asideEventsMax
 }
 
 // populate makes two streams with queues, one of them selective, and a fan-out, a member of which comes later.

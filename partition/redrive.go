@@ -15,7 +15,9 @@ func (m *Machine) redrive(sec redriveSection) Result {
 		c.dead.Delete(d)
 		c.deadSum -= d.sum()
 		c.deadPieces.mark(uint64(d.offset))
+		m.unhinder(c, d.offset)
 		m.add(c, sizedRun{Run: Run{d.offset, 1}, Classes: []sizeClass{d.size}, Keys: []uint64{d.key}})
+		c.subscription.stream.pin(c, d.offset)
 	}
 	m.touch(c)
 	return Result{Redriven: uint32(len(p.picked)), Next: p.next, More: p.more}

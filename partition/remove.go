@@ -64,6 +64,8 @@ func (m *Machine) leave(c *cursor, fx *Effects) {
 	m.forgetOrder(c)
 	m.forgetLater(c)
 	c.leaving = true
+	c.hindering.Clear()
+	m.hindering.Delete(c)
 	m.changed(c)
 	st := c.subscription.stream
 	st.setTaker(c)
@@ -132,6 +134,9 @@ func (m *Machine) strip(c *cursor, left int) int {
 		c.reach, c.frontier, c.resume = reachNear, 0, 0 // there is no gap any more, whatever the next entry finds
 		m.changed(c)
 		return m.strip(c, left)
+	}
+	for ; left > 0 && !c.aside.IsEmpty(); left-- {
+		m.takeBack(c, Run{Offset(c.aside.Minimum()), 1})
 	}
 	return max(left, 0)
 }

@@ -16,12 +16,14 @@ type replica struct {
 		machine *Machine
 	}
 	fatal func(error)
+	// copies of events that the log isn't kept for.
+	copies *copies
 }
 
 var _ raftlog.Machine = (*replica)(nil)
 
-func newReplica(fatal func(error)) *replica {
-	r := &replica{fatal: fatal}
+func newReplica(fatal func(error), keeper Keeper) *replica {
+	r := &replica{fatal: fatal, copies: newCopies(keeper)}
 	r.mu.machine = NewMachine()
 	return r
 }
@@ -35,6 +37,7 @@ func (r *replica) Apply(e raftlog.Entry) any {
 		r.fatal(err)
 		return err
 	}
+	r.copies.note(fx)
 	return fx
 }
 
@@ -42,18 +45,20 @@ func (r *replica) Apply(e raftlog.Entry) any {
 func (r *replica) Snapshot(whole bool) ([]raftlog.Record, error) {
 	r.mu.Lock() // what it returns isn't a change any more
 	defer r.mu.Unlock()
-	return r.mu.machine.Checkpoint(whole), nil
+	return r.copies.checkpoint(r.mu.machine.Checkpoint(whole), whole)
 }
 
 // Restore replaces the state by a snapshot's; without a record it is that of a new partition.
 func (r *replica) Restore(records iter.Seq2[raftlog.Record, error]) error {
-	m, err := RestoreRecords(records)
+	var copied []copyKey
+	m, err := RestoreRecords(withoutCopies(records, &copied))
 	if err != nil {
 		return fmt.Errorf("restoring the partition: %w", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mu.machine = m
+	r.copies.restore(m, copied)
 	return nil
 }
 

@@ -6,11 +6,12 @@ import (
 	"github.com/freshet-mq/freshet/raftlog"
 )
 
-// retain lets the log go up to the oldest entry whose events somebody still holds. It goes for good with the next checkpoint.
+// retain lets the log go up to the oldest entry whose events somebody still holds, or that is yet to be copied. It goes for good with the next
+// checkpoint. Every replica does so for itself.
 func (p *Partition) retain() {
 	var from Index
 	p.replica.look(func(m *Machine) { from = m.retainFrom() })
-	p.group.Retain(uint64(from))
+	p.group.Retain(uint64(min(from, p.replica.copies.lowest()))) // asked for later: what died meanwhile was held, or is yet to be copied
 }
 
 // roomInLog refuses publishing when the log is nearly full, and names who holds it.

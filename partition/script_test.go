@@ -47,6 +47,8 @@ type story struct {
 	dismantleMax int
 	// generationIDs and idsMax of dedup ids likewise.
 	generationIDs, idsMax int
+	// asideEventsMax too; when it is set, show says what is aside.
+	asideEventsMax uint64
 }
 
 func newStory(t *testing.T) *story {
@@ -101,6 +103,9 @@ func (s *story) limits(d *datadriven.TestData) {
 		case "idsmax":
 			s.idsMax = int(n)
 			s.m.dedup.idsMax, s.twin.dedup.idsMax = int(n), int(n)
+		case "aside":
+			s.asideEventsMax = n
+			s.m.asideEventsMax, s.twin.asideEventsMax = n, n
 		case "step":
 			s.dismantleMax = int(n)
 			s.m.dismantleMax, s.twin.dismantleMax = int(n), int(n)
@@ -464,6 +469,9 @@ func (s *story) checkTwin(entry []byte, fx *Effects) {
 	if s.trimEvery > 0 {
 		s.twin.trimEvery = s.trimEvery
 	}
+	if s.asideEventsMax > 0 {
+		s.twin.asideEventsMax = s.asideEventsMax
+	}
 	if s.nearEventsMax > 0 {
 		s.twin.nearEventsMax = s.nearEventsMax
 	}
@@ -505,6 +513,13 @@ func (s *story) show() string {
 		}
 		if st.floor > 0 {
 			fmt.Fprintf(&out, ", kept from %d on", st.floor)
+		}
+		if s.asideEventsMax > 0 {
+			sep := ", aside "
+			st.eachAside(func(a *aside) {
+				fmt.Fprintf(&out, "%s%d", sep, a.offset)
+				sep = ","
+			})
 		}
 		fmt.Fprintln(&out)
 		for _, sub := range st.subscriptions {

@@ -154,6 +154,7 @@ func (dec *Decision) comeback() comeback {
 
 // ack settles events: no set of the cursor has them any more (P5).
 func (m *Machine) ack(c *cursor, r Run) {
+	m.takeBack(c, r)
 	c.held.removeRun(r)
 	if c.order != nil {
 		m.dequeueRun(c, r)

@@ -19,6 +19,7 @@ import (
 //	  sizes chunk          class, classes; of 1,024 offsets
 //	  repeats offset       as runs; of 16,384 offsets
 //	due ordinal            at, stream, whether of an hour, rows
+//	  asides offset        offset, first, index, section, size class of what is aside; of 256 offsets
 //	subscription ordinal   config, leaving, past patterns
 //	cursor ordinal         subscription, member, turn, leaving, used, reach, frontier, resume, what it lost; in an ordered queue also: stalls
 //	  events offset        ready, held, ahead as runs; tries; in an ordered queue also: keys; of 16,384 offsets
@@ -26,6 +27,7 @@ import (
 //	  late 0               rows of an ordered queue
 //	  delayed time         offsets that are ready at a time
 //	  dead offset          dead letters of 256 offsets
+//	  aside offset         runs of what it has aside; of 16,384 offsets
 //	session ordinal        id, cursor, ...
 //	lease id               cursor, session, ...
 //	producer ordinal       stream, id, when it was last used, answers
@@ -157,6 +159,8 @@ func (r *restorer) record(key []byte, d *decoder) {
 		r.dedupIDs(r.generations[number], piece, d)
 	case recordDue:
 		r.due(number, d)
+	case recordAsides:
+		r.asides(r.streams[number], piece, d)
 	case recordSubscription:
 		r.subscription(number, d)
 	case recordCursor:
@@ -171,6 +175,8 @@ func (r *restorer) record(key []byte, d *decoder) {
 		r.later(r.cursors[number], piece, d)
 	case recordLate:
 		r.late(r.cursors[number], d)
+	case recordAside:
+		r.aside(r.cursors[number], piece, d)
 	case recordSession:
 		r.session(number, d)
 	case recordLease:

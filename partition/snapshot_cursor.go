@@ -64,13 +64,18 @@ func (r *restorer) cursor(ordinal uint64, d *decoder) {
 }
 
 func (c *cursor) pieces() []*pieces {
-	return []*pieces{&c.eventPieces, &c.delayedPieces, &c.deadPieces, &c.laterPieces, &c.latePieces}
+	return []*pieces{&c.eventPieces, &c.delayedPieces, &c.deadPieces, &c.laterPieces, &c.latePieces, &c.asidePieces}
 }
 
 func (c *cursor) appendPiece(b []byte, kind recordKind, number uint64) []byte {
 	switch kind { //nolint:exhaustive // a cursor's own
 	case recordEvents:
 		return c.appendEvents(b, number<<c.eventPieces.shift, (number+1)<<c.eventPieces.shift)
+	case recordAside:
+		runs := runsIn(c.aside.Bitmap, number<<c.asidePieces.shift, (number+1)<<c.asidePieces.shift)
+		if len(runs) > 0 {
+			b = appendRuns(b, runs, number<<c.asidePieces.shift)
+		}
 	case recordDelayed:
 		due := Tick(number)
 		last := Offset(0)
@@ -118,6 +123,8 @@ func (c *cursor) eachPiece(kind recordKind, f func(number uint64)) {
 		if c.order != nil && c.order.late.n > 0 {
 			f(0)
 		}
+	case recordAside:
+		eachPieceOf(c.aside.Bitmap, c.asidePieces.shift, f)
 	case recordDelayed:
 		c.delayed.Ascend(func(e delayedEvent) bool { return each(uint64(e.notBefore)) })
 	case recordDead:
@@ -162,23 +169,35 @@ func (c *cursor) appendEvents(b []byte, from, to uint64) []byte {
 // length. A bitmap's own form depends on how it came about, this one only on what is in it (P9). Then the tries of those that have any: distance
 // from the one before and 1 more, attempts, undelivered; 0 ends them. It tells whether there are any offsets.
 func (c *cursor) appendSet(b []byte, set *roaring64.Bitmap, from, to uint64) ([]byte, bool) {
-	var few [8]Run
-	runs := few[:0]
+	runs := runsIn(set, from, to)
+	b = appendRuns(b, runs, from)
+	if len(c.tries) > 0 {
+		b = c.appendTries(b, runs, Offset(from))
+	}
+	return append(b, 0), len(runs) > 0
+}
+
+// runsIn returns a set's members from one up to another.
+func runsIn(set *roaring64.Bitmap, from, to uint64) (runs []Run) {
+	if set.IsEmpty() {
+		return nil
+	}
 	it := set.Iterator()
 	it.AdvanceIfNeeded(from)
 	for it.HasNext() && it.PeekNext() < to {
 		runs = joinRun(runs, Run{Offset(it.Next()), 1})
 	}
+	return runs
+}
+
+func appendRuns(b []byte, runs []Run, from uint64) []byte {
 	b = binary.AppendUvarint(b, uint64(len(runs)))
 	last := Offset(from)
 	for _, r := range runs {
 		b = appendRun(b, Run{r.First - last, r.Count})
 		last = r.end()
 	}
-	if len(c.tries) > 0 {
-		b = c.appendTries(b, runs, Offset(from))
-	}
-	return append(b, 0), len(runs) > 0
+	return b
 }
 
 func (c *cursor) appendTries(b []byte, runs []Run, last Offset) []byte {
@@ -220,22 +239,14 @@ func (r *restorer) events(c *cursor, number uint64, d *decoder) {
 // set reads events that a cursor has in hand, in one piece's offsets, and counts them. Their sizes must be known.
 func (r *restorer) set(c *cursor, set *roaring64.Bitmap, from Offset, d *decoder) {
 	st := c.subscription.stream
-	last, limit := from, min(st.next, from+1<<r.m.shifts.events)
-	for range d.count("runs") {
-		row := d.run()
-		if last > limit || row.First > limit-last || Offset(row.Count) > limit-last-row.First {
-			d.fail("events beyond the stream")
-			return
-		}
-		row.First += last
-		if row.Count == 0 || !st.sizes.has(row) {
+	r.runs(from, st.next, d, func(row Run) {
+		if !st.sizes.has(row) {
 			d.fail("events whose sizes aren't known")
 			return
 		}
 		set.AddRange(uint64(row.First), uint64(row.end()))
 		st.sizes.recount(&r.m.waiting, row)
-		last = row.end()
-	}
+	})
 	for at := from; ; {
 		distance := d.bounded("tried offset", 1<<r.m.shifts.events)
 		if distance == 0 {
@@ -246,6 +257,22 @@ func (r *restorer) set(c *cursor, set *roaring64.Bitmap, from Offset, d *decoder
 			attempts:    uint16(d.bounded("attempts", 1<<16-1)),
 			undelivered: uint16(d.bounded("undelivered", 1<<16-1)),
 		}
+	}
+}
+
+// runs reads runs of a piece.
+func (r *restorer) runs(from, limit Offset, d *decoder, f func(Run)) {
+	last := from
+	limit = min(limit, from+1<<r.m.shifts.events)
+	for range d.count("runs") {
+		row := d.run()
+		if last > limit || row.First > limit-last || Offset(row.Count) > limit-last-row.First || row.Count == 0 {
+			d.fail("events beyond the stream, or their piece")
+			return
+		}
+		row.First += last
+		f(row)
+		last = row.end()
 	}
 }
 

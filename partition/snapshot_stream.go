@@ -43,6 +43,7 @@ func (r *restorer) finishStreams() {
 	for _, st := range r.m.streamOrder {
 		for _, sub := range st.subscriptions {
 			for _, c := range sub.cursors {
+				r.m.finishHindering(c)
 				if c.leaving {
 					r.m.leaving.ReplaceOrInsert(c)
 				}
@@ -59,6 +60,11 @@ func (r *restorer) finishStreams() {
 		if st.repeats != nil {
 			st.repeats.resum()
 		}
+		st.eachAside(func(a *aside) {
+			if a.holders == 0 {
+				r.mistake.fail("an event aside that nobody has")
+			}
+		})
 		r.m.keep(st)
 		r.m.age(st)
 		r.m.stale(st)
@@ -66,7 +72,7 @@ func (r *restorer) finishStreams() {
 }
 
 func (st *stream) pieces() []*pieces {
-	return []*pieces{&st.refPieces, &st.sizes.pieces, &st.repeatPieces}
+	return []*pieces{&st.refPieces, &st.sizes.pieces, &st.repeatPieces, &st.asidePieces}
 }
 
 func (st *stream) appendPiece(b []byte, kind recordKind, number uint64) []byte {
@@ -75,6 +81,8 @@ func (st *stream) appendPiece(b []byte, kind recordKind, number uint64) []byte {
 		return st.sizes.appendChunk(b, number)
 	case recordRepeats:
 		return st.appendRepeats(b, number)
+	case recordAsides:
+		return st.appendAsides(b, number)
 	}
 	for _, ref := range st.refsIn(number) {
 		for _, v := range []uint64{uint64(ref.first), uint64(ref.index), uint64(ref.section), uint64(ref.stored), uint64(ref.prior), ref.bytes} {
@@ -98,6 +106,15 @@ func (st *stream) eachPiece(kind recordKind, f func(number uint64)) {
 		return
 	}
 	last := ^uint64(0)
+	if kind == recordAsides {
+		st.eachAside(func(a *aside) {
+			if number := uint64(a.offset) >> st.asidePieces.shift; number != last {
+				f(number)
+				last = number
+			}
+		})
+		return
+	}
 	for i := range st.refs {
 		if number := uint64(st.refs[i].first) >> st.refPieces.shift; number != last {
 			f(number)

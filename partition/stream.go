@@ -35,6 +35,10 @@ type stream struct {
 	// sizes of the events that cursors have in hand.
 	sizes sizeTable
 
+	// asides are events that the log isn't kept for, by offset; nil: none.
+	asides      *btree.BTreeG[*aside]
+	asidePieces pieces
+
 	// subscriptions by id, so that no map is ever walked (P9).
 	subscriptions []*subscription
 	// takers are the cursors that get every event of each block, by ordinal: near ones of subscriptions without a pattern.
@@ -59,6 +63,7 @@ func (m *Machine) newStream(id StreamID, age uint64) *stream {
 	st := &stream{id: id, age: age, undue: roaring64.New()}
 	st.refPieces = pieces{changes: &m.changes, owner: st, kind: recordRefs, shift: m.shifts.refs}
 	st.repeatPieces = pieces{changes: &m.changes, owner: st, kind: recordRepeats, shift: m.shifts.events}
+	st.asidePieces = pieces{changes: &m.changes, owner: st, kind: recordAsides, shift: m.shifts.dead}
 	st.sizes.pieces = pieces{changes: &m.changes, owner: st, kind: recordSizes}
 	return st
 }

@@ -25,6 +25,8 @@ var (
 	// ErrNotRetained is returned by Read for an entry that is not there: removed, never written, or an entry of Raft's
 	// own that carries no command.
 	ErrNotRetained = errors.New("raftlog: entry is not retained")
+	// ErrNoCommand is returned by Read, besides ErrNotRetained, for an entry of Raft's own that is there.
+	ErrNoCommand = errors.New("raftlog: entry carries no command")
 	// ErrForeign is returned by Open for a directory that belongs to another node or group, or that has lost a part of
 	// what was written to it.
 	ErrForeign = errors.New("raftlog: directory does not fit")

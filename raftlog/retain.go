@@ -33,7 +33,7 @@ func (g *Group) Read(index uint64) (Entry, error) {
 		g.fail(err)
 		return Entry{}, err
 	case entry.Type != raft.LogCommand:
-		return Entry{}, fmt.Errorf("%w: entry %d is Raft's own", ErrNotRetained, index)
+		return Entry{}, fmt.Errorf("%w: %w: entry %d is Raft's own", ErrNotRetained, ErrNoCommand, index)
 	}
 	return Entry{Index: entry.Index, Term: entry.Term, Data: entry.Data}, nil
 }

@@ -12,6 +12,29 @@ import (
 // ErrNoCheckpoint is returned by Keep for a group that hasn't one yet: there is nothing to keep it beside.
 var ErrNoCheckpoint = errors.New("store: the group has no checkpoint yet")
 
+// Group is one group's part of a store, for who keeps records beside its checkpoint.
+type Group struct {
+	store  *Store
+	number raftlog.GroupNumber
+}
+
+// Group returns a group's part. The group needn't have a checkpoint yet.
+func (s *Store) Group(number raftlog.GroupNumber) Group { return Group{s, number} }
+
+// Covered returns the entry that the group's checkpoint stands for; 0 when it has none.
+func (g Group) Covered() (uint64, error) {
+	meta, _, err := g.store.Latest(g.number)
+	return meta.Index, err
+}
+
+// Keep is Store.Keep.
+func (g Group) Keep(records []raftlog.Record) error { return g.store.Keep(g.number, records) }
+
+// Kept is Store.Kept.
+func (g Group) Kept(key []byte) (value []byte, found bool, err error) {
+	return g.store.Kept(g.number, key)
+}
+
 // Keep adds records to a group's checkpoint between two commits, without changing what it stands for. They are durable when it returns. A later
 // Commit changes and removes them as any others, a whole one replaces them, and readers find them from now on: so whoever installs the
 // checkpoint has them too. A record without a value is refused: what goes, goes with the commit of a state that doesn't want it.
