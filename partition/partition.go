@@ -36,7 +36,7 @@ const (
 // Partition is a replica, and while it leads, all that stands around the machine.
 //
 // Goroutines, all joined by Close: the proposer (proposer.go) seals what waits into entries; the carrier (carrier.go) takes their effects
-// in the order of the log; one for each attachment (attachment.go) sends deliveries; the reclaimer (retain.go) makes room in the log;
+// in the order of the log; one for each attachment (attachment.go) sends deliveries; the reclaimer (retain.go) makes room in the log, the copier (copier.go) copies out of it what nobody may look at for long;
 // while the replica leads, two fillers (filler.go) read the log for far cursors, joined by the proposer.
 //
 // Locks: replica.mu guards the machine; attachments.mu the attachments; ready.mu and appended.mu those who wait. None is held while
