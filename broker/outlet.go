@@ -38,6 +38,11 @@ func (o *outlet) Deliver(d partition.Delivery) error {
 	return o.send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Delivery{Delivery: wireDelivery(o.partition, &d)}})
 }
 
+// Credited answers Credits.
+func (o *outlet) Credited(credits uint64) error {
+	return o.send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Credited{Credited: &freshetv1.Credited{Credits: credits}}})
+}
+
 // Hint tells a parked session about events.
 func (o *outlet) Hint(ready bool) error {
 	return o.send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Hint{Hint: &freshetv1.Hint{Ready: ready}}})

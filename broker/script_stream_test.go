@@ -21,6 +21,7 @@ type consumer struct {
 	deliveries chan *freshetv1.Delivery
 	settled    chan *freshetv1.Settled
 	hints      chan bool
+	credits    chan uint64
 	// ended is closed with err set.
 	ended chan struct{}
 	err   error
@@ -38,7 +39,7 @@ func (s *story) open(name string) *consumer {
 	}
 	c := &consumer{
 		stream: stream, cancel: cancel, attached: make(chan *freshetv1.Attached, 1), deliveries: make(chan *freshetv1.Delivery, consumed),
-		settled: make(chan *freshetv1.Settled, consumed), hints: make(chan bool, consumed), ended: make(chan struct{}),
+		settled: make(chan *freshetv1.Settled, consumed), hints: make(chan bool, consumed), credits: make(chan uint64, consumed), ended: make(chan struct{}),
 	}
 	s.streams[name] = c
 	go c.read()
@@ -62,6 +63,8 @@ func (c *consumer) read() {
 			c.settled <- m.Settled
 		case *freshetv1.ConsumeResponse_Hint:
 			c.hints <- m.Hint.GetReady()
+		case *freshetv1.ConsumeResponse_Credited:
+			c.credits <- m.Credited.GetCredits()
 		}
 	}
 }
@@ -104,6 +107,9 @@ func (s *story) stream(a arguments) (string, error) {
 	case "hint":
 		ready, err := await(s, c, c.hints)
 		return fmt.Sprintf("ready: %t", ready), err
+	case "credited":
+		credits, err := await(s, c, c.credits)
+		return fmt.Sprintf("%d in all", credits), err
 	case "credit":
 		s.send(c, &freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Credit{Credit: &freshetv1.Credit{
 			Events: uint32(a.number("events")), Bytes: a.number("bytes"),

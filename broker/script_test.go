@@ -28,7 +28,7 @@ import (
 //	take TOPIC/SUB[/MEMBER] [n=] [bytes=] [visibility=] [wait]           names receipts r1, r2, ...
 //	ack | extend | release | reject RECEIPT... [by=] [after=] [reason=]
 //	attach STREAM TOPIC/SUB[/MEMBER] session=X credit=N [bytes=] [received=] [visibility=] [stamp=]
-//	delivery | hint | end STREAM                 waits for the next one, or for the stream's end
+//	delivery | hint | credited | end STREAM      waits for the next one, or for the stream's end
 //	settle STREAM SEQ [received=]                ack | extend | release | reject a line: DELIVERY[:OFFSETS] [by=] [after=] [reason=] [unstarted]
 //	credit | ping | close | break STREAM
 //	read TOPIC [earliest] [offset=] [ago=]       a pattern is its input
@@ -83,7 +83,7 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) (string, error) {
 		return s.read(a)
 	case "take", "ack", "extend", "release", "reject":
 		return s.receive(a)
-	case "attach", "delivery", "hint", "end", "settle", "credit", "ping", "close", "break":
+	case "attach", "delivery", "hint", "credited", "end", "settle", "credit", "ping", "close", "break":
 		return s.stream(a)
 	case "call":
 		return s.call(a)

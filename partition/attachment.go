@@ -45,7 +45,10 @@ type Outlet interface {
 	Attached(Attached) error
 	// Deliver sends leased events.
 	Deliver(Delivery) error
-	// Hint tells a parked session whether there are events for it: when that changes, and every second while there are.
+	// Credited tells how many of the attachment's Credits are carried out, behind everything that was granted before: a consumer whose credit was
+	// lowered knows then that no more is on its way, and can give the room to its session on another partition.
+	Credited(credits uint64) error
+	// Hint tells a parked session whether there are events for it: when that changes, and every second while there are. None of it is in the log.
 	Hint(ready bool) error
 }
 
@@ -79,8 +82,10 @@ type Attachment struct {
 		grants []granted
 		stamps []stamp
 		parked bool
-		err    error
-		ended  bool
+		// credits counts the Credits that are carried out.
+		credits uint64
+		err     error
+		ended   bool
 	}
 	// changed has a value when the goroutine should look at mu again.
 	changed chan struct{}
@@ -169,12 +174,13 @@ func (a *Attachment) abandon(ctx context.Context, err error) {
 	}()
 }
 
-// Credit changes how much the session may hold.
+// Credit changes how much the session may hold. Its outlet is told (Credited).
 func (a *Attachment) Credit(ctx context.Context, events uint32, bytes uint64) error {
 	_, err := a.p.control(ctx, creditSection{Session: a.session, Connection: a.connection, Events: events, Bytes: bytes})
 	if err == nil {
 		a.mu.Lock()
 		a.mu.parked = events == 0
+		a.mu.credits++
 		a.mu.Unlock()
 		a.poke()
 	}

@@ -28,13 +28,22 @@ func (a *Attachment) run(attached Attached) {
 		return
 	}
 	hints := hinter{a: a}
+	told := uint64(0)
 	for {
-		grants, parked := a.next()
+		grants, credits, parked := a.next()
 		for i := range grants {
 			if err := a.send(&grants[i]); err != nil {
 				a.finish(err)
 				return
 			}
+		}
+		if credits != told {
+			if err := a.outlet.Credited(credits); err != nil {
+				a.finish(err)
+				return
+			}
+			told, hints.ready = credits, false // who is parked anew is told anew
+			continue
 		}
 		if len(grants) > 0 {
 			continue
@@ -51,12 +60,13 @@ func (a *Attachment) run(attached Attached) {
 	}
 }
 
-func (a *Attachment) next() ([]granted, bool) {
+// next takes what is to be sent. What was granted before a Credit was carried out is among it, or has been before: the carrier goes by the log's order,
+// and leases are granted at an entry's end.
+func (a *Attachment) next() (grants []granted, credits uint64, parked bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	grants := a.mu.grants
-	a.mu.grants = nil
-	return grants, a.mu.parked
+	grants, a.mu.grants = a.mu.grants, nil
+	return grants, a.mu.credits, a.mu.parked
 }
 
 // send delivers one grant.

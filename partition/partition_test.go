@@ -43,10 +43,11 @@ type inbox struct {
 	attached   []Attached
 	deliveries chan Delivery
 	hints      chan bool
+	credits    chan uint64
 }
 
 func newInbox() *inbox {
-	return &inbox{deliveries: make(chan Delivery, 100), hints: make(chan bool, 100)}
+	return &inbox{deliveries: make(chan Delivery, 100), hints: make(chan bool, 100), credits: make(chan uint64, 100)}
 }
 
 func (in *inbox) Attached(a Attached) error {
@@ -58,6 +59,11 @@ func (in *inbox) Attached(a Attached) error {
 
 func (in *inbox) Deliver(d Delivery) error {
 	in.deliveries <- d
+	return nil
+}
+
+func (in *inbox) Credited(credits uint64) error {
+	in.credits <- credits
 	return nil
 }
 
@@ -279,6 +285,45 @@ func TestParkedSessionGetsHints(t *testing.T) {
 	}
 	if d := <-in.deliveries; fmt.Sprint(events(t, d)) != "[one]" {
 		t.Fatalf("delivered %v", events(t, d))
+	}
+	if err := a.Detach(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCreditIsAnswered: behind what was granted under the credit before, and a session that is parked anew is told of events anew.
+func TestCreditIsAnswered(t *testing.T) {
+	p := openPartition(t, t.TempDir())
+	in := newInbox()
+	a, err := p.Attach(t.Context(), AttachCommand{
+		Session: sessionNamed("ana"), Cursor: CursorID{Subscription: 10}, CreditEvents: 2, CreditBytes: 1 << 20,
+	}, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range []string{"one", "two", "three"} {
+		publish(t, p, data)
+	}
+	if err := a.Credit(t.Context(), 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if credits := <-in.credits; credits != 1 || len(in.deliveries) == 0 {
+		t.Fatalf("%d credits are carried out, after %d deliveries", credits, len(in.deliveries))
+	}
+	if ready := <-in.hints; !ready {
+		t.Fatal("the hint says that nothing is there")
+	}
+	// The session holds two events, so this gives it none, and is told all the same.
+	for want := uint64(2); want <= 3; want++ {
+		if err := a.Credit(t.Context(), 2*uint32(3-want), 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		if credits := <-in.credits; credits != want {
+			t.Fatalf("%d credits are carried out, want %d", credits, want)
+		}
+	}
+	if ready := <-in.hints; !ready {
+		t.Fatal("parked anew, it is told that nothing is there")
 	}
 	if err := a.Detach(t.Context()); err != nil {
 		t.Fatal(err)

@@ -813,6 +813,7 @@ type ConsumeResponse struct {
 	//	*ConsumeResponse_Delivery
 	//	*ConsumeResponse_Settled
 	//	*ConsumeResponse_Hint
+	//	*ConsumeResponse_Credited
 	Response      isConsumeResponse_Response `protobuf_oneof:"response"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -891,6 +892,15 @@ func (x *ConsumeResponse) GetHint() *Hint {
 	return nil
 }
 
+func (x *ConsumeResponse) GetCredited() *Credited {
+	if x != nil {
+		if x, ok := x.Response.(*ConsumeResponse_Credited); ok {
+			return x.Credited
+		}
+	}
+	return nil
+}
+
 type isConsumeResponse_Response interface {
 	isConsumeResponse_Response()
 }
@@ -911,6 +921,10 @@ type ConsumeResponse_Hint struct {
 	Hint *Hint `protobuf:"bytes,4,opt,name=hint,proto3,oneof"`
 }
 
+type ConsumeResponse_Credited struct {
+	Credited *Credited `protobuf:"bytes,5,opt,name=credited,proto3,oneof"`
+}
+
 func (*ConsumeResponse_Attached) isConsumeResponse_Response() {}
 
 func (*ConsumeResponse_Delivery) isConsumeResponse_Response() {}
@@ -918,6 +932,8 @@ func (*ConsumeResponse_Delivery) isConsumeResponse_Response() {}
 func (*ConsumeResponse_Settled) isConsumeResponse_Response() {}
 
 func (*ConsumeResponse_Hint) isConsumeResponse_Response() {}
+
+func (*ConsumeResponse_Credited) isConsumeResponse_Response() {}
 
 // Attached answers an Attach.
 type Attached struct {
@@ -1248,7 +1264,54 @@ func (x *Settled) GetEpoch() uint64 {
 	return 0
 }
 
-// Hint tells a parked session whether there is something for it. Repeated every second while true.
+// Credited answers Credits: no more is on its way than what the last of them allows. It comes behind what was granted before. A consumer on several
+// partitions, whose credits share one window, gives what it took from one to another when it has this.
+type Credited struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many of the stream's Credits are carried out; the Attach's own isn't counted.
+	Credits       uint64 `protobuf:"varint,1,opt,name=credits,proto3" json:"credits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Credited) Reset() {
+	*x = Credited{}
+	mi := &file_freshet_v1_consume_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Credited) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Credited) ProtoMessage() {}
+
+func (x *Credited) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_consume_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Credited.ProtoReflect.Descriptor instead.
+func (*Credited) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Credited) GetCredits() uint64 {
+	if x != nil {
+		return x.Credits
+	}
+	return 0
+}
+
+// Hint tells a parked session whether there is something for it: when that changes, from false at first, and every second while true.
 type Hint struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// True: at least one event could be leased now.
@@ -1259,7 +1322,7 @@ type Hint struct {
 
 func (x *Hint) Reset() {
 	*x = Hint{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[15]
+	mi := &file_freshet_v1_consume_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1271,7 +1334,7 @@ func (x *Hint) String() string {
 func (*Hint) ProtoMessage() {}
 
 func (x *Hint) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[15]
+	mi := &file_freshet_v1_consume_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1284,7 +1347,7 @@ func (x *Hint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hint.ProtoReflect.Descriptor instead.
 func (*Hint) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{15}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Hint) GetReady() bool {
@@ -1319,7 +1382,7 @@ type ReceiveRequest struct {
 
 func (x *ReceiveRequest) Reset() {
 	*x = ReceiveRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[16]
+	mi := &file_freshet_v1_consume_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1394,7 @@ func (x *ReceiveRequest) String() string {
 func (*ReceiveRequest) ProtoMessage() {}
 
 func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[16]
+	mi := &file_freshet_v1_consume_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1407,7 @@ func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveRequest.ProtoReflect.Descriptor instead.
 func (*ReceiveRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{16}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReceiveRequest) GetTopic() string {
@@ -1420,7 +1483,7 @@ type ReadyRequest struct {
 
 func (x *ReadyRequest) Reset() {
 	*x = ReadyRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[17]
+	mi := &file_freshet_v1_consume_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1432,7 +1495,7 @@ func (x *ReadyRequest) String() string {
 func (*ReadyRequest) ProtoMessage() {}
 
 func (x *ReadyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[17]
+	mi := &file_freshet_v1_consume_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1445,7 +1508,7 @@ func (x *ReadyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadyRequest.ProtoReflect.Descriptor instead.
 func (*ReadyRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{17}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReadyRequest) GetTopic() string {
@@ -1494,7 +1557,7 @@ type ReadyResponse struct {
 
 func (x *ReadyResponse) Reset() {
 	*x = ReadyResponse{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[18]
+	mi := &file_freshet_v1_consume_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1506,7 +1569,7 @@ func (x *ReadyResponse) String() string {
 func (*ReadyResponse) ProtoMessage() {}
 
 func (x *ReadyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[18]
+	mi := &file_freshet_v1_consume_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1519,7 +1582,7 @@ func (x *ReadyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadyResponse.ProtoReflect.Descriptor instead.
 func (*ReadyResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{18}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReadyResponse) GetReady() bool {
@@ -1542,7 +1605,7 @@ type ReceiveResponse struct {
 
 func (x *ReceiveResponse) Reset() {
 	*x = ReceiveResponse{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[19]
+	mi := &file_freshet_v1_consume_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +1617,7 @@ func (x *ReceiveResponse) String() string {
 func (*ReceiveResponse) ProtoMessage() {}
 
 func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[19]
+	mi := &file_freshet_v1_consume_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +1630,7 @@ func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveResponse.ProtoReflect.Descriptor instead.
 func (*ReceiveResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{19}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReceiveResponse) GetDelivery() *Delivery {
@@ -1595,7 +1658,7 @@ type AckRequest struct {
 
 func (x *AckRequest) Reset() {
 	*x = AckRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[20]
+	mi := &file_freshet_v1_consume_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1670,7 @@ func (x *AckRequest) String() string {
 func (*AckRequest) ProtoMessage() {}
 
 func (x *AckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[20]
+	mi := &file_freshet_v1_consume_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1683,7 @@ func (x *AckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckRequest.ProtoReflect.Descriptor instead.
 func (*AckRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{20}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AckRequest) GetReceipts() []string {
@@ -1643,7 +1706,7 @@ type ExtendRequest struct {
 
 func (x *ExtendRequest) Reset() {
 	*x = ExtendRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[21]
+	mi := &file_freshet_v1_consume_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +1718,7 @@ func (x *ExtendRequest) String() string {
 func (*ExtendRequest) ProtoMessage() {}
 
 func (x *ExtendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[21]
+	mi := &file_freshet_v1_consume_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +1731,7 @@ func (x *ExtendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendRequest.ProtoReflect.Descriptor instead.
 func (*ExtendRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{21}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ExtendRequest) GetReceipts() []string {
@@ -1700,7 +1763,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[22]
+	mi := &file_freshet_v1_consume_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1712,7 +1775,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[22]
+	mi := &file_freshet_v1_consume_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1725,7 +1788,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{22}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ReleaseRequest) GetReceipts() []string {
@@ -1762,7 +1825,7 @@ type RejectRequest struct {
 
 func (x *RejectRequest) Reset() {
 	*x = RejectRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[23]
+	mi := &file_freshet_v1_consume_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1774,7 +1837,7 @@ func (x *RejectRequest) String() string {
 func (*RejectRequest) ProtoMessage() {}
 
 func (x *RejectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[23]
+	mi := &file_freshet_v1_consume_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1787,7 +1850,7 @@ func (x *RejectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectRequest.ProtoReflect.Descriptor instead.
 func (*RejectRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{23}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RejectRequest) GetReceipts() []string {
@@ -1815,7 +1878,7 @@ type SettleResponse struct {
 
 func (x *SettleResponse) Reset() {
 	*x = SettleResponse{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[24]
+	mi := &file_freshet_v1_consume_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1827,7 +1890,7 @@ func (x *SettleResponse) String() string {
 func (*SettleResponse) ProtoMessage() {}
 
 func (x *SettleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[24]
+	mi := &file_freshet_v1_consume_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1840,7 +1903,7 @@ func (x *SettleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleResponse.ProtoReflect.Descriptor instead.
 func (*SettleResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{24}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SettleResponse) GetLost() []uint32 {
@@ -1875,7 +1938,7 @@ type ReadRequest struct {
 
 func (x *ReadRequest) Reset() {
 	*x = ReadRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[25]
+	mi := &file_freshet_v1_consume_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1887,7 +1950,7 @@ func (x *ReadRequest) String() string {
 func (*ReadRequest) ProtoMessage() {}
 
 func (x *ReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[25]
+	mi := &file_freshet_v1_consume_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1900,7 +1963,7 @@ func (x *ReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
 func (*ReadRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{25}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReadRequest) GetTopic() string {
@@ -2009,7 +2072,7 @@ type ReadResponse struct {
 
 func (x *ReadResponse) Reset() {
 	*x = ReadResponse{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[26]
+	mi := &file_freshet_v1_consume_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2021,7 +2084,7 @@ func (x *ReadResponse) String() string {
 func (*ReadResponse) ProtoMessage() {}
 
 func (x *ReadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[26]
+	mi := &file_freshet_v1_consume_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2034,7 +2097,7 @@ func (x *ReadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadResponse.ProtoReflect.Descriptor instead.
 func (*ReadResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{26}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReadResponse) GetTruncatedBefore() uint64 {
@@ -2125,12 +2188,13 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"U\n" +
 	"\x05Close\x12\x1a\n" +
 	"\breceived\x18\x01 \x01(\x04R\breceived\x120\n" +
-	"\tunstarted\x18\x02 \x03(\v2\x12.freshet.v1.LeasedR\tunstarted\"\xde\x01\n" +
+	"\tunstarted\x18\x02 \x03(\v2\x12.freshet.v1.LeasedR\tunstarted\"\x92\x02\n" +
 	"\x0fConsumeResponse\x122\n" +
 	"\battached\x18\x01 \x01(\v2\x14.freshet.v1.AttachedH\x00R\battached\x122\n" +
 	"\bdelivery\x18\x02 \x01(\v2\x14.freshet.v1.DeliveryH\x00R\bdelivery\x12/\n" +
 	"\asettled\x18\x03 \x01(\v2\x13.freshet.v1.SettledH\x00R\asettled\x12&\n" +
-	"\x04hint\x18\x04 \x01(\v2\x10.freshet.v1.HintH\x00R\x04hintB\n" +
+	"\x04hint\x18\x04 \x01(\v2\x10.freshet.v1.HintH\x00R\x04hint\x122\n" +
+	"\bcredited\x18\x05 \x01(\v2\x14.freshet.v1.CreditedH\x00R\bcreditedB\n" +
 	"\n" +
 	"\bresponse\"\xd7\x01\n" +
 	"\bAttached\x12\x18\n" +
@@ -2156,7 +2220,9 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12&\n" +
 	"\x04lost\x18\x02 \x03(\v2\x12.freshet.v1.LeasedR\x04lost\x12'\n" +
 	"\x05error\x18\x03 \x01(\v2\x11.freshet.v1.ErrorR\x05error\x12\x14\n" +
-	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"\x1c\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"$\n" +
+	"\bCredited\x12\x18\n" +
+	"\acredits\x18\x01 \x01(\x04R\acredits\"\x1c\n" +
 	"\x04Hint\x12\x14\n" +
 	"\x05ready\x18\x01 \x01(\bR\x05ready\"\x8d\x02\n" +
 	"\x0eReceiveRequest\x12\x14\n" +
@@ -2243,7 +2309,7 @@ func file_freshet_v1_consume_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_v1_consume_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_freshet_v1_consume_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_freshet_v1_consume_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_freshet_v1_consume_proto_goTypes = []any{
 	(SubscriptionKind)(0),   // 0: freshet.v1.SubscriptionKind
 	(*OffsetRun)(nil),       // 1: freshet.v1.OffsetRun
@@ -2261,19 +2327,20 @@ var file_freshet_v1_consume_proto_goTypes = []any{
 	(*Delivery)(nil),        // 13: freshet.v1.Delivery
 	(*DeliveredRun)(nil),    // 14: freshet.v1.DeliveredRun
 	(*Settled)(nil),         // 15: freshet.v1.Settled
-	(*Hint)(nil),            // 16: freshet.v1.Hint
-	(*ReceiveRequest)(nil),  // 17: freshet.v1.ReceiveRequest
-	(*ReadyRequest)(nil),    // 18: freshet.v1.ReadyRequest
-	(*ReadyResponse)(nil),   // 19: freshet.v1.ReadyResponse
-	(*ReceiveResponse)(nil), // 20: freshet.v1.ReceiveResponse
-	(*AckRequest)(nil),      // 21: freshet.v1.AckRequest
-	(*ExtendRequest)(nil),   // 22: freshet.v1.ExtendRequest
-	(*ReleaseRequest)(nil),  // 23: freshet.v1.ReleaseRequest
-	(*RejectRequest)(nil),   // 24: freshet.v1.RejectRequest
-	(*SettleResponse)(nil),  // 25: freshet.v1.SettleResponse
-	(*ReadRequest)(nil),     // 26: freshet.v1.ReadRequest
-	(*ReadResponse)(nil),    // 27: freshet.v1.ReadResponse
-	(*Error)(nil),           // 28: freshet.v1.Error
+	(*Credited)(nil),        // 16: freshet.v1.Credited
+	(*Hint)(nil),            // 17: freshet.v1.Hint
+	(*ReceiveRequest)(nil),  // 18: freshet.v1.ReceiveRequest
+	(*ReadyRequest)(nil),    // 19: freshet.v1.ReadyRequest
+	(*ReadyResponse)(nil),   // 20: freshet.v1.ReadyResponse
+	(*ReceiveResponse)(nil), // 21: freshet.v1.ReceiveResponse
+	(*AckRequest)(nil),      // 22: freshet.v1.AckRequest
+	(*ExtendRequest)(nil),   // 23: freshet.v1.ExtendRequest
+	(*ReleaseRequest)(nil),  // 24: freshet.v1.ReleaseRequest
+	(*RejectRequest)(nil),   // 25: freshet.v1.RejectRequest
+	(*SettleResponse)(nil),  // 26: freshet.v1.SettleResponse
+	(*ReadRequest)(nil),     // 27: freshet.v1.ReadRequest
+	(*ReadResponse)(nil),    // 28: freshet.v1.ReadResponse
+	(*Error)(nil),           // 29: freshet.v1.Error
 }
 var file_freshet_v1_consume_proto_depIdxs = []int32{
 	3,  // 0: freshet.v1.ConsumeRequest.attach:type_name -> freshet.v1.Attach
@@ -2293,35 +2360,36 @@ var file_freshet_v1_consume_proto_depIdxs = []int32{
 	12, // 14: freshet.v1.ConsumeResponse.attached:type_name -> freshet.v1.Attached
 	13, // 15: freshet.v1.ConsumeResponse.delivery:type_name -> freshet.v1.Delivery
 	15, // 16: freshet.v1.ConsumeResponse.settled:type_name -> freshet.v1.Settled
-	16, // 17: freshet.v1.ConsumeResponse.hint:type_name -> freshet.v1.Hint
-	0,  // 18: freshet.v1.Attached.kind:type_name -> freshet.v1.SubscriptionKind
-	6,  // 19: freshet.v1.Attached.held:type_name -> freshet.v1.Leased
-	14, // 20: freshet.v1.Delivery.events:type_name -> freshet.v1.DeliveredRun
-	6,  // 21: freshet.v1.Settled.lost:type_name -> freshet.v1.Leased
-	28, // 22: freshet.v1.Settled.error:type_name -> freshet.v1.Error
-	13, // 23: freshet.v1.ReceiveResponse.delivery:type_name -> freshet.v1.Delivery
-	1,  // 24: freshet.v1.ReadResponse.events:type_name -> freshet.v1.OffsetRun
-	2,  // 25: freshet.v1.ConsumeService.Consume:input_type -> freshet.v1.ConsumeRequest
-	17, // 26: freshet.v1.ConsumeService.Receive:input_type -> freshet.v1.ReceiveRequest
-	18, // 27: freshet.v1.ConsumeService.Ready:input_type -> freshet.v1.ReadyRequest
-	21, // 28: freshet.v1.ConsumeService.Ack:input_type -> freshet.v1.AckRequest
-	22, // 29: freshet.v1.ConsumeService.Extend:input_type -> freshet.v1.ExtendRequest
-	23, // 30: freshet.v1.ConsumeService.Release:input_type -> freshet.v1.ReleaseRequest
-	24, // 31: freshet.v1.ConsumeService.Reject:input_type -> freshet.v1.RejectRequest
-	26, // 32: freshet.v1.ConsumeService.Read:input_type -> freshet.v1.ReadRequest
-	11, // 33: freshet.v1.ConsumeService.Consume:output_type -> freshet.v1.ConsumeResponse
-	20, // 34: freshet.v1.ConsumeService.Receive:output_type -> freshet.v1.ReceiveResponse
-	19, // 35: freshet.v1.ConsumeService.Ready:output_type -> freshet.v1.ReadyResponse
-	25, // 36: freshet.v1.ConsumeService.Ack:output_type -> freshet.v1.SettleResponse
-	25, // 37: freshet.v1.ConsumeService.Extend:output_type -> freshet.v1.SettleResponse
-	25, // 38: freshet.v1.ConsumeService.Release:output_type -> freshet.v1.SettleResponse
-	25, // 39: freshet.v1.ConsumeService.Reject:output_type -> freshet.v1.SettleResponse
-	27, // 40: freshet.v1.ConsumeService.Read:output_type -> freshet.v1.ReadResponse
-	33, // [33:41] is the sub-list for method output_type
-	25, // [25:33] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	17, // 17: freshet.v1.ConsumeResponse.hint:type_name -> freshet.v1.Hint
+	16, // 18: freshet.v1.ConsumeResponse.credited:type_name -> freshet.v1.Credited
+	0,  // 19: freshet.v1.Attached.kind:type_name -> freshet.v1.SubscriptionKind
+	6,  // 20: freshet.v1.Attached.held:type_name -> freshet.v1.Leased
+	14, // 21: freshet.v1.Delivery.events:type_name -> freshet.v1.DeliveredRun
+	6,  // 22: freshet.v1.Settled.lost:type_name -> freshet.v1.Leased
+	29, // 23: freshet.v1.Settled.error:type_name -> freshet.v1.Error
+	13, // 24: freshet.v1.ReceiveResponse.delivery:type_name -> freshet.v1.Delivery
+	1,  // 25: freshet.v1.ReadResponse.events:type_name -> freshet.v1.OffsetRun
+	2,  // 26: freshet.v1.ConsumeService.Consume:input_type -> freshet.v1.ConsumeRequest
+	18, // 27: freshet.v1.ConsumeService.Receive:input_type -> freshet.v1.ReceiveRequest
+	19, // 28: freshet.v1.ConsumeService.Ready:input_type -> freshet.v1.ReadyRequest
+	22, // 29: freshet.v1.ConsumeService.Ack:input_type -> freshet.v1.AckRequest
+	23, // 30: freshet.v1.ConsumeService.Extend:input_type -> freshet.v1.ExtendRequest
+	24, // 31: freshet.v1.ConsumeService.Release:input_type -> freshet.v1.ReleaseRequest
+	25, // 32: freshet.v1.ConsumeService.Reject:input_type -> freshet.v1.RejectRequest
+	27, // 33: freshet.v1.ConsumeService.Read:input_type -> freshet.v1.ReadRequest
+	11, // 34: freshet.v1.ConsumeService.Consume:output_type -> freshet.v1.ConsumeResponse
+	21, // 35: freshet.v1.ConsumeService.Receive:output_type -> freshet.v1.ReceiveResponse
+	20, // 36: freshet.v1.ConsumeService.Ready:output_type -> freshet.v1.ReadyResponse
+	26, // 37: freshet.v1.ConsumeService.Ack:output_type -> freshet.v1.SettleResponse
+	26, // 38: freshet.v1.ConsumeService.Extend:output_type -> freshet.v1.SettleResponse
+	26, // 39: freshet.v1.ConsumeService.Release:output_type -> freshet.v1.SettleResponse
+	26, // 40: freshet.v1.ConsumeService.Reject:output_type -> freshet.v1.SettleResponse
+	28, // 41: freshet.v1.ConsumeService.Read:output_type -> freshet.v1.ReadResponse
+	34, // [34:42] is the sub-list for method output_type
+	26, // [26:34] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_freshet_v1_consume_proto_init() }
@@ -2342,10 +2410,11 @@ func file_freshet_v1_consume_proto_init() {
 		(*ConsumeResponse_Delivery)(nil),
 		(*ConsumeResponse_Settled)(nil),
 		(*ConsumeResponse_Hint)(nil),
+		(*ConsumeResponse_Credited)(nil),
 	}
-	file_freshet_v1_consume_proto_msgTypes[16].OneofWrappers = []any{}
 	file_freshet_v1_consume_proto_msgTypes[17].OneofWrappers = []any{}
-	file_freshet_v1_consume_proto_msgTypes[25].OneofWrappers = []any{
+	file_freshet_v1_consume_proto_msgTypes[18].OneofWrappers = []any{}
+	file_freshet_v1_consume_proto_msgTypes[26].OneofWrappers = []any{
 		(*ReadRequest_Earliest)(nil),
 		(*ReadRequest_Offset)(nil),
 		(*ReadRequest_TimeMs)(nil),
@@ -2356,7 +2425,7 @@ func file_freshet_v1_consume_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_v1_consume_proto_rawDesc), len(file_freshet_v1_consume_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
