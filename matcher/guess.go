@@ -1,6 +1,9 @@
 package matcher
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Events of a block are much alike: the tenth name of one is mostly the tenth name of the next. So the scanner notes the names of
 // an event in their order, with the nodes that they lead to, and compares the next event's names with those before it reads them.
@@ -20,24 +23,31 @@ type guesses struct {
 
 // guess is a name as it stands in the text, from quotation mark to colon.
 type guess struct {
-	from, at int32 // the node that the object is at, and the one that the name leads to
-	length   uint8 // 0 where nothing is noted
-	text     [guessBytesMax]byte
+	around int32 // the node that the object is at, and 2, so that it is never 0; 0 where nothing is noted
+	at     int32 // the node that the name leads to
+	// words are the first sixteen bytes of the text, and masks say which of them count.
+	words, masks [2]uint64
+	length       int
+	text         [guessBytesMax]byte
 }
 
 // forget is for another trie, where nodes are others.
 func (g *guesses) forget() {
 	for i := range g.names {
-		g.names[i].length = 0
+		g.names[i].around = 0
 	}
 	g.next = 0
 }
 
 // right returns the guess at what stands in a text, if it is right. Names that are left out in one event are stepped over.
 func (g *guesses) right(b []byte, i int, from int32) *guess {
+	first, second := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+8:])
 	for at := g.next; at < min(g.next+2, guessesMax); at++ {
 		name := &g.names[at]
-		if end := i + int(name.length); name.from == from && name.length > 0 && end < len(b) && bytes.Equal(b[i:end], name.text[:name.length]) {
+		if (first^name.words[0])&name.masks[0]|(second^name.words[1])&name.masks[1] != 0 || name.around != from+2 {
+			continue
+		}
+		if name.length <= 16 || bytes.HasPrefix(b[i:], name.text[:name.length]) {
 			g.next = at + 1
 			return name
 		}
@@ -52,8 +62,15 @@ func (g *guesses) learn(quoted []byte, from, at int32) {
 		return
 	}
 	name := &g.names[g.next]
-	name.from, name.at = from, at
-	name.length = uint8(copy(name.text[:], quoted)) + 1
+	name.around, name.at = from+2, at
+	name.length = copy(name.text[:], quoted) + 1
 	name.text[name.length-1] = ':'
+	for i := range name.words {
+		name.words[i] = binary.LittleEndian.Uint64(name.text[8*i:])
+		name.masks[i] = ^uint64(0)
+		if n := name.length - 8*i; n < 8 {
+			name.masks[i] = 1<<(8*max(n, 0)) - 1
+		}
+	}
 	g.next++
 }

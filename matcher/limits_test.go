@@ -76,6 +76,15 @@ func TestEventLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Of these sets one passes over "a", one looks into it.
+	var programs []matcher.Program
+	for _, pattern := range []string{`{"z":[{"exists":false}]}`, `{"a":{"a":[{"exists":false}]},"z":[{"exists":false}]}`} {
+		set := matcher.Compiled.NewSet()
+		if err := set.Add(1, parse(t, pattern)); err != nil {
+			t.Fatal(err)
+		}
+		programs = append(programs, set.Snapshot())
+	}
 	for _, c := range []struct {
 		name  string
 		event string
@@ -85,6 +94,10 @@ func TestEventLimits(t *testing.T) {
 		{"objects 1,001 deep", strings.Repeat(`{"a":`, 1000) + "{}" + strings.Repeat("}", 1000), false},
 		{"lists 1,000 deep", `{"a":` + strings.Repeat("[", 999) + strings.Repeat("]", 999) + "}", true},
 		{"lists 1,001 deep", `{"a":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + "}", false},
+		{"objects 1,000 deep in a list", `{"b":[` + strings.Repeat(`{"a":`, 998) + "0" + strings.Repeat("}", 998) + "]}", true},
+		{"objects 1,001 deep in a list", `{"b":[` + strings.Repeat(`{"a":`, 999) + "0" + strings.Repeat("}", 999) + "]}", false},
+		{"an object in an object in lists, 1,000 deep", `{"a":` + strings.Repeat("[", 997) + `{"x":{}}` + strings.Repeat("]", 997) + "}", true},
+		{"an object in an object in lists, 1,001 deep", `{"a":` + strings.Repeat("[", 998) + `{"x":{}}` + strings.Repeat("]", 998) + "}", false},
 		{"a million open brackets", `{"a":` + strings.Repeat("[", 1000000), false},
 		{"a megabyte of dots in a name", `{"` + strings.Repeat(".", 1000000) + `":1}`, true},
 		{"a long name around many", `{"` + strings.Repeat("x", 500000) + `":{` + list(50000, `"#":1`) + `}}`, true},
@@ -95,6 +108,13 @@ func TestEventLimits(t *testing.T) {
 			e := matcher.Event{JSON: []byte(c.event)}
 			if got := p.Match(e); got != c.want {
 				t.Errorf("match %t, want %t", got, c.want)
+			}
+			for i, program := range programs {
+				var m matcher.Matches
+				program.MatchBlock([]matcher.Event{e}, &m)
+				if _, got := m.Find(1); got != c.want && (i == 0 || !c.want) {
+					t.Errorf("match %t of set %d, want %t", got, i, c.want)
+				}
 			}
 			if err := matcher.CheckJSON(e.JSON); (err == nil) != c.want {
 				t.Errorf("CheckJSON says %v", err)

@@ -17,6 +17,7 @@ import (
 type scanner struct {
 	text   []byte
 	frames []frame
+	ends   []byte // what closes the objects and arrays that are passed over
 	// found are the values at nodes, in the order of the text.
 	found []foundValue
 	// values is how many values the event has, wherever they are.
@@ -67,7 +68,6 @@ func (s *scanner) reset(t *trie) {
 	s.values = 0
 	s.elements = append(s.elements[:0], element{})
 	s.arrays = s.arrays[:0]
-	s.frames = s.frames[:0]
 	s.guesses.next = 0
 }
 
@@ -81,7 +81,9 @@ func (s *scanner) scan(t *trie, text []byte) bool {
 	if b[i] != '{' {
 		return false
 	}
-	f := frame{node: 0, array: noArray, end: '}'}
+	depth := 0
+	f := s.frame(0)
+	*f = frame{node: 0, array: noArray, end: '}'}
 	for i = skipSpace(b, i+1); ; {
 		// b[i] is where a member or an element begins, or where an empty object or array ends.
 		if b[i] != f.end {
@@ -91,41 +93,150 @@ func (s *scanner) scan(t *trie, text []byte) bool {
 					return false
 				}
 			}
-			switch c := b[i]; c {
-			case '{', '[':
-				s.frames = append(s.frames, f)
-				if len(s.frames) >= NestingMax {
+			switch c := b[i]; {
+			case c != '{' && c != '[':
+				if i = s.scalar(t, f.element, at, i); i < 0 {
+					return false
+				}
+			case at == noNode || c == '{' && t.nodes.at(uint32(at)).steps == 0 && f.array == noArray: // no rule looks into it
+				if i = s.pass(i, depth+1); i < 0 {
+					return false
+				}
+			default:
+				if depth++; depth >= NestingMax {
 					return false
 				}
 				if f.end == ']' { // elements of an array have the same names, mostly
 					s.guesses.next = int(f.guess)
 				}
-				f = s.open(t, f, at, c)
+				inner := s.frame(depth)
+				s.open(t, &s.frames[depth-1], inner, at, c)
+				f = inner
 				i = skipSpace(b, i+1)
 				continue
-			default:
-				if i = s.scalar(t, &f, at, i); i < 0 {
-					return false
-				}
 			}
-			i = skipSpace(b, i)
+			if b[i] <= ' ' {
+				i = skipSpace(b, i)
+			}
 		}
 		for b[i] == f.end {
 			s.shut(f)
-			i = skipSpace(b, i+1)
-			last := len(s.frames) - 1
-			if last < 0 {
+			if i++; b[i] <= ' ' {
+				i = skipSpace(b, i)
+			}
+			if depth--; depth < 0 {
 				return i == len(text)
 			}
-			f, s.frames = s.frames[last], s.frames[:last]
+			f = &s.frames[depth]
 		}
 		if b[i] != ',' {
 			return false
 		}
-		if i = skipSpace(b, i+1); b[i] == f.end {
+		if i++; b[i] <= ' ' {
+			i = skipSpace(b, i)
+		}
+		if b[i] == f.end {
 			return false
 		}
 	}
+}
+
+// frame returns the frame at a depth. Frames stay where they are and are filled in there: copying them took longer than all else about them.
+func (s *scanner) frame(depth int) *frame {
+	if depth == len(s.frames) {
+		s.frames = append(s.frames, frame{})
+	}
+	return &s.frames[depth]
+}
+
+// pass reads an object or an array that no rule looks into, with all that is in it, and keeps nothing. It returns the place behind it; below 0 if it is
+// not valid. depth is how many objects and arrays are around it.
+func (s *scanner) pass(i, depth int) int {
+	if depth >= NestingMax {
+		return -1
+	}
+	b := s.text
+	ends := s.ends[:0]
+	end := b[i] + 2
+	values := 0
+	for i = skipSpace(b, i+1); ; {
+		if b[i] != end {
+			if end == '}' {
+				if i = passName(b, i); i < 0 {
+					return -1
+				}
+			}
+			switch c := b[i]; {
+			case c == '"':
+				if i, _ = skipString(b, i+1); i < 0 {
+					return -1
+				}
+				i++
+			case c == '{' || c == '[':
+				ends, end = append(ends, end), c+2
+				if depth+len(ends) >= NestingMax {
+					s.ends = ends
+					return -1
+				}
+				i = skipSpace(b, i+1)
+				continue
+			case c == '-' || c-'0' <= 9:
+				if i = skipNumber(b, i); i < 0 {
+					return -1
+				}
+			default:
+				if i = skipLiteral(b, i); i < 0 {
+					return -1
+				}
+			}
+			values++
+			if b[i] <= ' ' {
+				i = skipSpace(b, i)
+			}
+		}
+		for b[i] == end {
+			i++
+			last := len(ends) - 1
+			if last < 0 {
+				s.ends = ends
+				s.values += values
+				return i
+			}
+			end, ends = ends[last], ends[:last]
+			if b[i] <= ' ' {
+				i = skipSpace(b, i)
+			}
+		}
+		if b[i] != ',' {
+			return -1
+		}
+		i++
+		if b[i] <= ' ' {
+			i = skipSpace(b, i)
+		}
+		if b[i] == end {
+			return -1
+		}
+	}
+}
+
+// passName reads a member's name and the colon, and returns the place of the value; below 0 if it is not valid.
+func passName(b []byte, i int) int {
+	if b[i] != '"' {
+		return -1
+	}
+	if i, _ = skipString(b, i+1); i < 0 {
+		return -1
+	}
+	if i++; b[i] != ':' {
+		if i = skipSpace(b, i); b[i] != ':' {
+			return -1
+		}
+	}
+	if i++; b[i] <= ' ' {
+		i = skipSpace(b, i)
+	}
+	return i
 }
 
 // name reads a member's name and the colon. It returns the node that the name leads to, and where the value begins; below 0 if it is
@@ -133,7 +244,7 @@ func (s *scanner) scan(t *trie, text []byte) bool {
 func (s *scanner) name(t *trie, from int32, i int) (at int32, next int) {
 	b := s.text
 	if g := s.guesses.right(b, i, from); g != nil {
-		if i += int(g.length); b[i] <= ' ' {
+		if i += g.length; b[i] <= ' ' {
 			i = skipSpace(b, i)
 		}
 		return g.at, i
@@ -182,11 +293,8 @@ func hasDot(b []byte, start, end int) bool {
 }
 
 // open begins an object or an array at a node.
-func (s *scanner) open(t *trie, around frame, at int32, kind byte) frame {
-	f := frame{node: at, element: around.element, array: noArray, end: kind + 2, guess: int32(s.guesses.next)}
-	if at == noNode {
-		return f
-	}
+func (s *scanner) open(t *trie, around, f *frame, at int32, kind byte) {
+	f.node, f.element, f.self, f.array, f.end, f.guess = at, around.element, 0, noArray, kind+2, int32(s.guesses.next)
 	if around.array != noArray {
 		f.self = int32(len(s.elements))
 		f.element = f.self
@@ -196,13 +304,12 @@ func (s *scanner) open(t *trie, around frame, at int32, kind byte) frame {
 		f.array = int32(len(s.arrays))
 		s.arrays = append(s.arrays, array{name: at, first: int32(len(s.elements))})
 	} else if t.nodes.at(uint32(at)).steps == 0 {
-		f.node = noNode // no rule looks into it
+		f.node = noNode // no rule looks into it, but it is an element
 	}
-	return f
 }
 
 // shut ends an object or an array.
-func (s *scanner) shut(f frame) {
+func (s *scanner) shut(f *frame) {
 	last := int32(len(s.elements)) - 1
 	if f.array != noArray {
 		s.arrays[f.array].last = last
@@ -214,7 +321,7 @@ func (s *scanner) shut(f frame) {
 
 // scalar reads a string, a number or a literal, and keeps it if some rule wants it. It returns the place behind it; below 0 if it
 // is not valid.
-func (s *scanner) scalar(t *trie, f *frame, at int32, i int) int {
+func (s *scanner) scalar(t *trie, element, at int32, i int) int {
 	b := s.text
 	s.values++
 	start := i
@@ -243,7 +350,7 @@ func (s *scanner) scalar(t *trie, f *frame, at int32, i int) int {
 		end, k = next, kindOf(jsontext.Kind(c))
 	}
 	if next >= 0 && at != noNode && t.nodes.at(uint32(at)).wanted {
-		s.keep(t, uint32(at), f.element, k, s.string(start, end))
+		s.keep(t, uint32(at), element, k, s.string(start, end))
 	}
 	return next
 }

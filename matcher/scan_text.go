@@ -10,7 +10,7 @@ import (
 // it. Zero begins, continues and ends nothing in JSON, so it stops each of them, and none has to ask where the text ends.
 
 // scanPadding is how many bytes may be loaded from behind the text.
-const scanPadding = 16
+const scanPadding = 24
 
 // Eight bytes at a time: every byte of a word compared at once.
 const (
