@@ -19,12 +19,17 @@ type benchNode struct {
 	freshetv1.UnimplementedAdminServiceServer
 	freshetv1.UnimplementedPublishServiceServer
 	freshetv1.UnimplementedConsumeServiceServer
+	freshetv1.UnimplementedRouteServiceServer
 
 	delivery *freshetv1.Delivery
 }
 
 func (n *benchNode) DescribeCluster(context.Context, *freshetv1.DescribeClusterRequest) (*freshetv1.DescribeClusterResponse, error) {
 	return &freshetv1.DescribeClusterResponse{}, nil
+}
+
+func (n *benchNode) Route(context.Context, *freshetv1.RouteRequest) (*freshetv1.RouteResponse, error) {
+	return &freshetv1.RouteResponse{Epoch: 1, Partitions: []*freshetv1.RoutedPartition{{Slots: []*freshetv1.SlotRange{{Count: block.Slots}}}}}, nil
 }
 
 func (n *benchNode) PublishStream(stream freshetv1.PublishService_PublishStreamServer) error {
@@ -116,6 +121,7 @@ func benchClient(b *testing.B) *Client {
 	freshetv1.RegisterAdminServiceServer(server, n)
 	freshetv1.RegisterPublishServiceServer(server, n)
 	freshetv1.RegisterConsumeServiceServer(server, n)
+	freshetv1.RegisterRouteServiceServer(server, n)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	c, err := Connect(b.Context(), "bench", WithDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))

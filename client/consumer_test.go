@@ -553,13 +553,15 @@ func TestHeldIsBelieved(t *testing.T) {
 // TestExpiredEventIsNotBegun: a handler that gets free finds an event whose lease is over, before the keeper has.
 func TestExpiredEventIsNotBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &consumer{talkAgain: make(chan struct{}, 1), lookAgain: make(chan struct{}, 1), work: t.Context()}
-		s.mu.running = map[*Delivery]struct{}{}
+		c := &consumer{lookAgain: make(chan struct{}, 1), work: t.Context()}
+		c.mu.running = map[*Delivery]struct{}{}
 		now := time.Now()
-		late := &Delivery{lease: lease{deadline: now}}
-		good := &Delivery{lease: lease{deadline: now.Add(1)}}
-		s.mu.waiting = []*Delivery{late, good}
-		if d, _ := s.begin(); d != good {
+		c.mu.share = newShare(10, 10, 1, 0, now)
+		s := newSession(c, 0, c.mu.share.portions[0])
+		late := &Delivery{owner: s, lease: lease{deadline: now}}
+		good := &Delivery{owner: s, lease: lease{deadline: now.Add(1)}}
+		c.mu.waiting = []*Delivery{late, good}
+		if d, _ := c.begin(); d != good {
 			t.Errorf("began %+v", d)
 		}
 		if late.lease.state != leaseDecided || !late.lease.decision.unstarted {

@@ -50,6 +50,7 @@ type fakeSession struct {
 	id         string
 	stream     *fakeStream // nil while nobody is attached
 	credit     uint32
+	hinted     time.Time // when it was told of events, parked; zero: it wasn't
 	received   uint64
 	deliveries uint64
 	settled    uint64
@@ -61,6 +62,7 @@ type fakeSession struct {
 
 // fakeStream sends what is put into it, in order.
 type fakeStream struct {
+	credits uint64 // carried out
 	mu      sync.Mutex
 	waiting []*freshetv1.ConsumeResponse
 	changed chan struct{}
@@ -156,6 +158,10 @@ func (q *fakeQueue) assign(n *fakeNode) {
 		if s.stream == nil {
 			continue
 		}
+		if s.credit == 0 {
+			s.hint(len(q.ready) > 0, time.Now())
+			continue
+		}
 		held := 0
 		for _, l := range q.leases {
 			if l.session == s {
@@ -169,6 +175,19 @@ func (q *fakeQueue) assign(n *fakeNode) {
 			s.stream.put(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Delivery{Delivery: d}})
 		}
 	}
+}
+
+// hint tells a parked session whether there are events, as a node does it.
+func (s *fakeSession) hint(ready bool, now time.Time) {
+	switch {
+	case !ready && s.hinted.IsZero(), ready && !s.hinted.IsZero() && now.Sub(s.hinted) < time.Second:
+		return
+	case ready:
+		s.hinted = now
+	default:
+		s.hinted = time.Time{}
+	}
+	s.stream.put(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Hint{Hint: &freshetv1.Hint{Ready: ready}}})
 }
 
 // grant leases the first ready events.
@@ -276,6 +295,7 @@ func (q *fakeQueue) attach(first *freshetv1.ConsumeRequest, out *fakeStream) *fa
 		q.sessions[id] = s
 	}
 	s.stream, s.credit, s.received, s.stamp = out, a.GetCredit().GetEvents(), a.GetReceived(), first.GetStampNs()
+	s.hinted = time.Time{}
 	s.visibility = cmp.Or(duration(a.GetVisibilityMs()), q.visibility)
 	var held []*freshetv1.Leased
 	for _, offset := range slices.Sorted(maps.Keys(q.leases)) {
@@ -311,7 +331,9 @@ func (n *fakeNode) converse(stream freshetv1.ConsumeService_ConsumeServer, q *fa
 		var fault fakeFault
 		switch r := m.GetRequest().(type) {
 		case *freshetv1.ConsumeRequest_Credit:
-			s.credit = r.Credit.GetEvents()
+			s.credit, s.hinted = r.Credit.GetEvents(), time.Time{}
+			out.credits++
+			out.put(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Credited{Credited: &freshetv1.Credited{Credits: out.credits}}})
 		case *freshetv1.ConsumeRequest_Settle:
 			if n.settleFault != nil {
 				fault = n.settleFault(r.Settle)

@@ -22,6 +22,7 @@ type fakeNode struct {
 	freshetv1.UnimplementedAdminServiceServer
 	freshetv1.UnimplementedPublishServiceServer
 	freshetv1.UnimplementedConsumeServiceServer
+	freshetv1.UnimplementedRouteServiceServer
 
 	listener *bufconn.Listener
 	server   *grpc.Server
@@ -91,6 +92,7 @@ func newFake() *fakeNode {
 	freshetv1.RegisterAdminServiceServer(n.server, n)
 	freshetv1.RegisterPublishServiceServer(n.server, n)
 	freshetv1.RegisterConsumeServiceServer(n.server, n)
+	freshetv1.RegisterRouteServiceServer(n.server, n)
 	go func() { n.served <- n.server.Serve(n.listener) }()
 	n.ticking.Go(n.tick)
 	return n
@@ -207,4 +209,9 @@ func (n *fakeNode) tick() {
 
 func wireFault(code freshetv1.ErrorCode, retryable, unknown bool, message string) *freshetv1.Error {
 	return &freshetv1.Error{Code: code, Message: message, Retryable: retryable, OutcomeUnknown: unknown}
+}
+
+// Route says that all is here.
+func (n *fakeNode) Route(context.Context, *freshetv1.RouteRequest) (*freshetv1.RouteResponse, error) {
+	return &freshetv1.RouteResponse{Epoch: 1, Partitions: []*freshetv1.RoutedPartition{{Slots: []*freshetv1.SlotRange{{Count: block.Slots}}}}}, nil
 }

@@ -7,33 +7,36 @@ import (
 )
 
 // arrive takes deliveries in: into the books, and for a handler. mu is held.
-func (s *consumer) arrive(ds []*Delivery) {
+func (s *session) arrive(ds []*Delivery) {
 	if len(ds) == 0 {
 		return
 	}
+	c := s.consumer
 	s.arrivedAt(ds[0].Epoch)
 	for _, d := range ds {
 		s.mu.held[d.key()] = d
-		if s.mu.phase != consuming || s.mu.parked {
+		s.mu.heldBytes += len(d.Event.Data)
+		if c.mu.phase != consuming || c.mu.parked {
 			s.decideWaiting(d)
 		} else {
 			s.enqueue(d)
 		}
 	}
-	s.keepBy(ds[0].lease.deadline.Add(-s.extendBefore()))
-	s.employ()
+	s.noteHeld(time.Now())
+	c.keepBy(ds[0].lease.deadline.Add(-s.extendBefore()))
+	c.employ()
 }
 
 // employ begins handlers for what waits for one. mu is held.
-func (s *consumer) employ() {
-	for s.mu.workers < s.options.concurrency && s.mu.workers < len(s.mu.running)+len(s.mu.waiting) {
-		s.mu.workers++
-		s.joining.Go(s.handleAll)
+func (c *consumer) employ() {
+	for c.mu.workers < c.options.concurrency && c.mu.workers < len(c.mu.running)+len(c.mu.waiting) {
+		c.mu.workers++
+		c.joining.Go(c.handleAll)
 	}
 }
 
 // decideWaiting gives back an event that no handler has begun. mu is held.
-func (s *consumer) decideWaiting(d *Delivery) {
+func (s *session) decideWaiting(d *Delivery) {
 	d.lease.work = workOver
 	if err := s.decide(d, decision{verb: verbRelease, unstarted: true}); err != nil {
 		return // it is lost, or decided by somebody: either way it is off our hands
@@ -41,66 +44,69 @@ func (s *consumer) decideWaiting(d *Delivery) {
 }
 
 // handleAll is a handler's goroutine: it goes on as long as events wait.
-func (s *consumer) handleAll() {
+func (c *consumer) handleAll() {
 	for {
-		d, ctx := s.begin()
+		d, ctx := c.begin()
 		if d == nil {
 			return
 		}
-		s.finishHandler(d, s.handler(ctx, d))
+		c.finishHandler(d, c.handler(ctx, d))
 	}
 }
 
 // begin takes the next event that a handler can have (S2), or ends the handler's goroutine.
-func (s *consumer) begin() (*Delivery, context.Context) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *consumer) begin() (*Delivery, context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	now := time.Now()
-	for len(s.mu.waiting) > 0 {
-		d := s.mu.waiting[0]
-		s.mu.waiting[0] = nil
-		s.mu.waiting = s.mu.waiting[1:]
+	for len(c.mu.waiting) > 0 {
+		d := c.mu.waiting[0]
+		c.mu.waiting[0] = nil
+		c.mu.waiting = c.mu.waiting[1:]
 		if d.lease.state != leaseHeld {
-			s.passOn(d)
+			sessionOf(d).passOn(d)
 			continue
 		}
 		if !now.Before(d.lease.deadline) {
+			s := sessionOf(d)
 			s.decideWaiting(d)
 			s.giveBackBehind(d)
 			s.passOn(d)
 			continue
 		}
 		d.lease.work = workRunning
-		d.lease.stuckAt = now.Add(s.options.handlerTimeout)
-		s.mu.running[d] = struct{}{}
+		d.lease.stuckAt = now.Add(c.options.handlerTimeout)
+		c.mu.running[d] = struct{}{}
 		var ctx context.Context
-		ctx, d.lease.cancel = context.WithCancelCause(s.work)
-		s.keepBy(d.lease.stuckAt)
+		ctx, d.lease.cancel = context.WithCancelCause(c.work)
+		c.keepBy(d.lease.stuckAt)
 		return d, ctx
 	}
-	s.mu.workers--
-	s.checkMilestones()
+	c.mu.workers--
+	c.idleHands(now)
+	c.checkMilestones()
 	return nil, nil
 }
 
 // finishHandler takes in what a handler returned.
-func (s *consumer) finishHandler(d *Delivery, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *consumer) finishHandler(d *Delivery, err error) {
+	s := sessionOf(d)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	defer s.passOn(d) // when it is decided
 	d.lease.cancel(context.Canceled)
 	d.lease.cancel = nil
 	d.lease.work = workOver
-	delete(s.mu.running, d)
+	delete(c.mu.running, d)
 	if d.lease.stuck {
-		s.mu.stuck--
-		s.park()
+		c.mu.stuck--
+		c.park()
 	}
 	if d.lease.state != leaseHeld {
 		return // the handler decided by itself, or the lease is lost
 	}
 	dec := decide(err, d.Attempt)
-	if _, asked := errors.AsType[*retryError](err); !asked && (s.work.Err() != nil || d.lease.expired) {
+	if _, asked := errors.AsType[*retryError](err); !asked && (c.work.Err() != nil || d.lease.expired) {
 		dec.after = 0 // it was called off: somebody else may try at once
 	}
 	if err := s.decide(d, dec); err != nil {
@@ -113,15 +119,15 @@ func (s *consumer) finishHandler(d *Delivery, err error) {
 
 // park stops the flow of events while all handlers are stuck, since what waits for them would be held for nobody, and lets it go on
 // afterwards. mu is held.
-func (s *consumer) park() {
-	parked := s.mu.stuck >= s.options.concurrency
-	if parked == s.mu.parked {
+func (c *consumer) park() {
+	parked := c.mu.stuck >= c.options.concurrency
+	if parked == c.mu.parked {
 		return
 	}
-	s.mu.parked = parked
+	c.mu.parked = parked
 	if parked {
-		s.client.options.logger.Warn("all handlers are stuck: no more events are taken", "subscription", s.name.subscription, "handlers", s.mu.stuck)
-		s.giveBackWaiting()
+		c.client.options.logger.Warn("all handlers are stuck: no more events are taken", "subscription", c.name.subscription, "handlers", c.mu.stuck)
+		c.giveBackWaiting()
 	}
-	s.pokeTalk() // the credit changes
+	c.pokeTalk() // the credit changes
 }

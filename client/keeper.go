@@ -3,30 +3,35 @@ package client
 import "time"
 
 // extendBefore is how long before a deadline the leases are extended: when a third of them is over. mu is held.
-func (s *consumer) extendBefore() time.Duration { return s.mu.visibility * 2 / 3 }
+func (s *session) extendBefore() time.Duration { return s.mu.visibility * 2 / 3 }
 
 // keepBy has the keeper look at a time, if not before. mu is held.
-func (s *consumer) keepBy(t time.Time) {
-	if s.mu.wakeAt.IsZero() || t.Before(s.mu.wakeAt) {
-		s.mu.wakeAt = t
-		s.pokeKeep()
+func (c *consumer) keepBy(t time.Time) {
+	if c.mu.wakeAt.IsZero() || t.Before(c.mu.wakeAt) {
+		c.mu.wakeAt = t
+		c.pokeKeep()
 	}
 }
 
 // keep watches deadlines: it has leases extended in time, tells handlers whose lease is over (S2), gives back what waited too long, and
 // takes events from handlers that are stuck.
-func (s *consumer) keep() {
+func (c *consumer) keep() {
 	timer := stoppedTimer()
 	defer timer.Stop()
 	for {
-		s.mu.Lock()
+		c.mu.Lock()
 		now := time.Now()
-		s.mu.wakeAt = time.Time{}
-		s.expire(now)
-		s.unstick(now)
-		next := s.nextLook(now)
-		s.mu.wakeAt = next
-		s.mu.Unlock()
+		c.mu.wakeAt = time.Time{}
+		for _, s := range c.mu.sessions {
+			s.expire(now)
+		}
+		c.unstick(now)
+		next := earlier(c.planCredit(now), c.nextUnstick())
+		for _, s := range c.mu.sessions {
+			next = earlier(next, s.nextLook(now))
+		}
+		c.mu.wakeAt = next
+		c.mu.Unlock()
 		if next.IsZero() {
 			timer.Stop()
 		} else {
@@ -34,15 +39,15 @@ func (s *consumer) keep() {
 		}
 		select {
 		case <-timer.C:
-		case <-s.lookAgain:
-		case <-s.context.Done():
+		case <-c.lookAgain:
+		case <-c.context.Done():
 			return
 		}
 	}
 }
 
 // expire tells that leases are over by our own clock. What is decided is left alone: the node has the last word on it. mu is held.
-func (s *consumer) expire(now time.Time) {
+func (s *session) expire(now time.Time) {
 	for _, d := range s.mu.held {
 		if d.lease.state != leaseHeld || d.lease.expired || now.Before(d.lease.deadline) {
 			continue
@@ -59,51 +64,64 @@ func (s *consumer) expire(now time.Time) {
 
 // unstick releases events whose handlers take too long. Extending is for the whole session, so it can't just be left out for these. mu
 // is held.
-func (s *consumer) unstick(now time.Time) {
-	for d := range s.mu.running {
+func (c *consumer) unstick(now time.Time) {
+	for d := range c.mu.running {
 		if d.lease.stuck || now.Before(d.lease.stuckAt) {
 			continue
 		}
 		d.lease.stuck = true
-		s.mu.stuck++
+		c.mu.stuck++
 		d.lease.cancel(ErrHandlerTimeout)
 		if d.lease.state == leaseHeld {
+			s := sessionOf(d)
 			d.lease.state, d.lease.decision = leaseDecided, decision{verb: verbRelease, reason: "the handler took too long"}
 			s.mu.pending = append(s.mu.pending, d)
-			s.pokeTalk()
+			poke(s.talkAgain)
 			s.breakLine(d)
 			s.giveBackBehind(d)
 		}
 	}
-	s.park()
+	c.park()
 }
 
-// nextLook asks for an extension if it is time, and returns when there is something to do next; never, if it is zero. mu is held.
-func (s *consumer) nextLook(now time.Time) time.Time {
-	var first time.Time // deadline
-	for _, d := range s.mu.held {
-		if d.lease.state == leaseHeld && !d.lease.expired && (first.IsZero() || d.lease.deadline.Before(first)) {
-			first = d.lease.deadline
-		}
-	}
-	next := first
-	if !first.IsZero() && !s.extending() {
-		if due := first.Add(-s.extendBefore()); now.Before(due) {
-			next = due
-		} else {
-			s.mu.extendAll = true
-			s.pokeTalk()
-		}
-	}
-	for d := range s.mu.running {
-		if !d.lease.stuck && (next.IsZero() || d.lease.stuckAt.Before(next)) {
-			next = d.lease.stuckAt
+// nextUnstick is when the next handler takes too long; never, if it is zero. mu is held.
+func (c *consumer) nextUnstick() (next time.Time) {
+	for d := range c.mu.running {
+		if !d.lease.stuck {
+			next = earlier(next, d.lease.stuckAt)
 		}
 	}
 	return next
 }
 
+// nextLook asks for an extension if it is time, and returns when there is something to do next; never, if it is zero. mu is held.
+func (s *session) nextLook(now time.Time) time.Time {
+	var first time.Time // deadline
+	for _, d := range s.mu.held {
+		if d.lease.state == leaseHeld && !d.lease.expired {
+			first = earlier(first, d.lease.deadline)
+		}
+	}
+	if first.IsZero() || s.extending() {
+		return first
+	}
+	if due := first.Add(-s.extendBefore()); now.Before(due) {
+		return due
+	}
+	s.mu.extendAll = true
+	poke(s.talkAgain)
+	return first
+}
+
 // extending says that an extension of all is asked for or under way. mu is held.
-func (s *consumer) extending() bool {
+func (s *session) extending() bool {
 	return s.mu.extendAll || s.mu.inFlight != nil && s.mu.inFlight.extendsAll
+}
+
+// earlier returns the earlier of two times; zero means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

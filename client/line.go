@@ -19,27 +19,21 @@ type line struct {
 	epoch uint64
 }
 
-// lineKey names a line: keys are in order within a partition.
-type lineKey struct {
-	partition uint32
-	key       string
-}
-
 // lineOf finds an event's line; nil when its queue isn't ordered, or it has no key. mu is held.
-func (s *consumer) lineOf(d *Delivery) *line {
+func (s *session) lineOf(d *Delivery) *line {
 	if !s.mu.ordered || d.Event.Key == "" {
 		return nil
 	}
-	return s.mu.lines[lineKey{d.Partition, d.Event.Key}]
+	return s.mu.lines[d.Event.Key]
 }
 
 // enqueue has an event wait for a handler, or behind the head of its line. mu is held.
-func (s *consumer) enqueue(d *Delivery) {
+func (s *session) enqueue(d *Delivery) {
 	if !s.mu.ordered || d.Event.Key == "" {
-		s.mu.waiting = append(s.mu.waiting, d)
+		s.consumer.mu.waiting = append(s.consumer.mu.waiting, d)
 		return
 	}
-	k := lineKey{d.Partition, d.Event.Key}
+	k := d.Event.Key
 	l := s.mu.lines[k]
 	if l == nil {
 		l = &line{}
@@ -54,13 +48,13 @@ func (s *consumer) enqueue(d *Delivery) {
 }
 
 // proceed makes the next of a line the head, when it can be, or forgets the line. mu is held.
-func (s *consumer) proceed(k lineKey, l *line) {
+func (s *session) proceed(k string, l *line) {
 	for l.head == nil && l.failing == 0 && len(l.behind) > 0 {
 		next := l.behind[0]
 		l.behind = l.behind[1:]
 		if next.lease.state == leaseHeld && !next.lease.expired {
 			l.head = next
-			s.mu.waiting = append(s.mu.waiting, next)
+			s.consumer.mu.waiting = append(s.consumer.mu.waiting, next)
 		}
 	}
 	if l.head != nil || l.failing > 0 || len(l.behind) > 0 {
@@ -74,16 +68,16 @@ func (s *consumer) proceed(k lineKey, l *line) {
 }
 
 // passOn has the next of a line wait for a handler: its head is done with. mu is held.
-func (s *consumer) passOn(head *Delivery) {
+func (s *session) passOn(head *Delivery) {
 	if l := s.lineOf(head); l != nil && l.head == head {
 		l.head = nil
-		s.proceed(lineKey{head.Partition, head.Event.Key}, l)
+		s.proceed(head.Event.Key, l)
 	}
 }
 
 // breakLine has nothing of a line begun before the node has confirmed that an event of it was released: what comes meanwhile may go back with it.
 // mu is held.
-func (s *consumer) breakLine(d *Delivery) {
+func (s *session) breakLine(d *Delivery) {
 	if l := s.lineOf(d); l != nil && !d.lease.breaks {
 		d.lease.breaks = true
 		l.failing++
@@ -91,7 +85,7 @@ func (s *consumer) breakLine(d *Delivery) {
 }
 
 // giveBackBehind gives back what is behind an event that fails: nobody has begun it. mu is held.
-func (s *consumer) giveBackBehind(failed *Delivery) {
+func (s *session) giveBackBehind(failed *Delivery) {
 	l := s.lineOf(failed)
 	if l == nil {
 		return
@@ -106,7 +100,7 @@ func (s *consumer) giveBackBehind(failed *Delivery) {
 // settledInLine lets a line go on, once the node has said what became of an event that broke it. err is nil when that took effect, in the entry of the
 // epoch. Otherwise the lease was over: that what goes back with another is told so is no news, but if it was begun, it went with those behind it.
 // mu is held.
-func (s *consumer) settledInLine(d *Delivery, epoch uint64, err error) {
+func (s *session) settledInLine(d *Delivery, epoch uint64, err error) {
 	l := s.lineOf(d)
 	if l == nil || err == nil && !d.lease.breaks {
 		return
@@ -116,12 +110,12 @@ func (s *consumer) settledInLine(d *Delivery, epoch uint64, err error) {
 	}
 	s.mend(d, l)
 	if l.failing == 0 {
-		s.sortLine(lineKey{d.Partition, d.Event.Key}, l)
+		s.sortLine(d.Event.Key, l)
 	}
 }
 
 // mend takes back that an event breaks its line. mu is held.
-func (s *consumer) mend(d *Delivery, l *line) {
+func (s *session) mend(d *Delivery, l *line) {
 	if d.lease.breaks {
 		d.lease.breaks = false
 		l.failing--
@@ -129,25 +123,25 @@ func (s *consumer) mend(d *Delivery, l *line) {
 }
 
 // sortLine gives back what is over of what is behind, and goes on with the rest. mu is held.
-func (s *consumer) sortLine(k lineKey, l *line) {
+func (s *session) sortLine(k string, l *line) {
 	behind := l.behind
 	l.behind = nil
 	for _, d := range behind {
-		if d.Epoch < l.epoch || s.mu.phase != consuming || s.mu.parked {
+		if d.Epoch < l.epoch || s.consumer.mu.phase != consuming || s.consumer.mu.parked {
 			s.decideWaiting(d)
 		} else {
 			l.behind = append(l.behind, d)
 		}
 	}
-	before := len(s.mu.waiting)
+	before := len(s.consumer.mu.waiting)
 	s.proceed(k, l)
-	if len(s.mu.waiting) > before {
-		s.employ()
+	if len(s.consumer.mu.waiting) > before {
+		s.consumer.employ()
 	}
 }
 
 // arrivedAt forgets lines that were remembered for what was leased before: nothing of that can come any more. mu is held.
-func (s *consumer) arrivedAt(epoch uint64) {
+func (s *session) arrivedAt(epoch uint64) {
 	if epoch <= s.mu.epoch {
 		return
 	}
@@ -167,7 +161,7 @@ func (s *consumer) arrivedAt(epoch uint64) {
 }
 
 // mendLines lets lines go on in a session that was taken up again: what was lost meanwhile is known. mu is held.
-func (s *consumer) mendLines() {
+func (s *session) mendLines() {
 	for k, l := range s.mu.lines {
 		if l.failing == 0 && l.head == nil {
 			s.sortLine(k, l)
@@ -176,7 +170,7 @@ func (s *consumer) mendLines() {
 }
 
 // loseLines forgets the lines of a session that is over. Where a handler still has an event, what comes in the next session waits behind it. mu is held.
-func (s *consumer) loseLines() {
+func (s *session) loseLines() {
 	s.mu.epoch, s.mu.remembered = 0, nil
 	for k, l := range s.mu.lines {
 		l.behind, l.failing, l.epoch = nil, 0, 0

@@ -2,9 +2,10 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -12,17 +13,71 @@ import (
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
+// session is a consumer's session with one partition. It outlives connections and leaders: whoever leads the partition knows it, and what it holds.
+type session struct {
+	consumer  *consumer
+	partition uint32
+	// talkAgain has a value when talk should look at mu again.
+	talkAgain chan struct{}
+
+	mu struct {
+		*sync.Mutex // the consumer's
+
+		id         [16]byte
+		attached   bool
+		received   uint64 // the highest delivery number that arrived in this session
+		visibility time.Duration
+		portion    *portion // of the consumer's window
+		credits    uint64   // of the connection, that are carried out
+
+		held       map[leaseKey]*Delivery // S1
+		heldBytes  int
+		ordered    bool             // the queue is: events of a key are handled one after the other
+		lines      map[string]*line // then, by key
+		epoch      uint64           // the highest of what has arrived in this session
+		remembered []string         // keys of lines that have nothing but their epoch
+
+		settled    uint64 // sequence of the last Settle that was answered
+		inFlight   *settling
+		pending    []*Delivery // decided, in the order of their decisions
+		extensions []*extension
+		extendAll  bool // the keeper wants all leases extended
+	}
+}
+
+// leaseKey names a lease in a session.
+type leaseKey struct{ delivery, offset uint64 }
+
+func (d *Delivery) key() leaseKey { return leaseKey{d.lease.number, d.Offset} }
+
+// sessionOf is the session that a consumer's delivery came in.
+func sessionOf(d *Delivery) *session { return d.owner.(*session) } //nolint:forcetypeassert // a consumer has none but its sessions'
+
+// newSession returns a session that isn't attached. The consumer's mu is held.
+func newSession(c *consumer, partition uint32, portion *portion) *session {
+	s := &session{consumer: c, partition: partition, talkAgain: make(chan struct{}, 1)}
+	s.mu.Mutex, s.mu.portion = &c.mu.Mutex, portion
+	s.mu.held, s.mu.lines = map[leaseKey]*Delivery{}, map[string]*line{}
+	s.newID()
+	return s
+}
+
+// newID draws the session's id, a secret. mu is held.
+func (s *session) newID() {
+	_, _ = rand.Read(s.mu.id[:]) // it returns no error: without random bytes it ends the program
+}
+
 // consumeStream is a connection of the session.
 type consumeStream = grpc.BidiStreamingClient[freshetv1.ConsumeRequest, freshetv1.ConsumeResponse]
 
 // serve keeps the session attached until the consumer is over.
-func (s *consumer) serve() {
+func (s *session) serve() {
 	var again retry
-	for s.context.Err() == nil {
+	for s.consumer.context.Err() == nil {
 		attached, err := s.connect()
 		s.detached()
 		s.mu.Lock()
-		over := s.mu.phase == closing
+		over := s.consumer.mu.phase == closing
 		s.mu.Unlock()
 		if over {
 			return
@@ -30,28 +85,29 @@ func (s *consumer) serve() {
 		if attached {
 			again.reset()
 		}
-		err = errorOf(s.context, err)
-		if s.context.Err() != nil {
+		err = errorOf(s.consumer.context, err)
+		if s.consumer.context.Err() != nil {
 			return
 		}
 		if fatal := s.afterBreak(attached, err); fatal != nil {
-			s.fail(fatal)
+			s.consumer.fail(fatal)
 			return
 		}
-		s.client.options.logger.Debug("consuming again after a pause", "subscription", s.name.subscription, "error", err)
-		if again.pause(s.context) != nil {
+		s.consumer.client.options.logger.Debug("consuming again after a pause", "subscription", s.consumer.name.subscription, "error", err)
+		if again.pause(s.consumer.context) != nil {
 			return
 		}
 	}
 }
 
 // afterBreak decides what the end of a connection means. An error ends the consumer.
-func (s *consumer) afterBreak(attached bool, err error) error {
+func (s *session) afterBreak(attached bool, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeSessionLost {
 		if attached {
 			return nil // another connection took the session, one of ours that was thought dead: it is ours to take back
 		}
-		return s.sessionLost()
+		s.sessionLost()
+		return nil
 	}
 	if definite(err) {
 		return err
@@ -60,16 +116,15 @@ func (s *consumer) afterBreak(attached bool, err error) error {
 }
 
 // connect attaches the session and receives until the connection is over. It reports whether the session was attached.
-func (s *consumer) connect() (attached bool, err error) {
-	ctx, cancel := context.WithCancel(s.context)
+func (s *session) connect() (attached bool, err error) {
+	ctx, cancel := context.WithCancel(s.consumer.context)
 	defer cancel()
-	stream, err := s.client.consume.Consume(ctx)
+	stream, err := s.consumer.client.consume.Consume(ctx)
 	if err != nil {
 		return false, err
 	}
-	stamp := s.client.elapsed()
-	credit := s.credit()
-	if err := stream.Send(s.attachRequest(credit, stamp)); err != nil && !errors.Is(err, io.EOF) {
+	stamp := s.consumer.client.elapsed()
+	if err := stream.Send(s.attachRequest(stamp)); err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
 	response, err := stream.Recv()
@@ -82,7 +137,7 @@ func (s *consumer) connect() (attached bool, err error) {
 	talked := make(chan struct{})
 	go func() {
 		defer close(talked)
-		s.talk(ctx, stream, credit)
+		s.talk(ctx, stream)
 	}()
 	defer func() { <-talked }()
 	defer cancel() // before talk is joined
@@ -98,14 +153,14 @@ func (s *consumer) connect() (attached bool, err error) {
 }
 
 // hear takes in what the node says. attachStamp is when the connection's Attach was sent.
-func (s *consumer) hear(response *freshetv1.ConsumeResponse, attachStamp uint64) error {
+func (s *session) hear(response *freshetv1.ConsumeResponse, attachStamp uint64) error {
 	switch r := response.GetResponse().(type) {
 	case *freshetv1.ConsumeResponse_Delivery:
 		stamp := r.Delivery.GetStampNs()
-		if stamp == 0 || stamp > s.client.elapsed() {
+		if stamp == 0 || stamp > s.consumer.client.elapsed() {
 			stamp = attachStamp // the node knows at least this one
 		}
-		deliveries, err := deliveriesOf(r.Delivery, s, s.client.started.Add(time.Duration(stamp)))
+		deliveries, err := deliveriesOf(r.Delivery, s, s.consumer.client.started.Add(time.Duration(stamp)))
 		if err != nil {
 			// It isn't counted as received, so attaching again frees it; and if nobody can read it, it becomes a dead letter.
 			return err
@@ -119,42 +174,34 @@ func (s *consumer) hear(response *freshetv1.ConsumeResponse, attachStamp uint64)
 		s.arrive(deliveries)
 	case *freshetv1.ConsumeResponse_Settled:
 		return s.answered(r.Settled)
+	case *freshetv1.ConsumeResponse_Credited:
+		s.credited(r.Credited.GetCredits())
+	case *freshetv1.ConsumeResponse_Hint:
+		s.hint(r.Hint.GetReady())
 	}
-	return nil // hints are for sessions without credit
+	return nil
 }
 
-func (s *consumer) attachRequest(credit *freshetv1.Credit, stamp uint64) *freshetv1.ConsumeRequest {
+func (s *session) attachRequest(stamp uint64) *freshetv1.ConsumeRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	credit := s.consumer.creditOf(s)
+	s.mu.portion.attaching(credit)
+	s.mu.credits = 0
 	return &freshetv1.ConsumeRequest{StampNs: stamp, Request: &freshetv1.ConsumeRequest_Attach{Attach: &freshetv1.Attach{
-		Topic: s.name.topic, Subscription: s.name.subscription, Member: s.name.member,
-		Session: append([]byte(nil), s.mu.session[:]...), Credit: credit, Received: s.mu.received,
-		VisibilityMs: millis(s.options.visibility),
+		Topic: s.consumer.name.topic, Subscription: s.consumer.name.subscription, Member: s.consumer.name.member,
+		Session: append([]byte(nil), s.mu.id[:]...), Credit: s.wireCredit(credit), Received: s.mu.received,
+		VisibilityMs: millis(s.consumer.options.visibility), Partition: &s.partition,
 	}}}
 }
 
-// credit is how much the session wants to hold now.
-func (s *consumer) credit() *freshetv1.Credit {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.creditLocked()
-}
-
-func (s *consumer) creditLocked() *freshetv1.Credit {
-	c := &freshetv1.Credit{Events: uint32(s.options.windowEvents), Bytes: uint64(s.options.windowBytes)}
-	if s.mu.phase != consuming || s.mu.parked {
-		c.Events = 0
-	}
-	return c
-}
-
 // attach takes in what the node knows of the session: what isn't in its list, and isn't being settled, is lost.
-func (s *consumer) attach(a *freshetv1.Attached) error {
+func (s *session) attach(a *freshetv1.Attached) error {
 	if a == nil {
 		return &Error{Code: CodeInternal, Message: "the node didn't answer the attach", OutcomeUnknown: true}
 	}
-	if kind := Kind(a.GetKind()); kind != s.kind && a.GetKind() != freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_UNSPECIFIED {
-		return argumentError("member", "%s/%s is a %v, not a %v", s.name.topic, s.name.subscription, kind, s.kind)
+	if kind := Kind(a.GetKind()); kind != s.consumer.kind && a.GetKind() != freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_UNSPECIFIED {
+		return argumentError("member", "%s/%s is a %v, not a %v", s.consumer.name.topic, s.consumer.name.subscription, kind, s.consumer.kind)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,59 +228,29 @@ func (s *consumer) attach(a *freshetv1.Attached) error {
 		}
 		s.mu.pending = undone(s.mu.pending)
 		s.mendLines()
+		s.noteHeld(time.Now())
 	}
-	s.checkMilestones()
-	s.pokeKeep()
+	s.consumer.checkMilestones()
+	s.consumer.pokeKeep()
 	return nil
 }
 
-// undone leaves out what is finished.
-func undone(ds []*Delivery) []*Delivery {
-	kept := ds[:0]
-	for _, d := range ds {
-		if d.lease.state != leaseDone {
-			kept = append(kept, d)
-		}
-	}
-	return kept
-}
-
-// loseAll empties the books: the node doesn't know the session any more. What was being settled may be done. mu is held.
-func (s *consumer) loseAll() {
-	if f := s.mu.inFlight; f != nil {
-		s.mu.inFlight = nil
-		for _, d := range f.items {
-			s.finish(d, unknown(fmt.Errorf("%v, but the session ended: %w", d.lease.decision.verb, ErrLeaseLost)))
-		}
-		for _, e := range f.extensions {
-			e.finish(ErrLeaseLost)
-		}
-	}
-	for _, e := range s.mu.extensions {
-		e.finish(ErrLeaseLost)
-	}
-	s.mu.extensions, s.mu.extendAll = nil, false
-	s.mu.pending, s.mu.waiting = nil, nil
-	s.loseLines()
-	for _, d := range s.mu.held {
-		s.lost(d)
-	}
-}
-
 // sessionLost begins a new session in the place of one that the node refuses.
-func (s *consumer) sessionLost() error {
+func (s *session) sessionLost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loseAll()
 	s.mu.received, s.mu.settled = 0, 0
-	s.checkMilestones()
-	return s.newSession()
+	s.newID()
+	s.consumer.checkMilestones()
 }
 
 // detached notes that the connection is over.
-func (s *consumer) detached() {
+func (s *session) detached() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.attached = false
-	s.checkMilestones()
+	s.mu.portion.detached()
+	s.consumer.moveCredit(time.Now()) // others may have what it can't use now
+	s.consumer.checkMilestones()
 }

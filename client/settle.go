@@ -45,7 +45,7 @@ func (e *extension) finish(err error) {
 }
 
 // extend is Delivery's way to extend.
-func (s *consumer) extend(ctx context.Context, d *Delivery, by time.Duration) error {
+func (s *session) extend(ctx context.Context, d *Delivery, by time.Duration) error {
 	e := &extension{delivery: d, by: by, done: make(chan struct{})}
 	s.mu.Lock()
 	switch {
@@ -58,7 +58,7 @@ func (s *consumer) extend(ctx context.Context, d *Delivery, by time.Duration) er
 	}
 	s.mu.extensions = append(s.mu.extensions, e)
 	s.mu.Unlock()
-	s.pokeTalk()
+	poke(s.talkAgain)
 	select {
 	case <-e.done:
 		return e.err
@@ -68,7 +68,7 @@ func (s *consumer) extend(ctx context.Context, d *Delivery, by time.Duration) er
 }
 
 // nextSettle makes the next Settle, or returns nil when there is nothing to settle. mu is held.
-func (s *consumer) nextSettle(now time.Time) *settling {
+func (s *session) nextSettle(now time.Time) *settling {
 	if len(s.mu.pending) == 0 && len(s.mu.extensions) == 0 && !s.mu.extendAll {
 		return nil
 	}
@@ -103,7 +103,7 @@ func (s *consumer) nextSettle(now time.Time) *settling {
 
 // extendAll asks for what the keeper wants, and returns how many runs it names. If somebody gave a lease a longer time than this
 // would, all others are named; else the whole session is extended by one word. s.mu is held.
-func (f *settling) extendAll(s *consumer, now time.Time, room int) int {
+func (f *settling) extendAll(s *session, now time.Time, room int) int {
 	f.extendsAll = true
 	until := now.Add(s.mu.visibility)
 	longer := false
@@ -199,7 +199,7 @@ func leasedOf(d *Delivery) *freshetv1.Leased {
 }
 
 // answered takes in a Settled. It returns an error when the node refused the whole of it for good.
-func (s *consumer) answered(r *freshetv1.Settled) error {
+func (s *session) answered(r *freshetv1.Settled) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.mu.inFlight
@@ -237,22 +237,24 @@ func (s *consumer) answered(r *freshetv1.Settled) error {
 		e.delivery.lease.extended(f.began.Add(e.by), now)
 		e.finish(nil)
 	}
-	s.checkMilestones()
+	s.noteHeld(now)
+	s.consumer.moveCredit(now)
+	s.consumer.checkMilestones()
 	if f.extendsAll || len(f.extensions) > 0 {
-		s.pokeKeep() // deadlines moved; that others vanished it need not know
+		s.consumer.pokeKeep() // deadlines moved; that others vanished it need not know
 	}
-	s.pokeTalk()
+	poke(s.talkAgain)
 	return nil
 }
 
 // refused keeps a Settle that may be sent again. mu is held.
-func (s *consumer) refused(f *settling, err *Error) error {
+func (s *session) refused(f *settling, err *Error) error {
 	if !err.Retryable && !err.OutcomeUnknown {
 		return err
 	}
 	f.sent = false
 	f.notBefore = time.Now().Add(f.retry.next())
-	s.pokeTalk()
+	poke(s.talkAgain)
 	return nil
 }
 
@@ -268,8 +270,8 @@ func (l *lease) extended(until, now time.Time) {
 }
 
 // lost takes out of the books what the node says we no longer hold. mu is held.
-func (s *consumer) lost(d *Delivery) {
-	s.client.options.logger.Info("a lease was lost", "subscription", s.name.subscription, "partition", d.Partition, "offset", d.Offset, "attempt", d.Attempt)
+func (s *session) lost(d *Delivery) {
+	s.consumer.client.options.logger.Info("a lease was lost", "subscription", s.consumer.name.subscription, "partition", d.Partition, "offset", d.Offset, "attempt", d.Attempt)
 	s.finish(d, ErrLeaseLost)
 }
 

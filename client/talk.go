@@ -14,15 +14,15 @@ const (
 	pingMax = time.Second
 )
 
-// talk sends what there is to say on a connection, until that is over. credit is what the node was told when it was attached.
-func (s *consumer) talk(ctx context.Context, stream consumeStream, credit *freshetv1.Credit) {
+// talk sends what there is to say on a connection, until that is over.
+func (s *session) talk(ctx context.Context, stream consumeStream) {
 	timer := stoppedTimer()
 	defer timer.Stop()
-	t := talker{consumer: s, credit: credit.GetEvents(), last: time.Now()}
+	t := talker{session: s, last: time.Now()}
 	for {
 		message, wait := t.next(time.Now())
 		if message != nil {
-			message.StampNs = s.client.elapsed()
+			message.StampNs = s.consumer.client.elapsed()
 			if stream.Send(message) != nil {
 				return // why, the receiving side knows
 			}
@@ -41,24 +41,22 @@ func (s *consumer) talk(ctx context.Context, stream consumeStream, credit *fresh
 	}
 }
 
-// talker knows what was said on a connection.
+// talker knows when something was said on a connection.
 type talker struct {
-	consumer *consumer
-	credit   uint32
-	last     time.Time // when something was said
+	session *session
+	last    time.Time
 }
 
 // next returns what to say now, or how long there is nothing to say.
 func (t *talker) next(now time.Time) (*freshetv1.ConsumeRequest, time.Duration) {
-	s := t.consumer
+	s := t.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ping := min(max(s.mu.visibility/8, pingMin), pingMax)
 	wait := ping - now.Sub(t.last)
 
-	if credit := s.creditLocked(); credit.GetEvents() != t.credit {
-		t.credit = credit.GetEvents()
-		return t.say(now, &freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Credit{Credit: credit}})
+	if credit := s.consumer.creditOf(s); s.mu.portion.tell(credit) {
+		return t.say(now, &freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Credit{Credit: s.wireCredit(credit)}})
 	}
 	if s.mu.inFlight == nil {
 		s.mu.inFlight = s.nextSettle(now)
@@ -71,7 +69,7 @@ func (t *talker) next(now time.Time) (*freshetv1.ConsumeRequest, time.Duration) 
 			return t.say(now, &freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Settle{Settle: f.request}})
 		}
 	}
-	if s.mu.phase == closing {
+	if s.consumer.mu.phase == closing {
 		return t.say(now, &freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Close{Close: &freshetv1.Close{
 			Received: s.mu.received, Unstarted: s.unstarted(),
 		}}})
@@ -88,7 +86,7 @@ func (t *talker) say(now time.Time, message *freshetv1.ConsumeRequest) (*freshet
 }
 
 // unstarted names what no handler has begun and isn't given back yet. mu is held.
-func (s *consumer) unstarted() []*freshetv1.Leased {
+func (s *session) unstarted() []*freshetv1.Leased {
 	var ds []*Delivery
 	for _, d := range s.mu.held {
 		if d.lease.decision.unstarted {

@@ -1,0 +1,85 @@
+package client
+
+import (
+	"time"
+
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// What follows is between the share, which knows no time and no connection, and the sessions.
+
+// creditOf is what a session is to hold now. mu is held.
+func (c *consumer) creditOf(s *session) int {
+	if c.mu.phase != consuming || c.mu.parked {
+		return 0
+	}
+	return s.mu.portion.credit
+}
+
+// moveCredit has the share move credit, and sessions tell their nodes. mu is held.
+func (c *consumer) moveCredit(now time.Time) {
+	if again := c.planCredit(now); !again.IsZero() {
+		c.keepBy(again)
+	}
+}
+
+// planCredit is moveCredit for the keeper, who is told when to do it again; never, if that is zero. mu is held.
+func (c *consumer) planCredit(now time.Time) time.Time {
+	if c.mu.phase != consuming || c.mu.parked || len(c.mu.sessions) < 2 {
+		return time.Time{}
+	}
+	changed, again := c.mu.share.plan(now)
+	if changed {
+		c.pokeTalk()
+	}
+	return again
+}
+
+// idleHands tells the share that handlers have nothing to do: who holds all that it may could have more. mu is held.
+func (c *consumer) idleHands(now time.Time) {
+	if len(c.mu.sessions) < 2 || len(c.mu.waiting) > 0 {
+		return
+	}
+	found := false
+	for _, s := range c.mu.sessions {
+		if p := s.mu.portion; p.full() && p.credit < c.options.windowEvents {
+			found = found || !p.short(now)
+			p.hungry = now
+		}
+	}
+	if found {
+		c.moveCredit(now)
+	}
+}
+
+// noteHeld tells the share what the session holds. The consumer's mu is held.
+func (s *session) noteHeld(now time.Time) {
+	if c := s.consumer; len(c.mu.sessions) > 1 {
+		c.mu.share.hold(s.mu.portion, len(s.mu.held), s.mu.heldBytes, now)
+	}
+}
+
+// wireCredit is a credit as the node is told. The consumer's mu is held.
+func (s *session) wireCredit(credit int) *freshetv1.Credit {
+	return &freshetv1.Credit{Events: uint32(credit), Bytes: uint64(s.consumer.mu.share.creditBytes(credit))}
+}
+
+// credited takes in that the node has carried out so many of the connection's Credits.
+func (s *session) credited(credits uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for s.mu.credits < credits && s.mu.portion.credited(now) {
+		s.mu.credits++
+	}
+	s.consumer.moveCredit(now)
+}
+
+// hint takes in whether the node has events for the session while it is parked.
+func (s *session) hint(ready bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.mu.portion.hint(ready, now)
+	s.consumer.moveCredit(now)
+}
