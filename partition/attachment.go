@@ -206,9 +206,13 @@ type Settled struct {
 
 // Settle carries it out.
 func (a *Attachment) Settle(ctx context.Context, c SettleCommand) (Settled, error) {
+	began := a.p.now()
 	res, err := a.p.control(ctx, settleSection{
 		Session: a.session, Sequence: c.Sequence, Received: c.Received, Decisions: c.Decisions,
 	})
+	if err == nil {
+		a.p.since(StageAck, began)
+	}
 	return Settled{res.Lost, res.Epoch}, err
 }
 

@@ -76,7 +76,8 @@ func (a *Attachment) send(g *granted) error {
 		return nil
 	default:
 	}
-	d, err := a.p.pack(&g.grant)
+	began := a.p.now()
+	d, stored, err := a.p.pack(&g.grant)
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,9 @@ func (a *Attachment) send(g *granted) error {
 		return nil // the lease was over before it could be sent
 	}
 	d.Stamp = a.stampBefore(g.read)
-	return a.outlet.Deliver(d)
+	err = a.outlet.Deliver(d)
+	a.p.delivered(a.cursor.Subscription, began, stored)
+	return err
 }
 
 // hinter tells a parked session about events.

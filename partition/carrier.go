@@ -34,6 +34,7 @@ func (p *Partition) carry(ctx context.Context) {
 			p.reschedule(s.read, tickBucket)
 			continue
 		}
+		p.since(StageCommit, s.proposed)
 		p.carryOut(s, fx)
 	}
 }

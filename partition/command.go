@@ -22,6 +22,7 @@ type command struct {
 // publication is a block on its way.
 type publication struct {
 	Publication
+	taken time.Time // when it was taken on
 	// matched is what was found, when the publisher asked.
 	matched []Matched
 }
@@ -144,7 +145,7 @@ func (p *Partition) PublishAsync(ctx context.Context, pub Publication, done func
 	if err := p.publishing.Acquire(ctx, weight); err != nil {
 		return errors.Join(ErrBusy, err)
 	}
-	on := &publication{Publication: pub}
+	on := &publication{Publication: pub, taken: p.now()}
 	c := &command{publication: on, done: func(res Result, err error) {
 		p.publishing.Release(weight)
 		switch {
@@ -270,7 +271,10 @@ func (p *Partition) Take(ctx context.Context, t TakeCommand) (Delivery, error) {
 	if len(res.Taken.Runs) == 0 {
 		return Delivery{}, nil
 	}
-	return p.pack(&res.Taken)
+	began := p.now()
+	d, stored, err := p.pack(&res.Taken)
+	p.delivered(t.Cursor.Subscription, began, stored)
+	return d, err
 }
 
 // Return settles taken events. It returns the positions of the receipts whose lease was over: nothing was done for those (P6).

@@ -126,7 +126,7 @@ type deadReader struct {
 }
 
 func (r *deadReader) read(l *DeadLetter) error {
-	d, err := r.p.pack(&Grant{Stream: r.stream, Runs: []EventRun{{Run: Run{l.Offset, 1}}}})
+	d, _, err := r.p.pack(&Grant{Stream: r.stream, Runs: []EventRun{{Run: Run{l.Offset, 1}}}})
 	if err == nil && len(d.Blocks) == 1 {
 		l.Block = d.Blocks[0]
 	}

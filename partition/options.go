@@ -44,6 +44,8 @@ type Options struct {
 	Keeper Keeper
 	// AwayAfter is how long a session may be detached before it is forgotten. Default 15 s.
 	AwayAfter time.Duration
+	// Observer is told what the partition does. Default: nobody is.
+	Observer Observer
 	// Clock defaults to SystemClock.
 	Clock Clock
 	// Logger defaults to none.
@@ -64,6 +66,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.AwayAfter == 0 {
 		o.AwayAfter = 15 * time.Second
+	}
+	if o.Observer == nil {
+		o.Observer = unobserved{}
 	}
 	if o.Clock == nil {
 		o.Clock = SystemClock{}

@@ -100,7 +100,7 @@ func Open(o Options) (*Partition, error) {
 	}
 	p := &Partition{
 		options:      o,
-		replica:      newReplica(o.Fatal, o.Keeper),
+		replica:      newReplica(&o),
 		controls:     make(chan *command, queueLen),
 		publications: make(chan *command, queueLen),
 		publishing:   semaphore.NewWeighted(publishingBytesMax),

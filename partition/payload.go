@@ -9,24 +9,27 @@ import (
 
 // pack reads a grant's events and puts them together: frames all of whose events are granted go as they are, of
 // others only the granted events are taken out. Events that are no longer there, since the lease was over and they were settled by another, are left out.
-func (p *Partition) pack(g *Grant) (Delivery, error) {
-	d := Delivery{Number: g.Delivery, Epoch: g.Epoch, Visibility: g.Visibility.duration(), TruncatedBefore: g.Truncated}
+// stored is when the first of them was stored, where that is known.
+func (p *Partition) pack(g *Grant) (d Delivery, stored Wall, err error) {
+	d = Delivery{Number: g.Delivery, Epoch: g.Epoch, Visibility: g.Visibility.duration(), TruncatedBefore: g.Truncated}
 	pk := packer{p: p, stream: g.Stream}
 	for _, run := range g.Runs {
 		for at := run.First; at < run.end(); {
 			to, there, err := pk.add(at, run.end())
 			if err != nil {
-				return Delivery{}, err
+				return Delivery{}, 0, err
 			}
 			if there {
+				if stored == 0 {
+					stored = pk.place.stored
+				}
 				d.Runs = append(d.Runs, EventRun{runOf(at, to), run.Attempt})
 			}
 			at = to
 		}
 	}
-	var err error
 	d.Blocks, err = pk.finish()
-	return d, err
+	return d, stored, err
 }
 
 // packer gathers the chosen events of block after block.

@@ -16,6 +16,8 @@ type sealed struct {
 	bytes    int64
 	// read is when the entry's clock section was read.
 	read time.Time
+	// proposed is when it was.
+	proposed time.Time
 }
 
 // schedule is what the proposer has to know of the machine: what its clock was when the last entry was read, and when it is next due.
@@ -258,6 +260,7 @@ func (pr *proposer) seal(first *command) {
 	}
 	s.bytes = int64(len(entry)) + raftlog.EntryOverhead
 	p.flying.Add(s.bytes)
+	s.proposed = p.now()
 	s.future = p.group.Propose(entry)
 	p.carrying <- s // never full: there are as many places as there may be in flight
 }
@@ -299,7 +302,10 @@ func (pr *proposer) add(s *sealed, c *command) {
 	if c.publication != nil {
 		// Those that were let in while the log had room may be more than it has room for.
 		if err = pr.p.roomFor(len(pr.buf) + len(c.publication.Block)); err == nil {
+			began := pr.p.now()
+			pr.p.options.Observer.Took(StageWait, began.Sub(c.publication.taken))
 			sec, err = pr.routes.match(c.publication)
+			pr.p.since(StageMatch, began)
 		}
 	} else {
 		sec = c.section

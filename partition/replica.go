@@ -15,15 +15,18 @@ type replica struct {
 		sync.RWMutex
 		machine *Machine
 	}
-	fatal func(error)
+	number   uint32
+	clock    Clock
+	observer Observer
+	fatal    func(error)
 	// copies of events that the log isn't kept for.
 	copies *copies
 }
 
 var _ raftlog.Machine = (*replica)(nil)
 
-func newReplica(fatal func(error), keeper Keeper) *replica {
-	r := &replica{fatal: fatal, copies: newCopies(keeper)}
+func newReplica(o *Options) *replica {
+	r := &replica{number: o.Number, clock: o.Clock, observer: o.Observer, fatal: o.Fatal, copies: newCopies(o.Keeper)}
 	r.mu.machine = NewMachine()
 	return r
 }
@@ -32,11 +35,14 @@ func newReplica(fatal func(error), keeper Keeper) *replica {
 func (r *replica) Apply(e raftlog.Entry) any {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	began := r.clock.Now()
 	fx, err := r.mu.machine.Apply(Index(e.Index), Term(e.Term), e.Data)
 	if err != nil {
 		r.fatal(err)
 		return err
 	}
+	r.observer.Took(StageApply, r.clock.Now().Sub(began))
+	r.observer.Applied(Trace{Partition: r.number, Index: fx.Index, Term: Term(e.Term), Effects: r.mu.machine.effectsHash})
 	r.copies.note(fx)
 	return fx
 }

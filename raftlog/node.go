@@ -87,7 +87,7 @@ func (n *Node) open() error {
 	}
 	n.entries, err = wal.Open(wal.Options{
 		FS: o.FS, Dir: files.path(logDir), Node: id.ID, SegmentBytes: o.SegmentBytes, BytesMax: o.BytesMax, CacheBytes: o.CacheBytes,
-		CheckpointWanted: n.checkpointWanted, Fatal: n.fail, Logger: n.log, Now: o.Now,
+		CheckpointWanted: n.checkpointWanted, Synced: o.Synced, Fatal: n.fail, Logger: n.log, Now: o.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("raftlog: the log of %s: %w", o.Name, err)

@@ -57,6 +57,9 @@ type NodeOptions struct {
 	// LeaseTimeout is after how long without a majority a leader steps down, at most ElectionTimeout. Default 1 s.
 	LeaseTimeout time.Duration
 
+	// Synced is called after each write and sync of the log, with the bytes and how long both took. It must not block. Default: nothing happens.
+	Synced func(bytes int, took time.Duration)
+
 	// Now tells the time. Default time.Now.
 	Now func() time.Time
 	// Logger gets what is worth reading. Default slog.Default().

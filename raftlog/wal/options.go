@@ -42,6 +42,8 @@ type Options struct {
 	// CheckpointWanted is called when a group's entries fill a segment that should go, and no checkpoint covers them yet; it may
 	// be called again until Covered is. It must not block. Default: nothing happens.
 	CheckpointWanted func(GroupID)
+	// Synced is called after each batch that was written and synced, with its bytes on disk and how long both took. It must not block. Default: nothing happens.
+	Synced func(bytes int, took time.Duration)
 	// Fatal is called, once, when a write or sync failed, damage was read, or the owner broke the library's contract: from
 	// then on every change fails (R4), and only a new process that reads the log again can go on. It should end the
 	// process. It must not call the log. Default: panic.

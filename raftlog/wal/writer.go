@@ -94,6 +94,9 @@ func (l *Log) commit(b *batch) error {
 	if err := l.write(b); err != nil {
 		return err
 	}
+	if l.options.Synced != nil {
+		l.options.Synced(int(alignBlock(int64(b.used))), l.options.Now().Sub(began))
+	}
 	for i := range b.changes {
 		c := &b.changes[i]
 		c.offset += b.offset
