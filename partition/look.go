@@ -2,6 +2,7 @@ package partition
 
 import (
 	"context"
+	"time"
 )
 
 // Counts are a subscription's events that aren't settled; of a fan-out, over all members.
@@ -18,6 +19,9 @@ type Counts struct {
 	Dropped, Skipped uint64
 	// Sessions that are attached.
 	Sessions int
+	// Oldest is when the oldest event was stored that isn't settled, dead letters and what was copied out of the log left aside, or up to some
+	// blocks before; zero for none.
+	Oldest time.Time
 }
 
 // Counts counts a subscription's events.
@@ -30,6 +34,11 @@ func (p *Partition) Counts(id SubscriptionID) (n Counts) {
 		for _, c := range sub.cursors {
 			if c.leaving {
 				continue
+			}
+			if at, some := c.oldest(); some && at < sub.stream.next {
+				if stored := sub.stream.storedAbout(at); n.Oldest.IsZero() || stored.Before(n.Oldest) {
+					n.Oldest = stored
+				}
 			}
 			n.Ready += c.ready.GetCardinality()
 			n.Unread += uint64(sub.stream.next - c.looked())
@@ -145,6 +154,8 @@ type Status struct {
 	// Level is the state level, and Hash the last of the state's hashes; zero before the first.
 	Level uint32
 	Hash  StateHash
+	// Expired counts the events whose lease ran out.
+	Expired uint64
 	// LogBytes of LogBytesMax are used.
 	LogBytes, LogBytesMax int64
 	// Held tells whether any event is held; the others say which is the oldest, and by whom.
@@ -159,7 +170,7 @@ func (p *Partition) Status() Status {
 	u := p.group.Usage()
 	s := Status{Leading: p.leading.Load(), LogBytes: u.Bytes, LogBytesMax: u.BytesMax}
 	p.replica.look(func(m *Machine) {
-		s.Term, s.Applied, s.Level = m.term, m.applied, m.level
+		s.Term, s.Applied, s.Level, s.Expired = m.term, m.applied, m.level, m.expired
 		if n := len(m.hashes); n > 0 {
 			s.Hash = m.hashes[n-1]
 		}
@@ -180,4 +191,12 @@ func (p *Partition) Status() Status {
 		}
 	})
 	return s
+}
+
+// storedAbout returns when an event was stored, or up to a reference's width before; when it is before all references, when the first was.
+func (st *stream) storedAbout(at Offset) time.Time {
+	if len(st.refs) == 0 {
+		return time.UnixMilli(int64(st.lastStored))
+	}
+	return time.UnixMilli(int64(st.refs[max(st.refAt(at), 0)].stored))
 }

@@ -1,0 +1,121 @@
+package observe_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/freshet-mq/freshet/broker/internal/observe"
+	"github.com/freshet-mq/freshet/partition"
+)
+
+// scrape returns what /metrics answers.
+func scrape(t *testing.T, m *observe.Metrics) string {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+	if answer.Code != http.StatusOK {
+		t.Fatalf("answered %d: %s", answer.Code, answer.Body)
+	}
+	return answer.Body.String()
+}
+
+func wants(t *testing.T, text string, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("there is no %s", line)
+		}
+	}
+}
+
+// full is a state that has something of everything.
+func full() observe.State {
+	return observe.State{
+		Subscriptions: []observe.Subscription{{Name: "orders/billing", Ready: 3, Dead: 1, OldestAge: 2 * time.Second}},
+		Partitions:    []observe.Partition{{Number: 4, Leading: true, Term: 7, Applied: 99, Last: 100, Expired: 5}},
+		Log:           observe.Log{Bytes: 10, BytesMax: 20, CacheHits: 8}, DiskFree: 1e9,
+		HasTopic: func(name string) bool { return name == "orders" },
+	}
+}
+
+func names(id partition.SubscriptionID) string {
+	if id == 1 {
+		return "orders/billing"
+	}
+	return ""
+}
+
+func TestScrape(t *testing.T) {
+	m := observe.New("v1", names, full)
+	m.Published("orders", observe.ResultStored, 12)
+	m.Published("orders", observe.ResultStored, 1)
+	m.Admitted(time.Millisecond)
+	m.Synced(4096, 3*time.Millisecond)
+	m.Took(partition.StageCommit, 2*time.Millisecond)
+	m.Delivered(1, time.Second)
+	m.Delivered(2, time.Second)
+	wants(t, scrape(t, m),
+		`freshet_publish_events_total{result="stored",topic="orders"} 13`,
+		`freshet_stage_duration_seconds_count{stage="commit"} 1`, `freshet_stage_duration_seconds_count{stage="admit"} 1`,
+		`freshet_log_sync_duration_seconds_bucket{le="0.005"} 1`,
+		`freshet_deliver_latency_seconds_count{subscription="orders/billing"} 1`,
+		`freshet_deliver_latency_seconds_count{subscription="other"} 1`,
+		`freshet_subscription_events{state="ready",subscription="orders/billing"} 3`,
+		`freshet_subscription_oldest_age_seconds{subscription="orders/billing"} 2`,
+		`freshet_raft_leader{partition="4"} 1`, `freshet_lease_expired_total{partition="4"} 5`,
+		`freshet_log_reads_total{from="cache"} 8`, `freshet_disk_free_bytes 1e+09`,
+	)
+}
+
+// TestBounded: names beyond the bound share one, and those that are gone make room (O1).
+func TestBounded(t *testing.T) {
+	state := full()
+	for i := range observe.NamesMax + 10 {
+		state.Subscriptions = append(state.Subscriptions, observe.Subscription{Name: fmt.Sprintf("t/s%d", i), Ready: 1})
+	}
+	m := observe.New("v1", names, func() observe.State { return state })
+	for i := range observe.NamesMax + 10 {
+		m.Published(fmt.Sprintf("topic-%d", i), observe.ResultStored, 1)
+	}
+	text := scrape(t, m)
+	wants(t, text, `freshet_publish_events_total{result="stored",topic="other"} 10`, `freshet_subscription_events{state="ready",subscription="other"} 11`)
+	if n := strings.Count(text, "freshet_publish_events_total{"); n != observe.NamesMax+1 {
+		t.Errorf("%d topics have series", n)
+	}
+	m.Published("orders", observe.ResultStored, 1)
+	text = scrape(t, m)
+	wants(t, text, `freshet_publish_events_total{result="stored",topic="orders"} 1`)
+	if strings.Contains(text, `topic="topic-1"`) {
+		t.Error("a topic that is gone still has series")
+	}
+}
+
+// TestDocs: docs/lookup/metrics.md lists what there is, and nothing else.
+func TestDocs(t *testing.T) {
+	doc, err := os.ReadFile("../../../docs/lookup/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := observe.New("v1", names, full)
+	m.Published("orders", observe.ResultStored, 1)
+	m.Delivered(1, time.Second)
+	found := func(text, pattern string) []string {
+		var list []string
+		for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			list = append(list, match[1])
+		}
+		slices.Sort(list)
+		return slices.Compact(list)
+	}
+	there, told := found(scrape(t, m), `(?m)^# TYPE (freshet_\w+)`), found(string(doc), "(?m)^\\| `(freshet_\\w+)")
+	if !slices.Equal(there, told) {
+		t.Errorf("there are\n%v\nthe document lists\n%v", there, told)
+	}
+}

@@ -1,0 +1,49 @@
+package observe
+
+import "time"
+
+// State is what there is when somebody looks.
+type State struct {
+	// Subscriptions have the events of the partitions that this node leads; their sums over all nodes are the cluster's. Sorted by name.
+	Subscriptions []Subscription
+	// Partitions that the node has a replica of.
+	Partitions []Partition
+	// Log is the node's log of all partitions.
+	Log Log
+	// DiskFree is how many bytes the file system of the data directory has left; below 0 where that isn't known.
+	DiskFree float64
+	// Connections of clients that are open, of so many that may be; and how many were refused.
+	Connections, ConnectionsMax, ConnectionsRefused float64
+	// HasTopic tells whether there is a topic of a name.
+	HasTopic func(name string) bool
+	// Panics in calls, and errors of the node's own that calls ended with, since it was started.
+	Panics, InternalErrors float64
+}
+
+// Subscription is what one subscription has on the partitions that are led here.
+type Subscription struct {
+	// Name is topic/subscription.
+	Name                                   string
+	Ready, Leased, Delayed, Blocked, Dead  float64
+	Unread, Sessions, Stalls, DroppedCount float64
+	// OldestAge is how long ago the oldest event was stored that isn't settled, to within some blocks; 0 for none.
+	OldestAge time.Duration
+}
+
+// Partition is one replica.
+type Partition struct {
+	Number              uint32
+	Leading             bool
+	Term, Applied, Last float64
+	// Held is how many bytes of the log its oldest needed entry and all behind it take.
+	Held float64
+	// Expired counts leases' events that ran out.
+	Expired float64
+}
+
+// Log is what the log has done, and holds.
+type Log struct {
+	Bytes, BytesMax                   float64
+	Written, Batches, Records, Moved  float64
+	CacheHits, CacheMisses, Allocated float64
+}
