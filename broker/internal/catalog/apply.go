@@ -14,6 +14,7 @@ type Result struct {
 	Cluster      Cluster
 	Topic        Topic
 	Subscription Subscription
+	Node         Node
 }
 
 // apply returns the view after a command, which is v itself where nothing changed. It reads nothing but its arguments.
@@ -35,6 +36,8 @@ func (v *View) apply(index uint64, command Command) (*View, Result) {
 		return v.deleteSubscription(index, c)
 	case ForgetRemovals:
 		return v.forgetRemovals(index, c)
+	case PutNode:
+		return v.putNode(index, c)
 	default:
 		panic("catalog: assertion: unknown command")
 	}
@@ -58,13 +61,17 @@ func (v *View) foundCluster(index uint64, c FoundCluster) (*View, Result) {
 		return v, Result{Cluster: *v.cluster}
 	}
 	next := v.next(index)
-	next.cluster = &Cluster{Name: c.Name, ID: c.ID, ReceiptKey: c.ReceiptKey, CreatedMs: c.CreatedMs}
+	next.cluster = &Cluster{Name: c.Name, ID: c.ID, ReceiptKey: c.ReceiptKey, Partitions: c.Partitions, CreatedMs: c.CreatedMs}
 	return next, Result{Created: true, Cluster: *next.cluster}
 }
 
 func (v *View) createTopic(index uint64, c CreateTopic) (*View, Result) {
 	if there, ok := v.Topic(c.Name); ok {
-		if d := differ("event_bytes_max", there.EventBytesMax, c.EventBytesMax); d != nil {
+		d := firstDifference(
+			differ("event_bytes_max", there.EventBytesMax, c.EventBytesMax),
+			differ("partitions", len(there.Partitions), int(c.Partitions)),
+		)
+		if d != nil {
 			return v, Result{Err: exists(freshetv1.ErrorCode_ERROR_CODE_TOPIC_EXISTS, "topic", c.Name, d)}
 		}
 		return v, Result{Topic: there}
@@ -75,17 +82,23 @@ func (v *View) createTopic(index uint64, c CreateTopic) (*View, Result) {
 		return v, Result{Err: tooMany("topics", "", TopicsMax)}
 	case v.bytes+bytes > BytesMax:
 		return v, Result{Err: catalogFull()}
+	case int(c.Partitions) > v.partitions():
+		return v, Result{Err: outside("partitions", int64(c.Partitions), 1, int64(v.partitions()))}
 	}
 	next := v.next(index)
 	next.lastID++
 	next.bytes += bytes
 	entry := &topicEntry{
-		Topic:         Topic{Name: c.Name, ID: next.lastID, EventBytesMax: c.EventBytesMax, CreatedMs: c.CreatedMs, Changed: index},
+		Topic: Topic{
+			Name: c.Name, ID: next.lastID, EventBytesMax: c.EventBytesMax, Partitions: v.place(int(c.Partitions)), Epoch: firstEpoch,
+			CreatedMs: c.CreatedMs, Changed: index,
+		},
 		subscriptions: newSubscriptions(),
 		newest:        index,
 	}
 	next.topics.ReplaceOrInsert(entry)
 	next.ids.ReplaceOrInsert(idEntry{id: entry.ID, topic: c.Name})
+	next.countTopic(entry.Partitions, 1)
 	return next, Result{Created: true, Topic: entry.Topic}
 }
 

@@ -34,11 +34,11 @@ func Encode(command Command) ([]byte, error) {
 	switch c := command.(type) {
 	case FoundCluster:
 		message.Command = &catalogpb.Command_FoundCluster{FoundCluster: &catalogpb.FoundCluster{
-			Name: c.Name, Id: c.ID, ReceiptKey: c.ReceiptKey[:], CreatedMs: c.CreatedMs,
+			Name: c.Name, Id: c.ID, ReceiptKey: c.ReceiptKey[:], CreatedMs: c.CreatedMs, Partitions: c.Partitions,
 		}}
 	case CreateTopic:
 		message.Command = &catalogpb.Command_CreateTopic{CreateTopic: &catalogpb.CreateTopic{
-			Name: c.Name, EventBytesMax: c.EventBytesMax, CreatedMs: c.CreatedMs,
+			Name: c.Name, EventBytesMax: c.EventBytesMax, CreatedMs: c.CreatedMs, Partitions: c.Partitions,
 		}}
 	case CreateSubscription:
 		message.Command = &catalogpb.Command_CreateSubscription{CreateSubscription: &catalogpb.CreateSubscription{
@@ -53,6 +53,10 @@ func Encode(command Command) ([]byte, error) {
 		}
 	case ForgetRemovals:
 		message.Command = &catalogpb.Command_ForgetRemovals{ForgetRemovals: &catalogpb.ForgetRemovals{Through: c.Through}}
+	case PutNode:
+		message.Command = &catalogpb.Command_PutNode{PutNode: &catalogpb.PutNode{
+			Name: c.Name, ApiAddress: c.APIAddress, PeerAddress: c.PeerAddress, Version: c.Version,
+		}}
 	default:
 		return nil, fmt.Errorf("catalog: assertion: no form for %T", command)
 	}
@@ -76,10 +80,13 @@ func decode(data []byte) (Command, error) {
 	case *catalogpb.Command_FoundCluster:
 		m := c.FoundCluster
 		key, err := receiptKey(m.GetReceiptKey())
-		return FoundCluster{Name: m.GetName(), ID: m.GetId(), ReceiptKey: key, CreatedMs: m.GetCreatedMs()}, err
+		// Before there could be more there was one.
+		return FoundCluster{Name: m.GetName(), ID: m.GetId(), ReceiptKey: key, Partitions: max(m.GetPartitions(), 1), CreatedMs: m.GetCreatedMs()}, err
 	case *catalogpb.Command_CreateTopic:
 		m := c.CreateTopic
-		return CreateTopic{Name: m.GetName(), EventBytesMax: m.GetEventBytesMax(), CreatedMs: m.GetCreatedMs()}, nil
+		return CreateTopic{
+			Name: m.GetName(), EventBytesMax: m.GetEventBytesMax(), Partitions: max(m.GetPartitions(), 1), CreatedMs: m.GetCreatedMs(),
+		}, nil
 	case *catalogpb.Command_CreateSubscription:
 		m := c.CreateSubscription
 		return CreateSubscription{
@@ -92,6 +99,9 @@ func decode(data []byte) (Command, error) {
 		return DeleteSubscription{Topic: c.DeleteSubscription.GetTopic(), Name: c.DeleteSubscription.GetName()}, nil
 	case *catalogpb.Command_ForgetRemovals:
 		return ForgetRemovals{Through: c.ForgetRemovals.GetThrough()}, nil
+	case *catalogpb.Command_PutNode:
+		m := c.PutNode
+		return PutNode{Name: m.GetName(), APIAddress: m.GetApiAddress(), PeerAddress: m.GetPeerAddress(), Version: m.GetVersion()}, nil
 	default:
 		return nil, fmt.Errorf("%w: a command that says nothing", ErrCorrupt)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Command changes the catalog once it is applied: FoundCluster, CreateTopic, CreateSubscription, DeleteTopic,
-// DeleteSubscription or ForgetRemovals.
+// DeleteSubscription, ForgetRemovals or PutNode.
 type Command interface {
 	// withDefaults returns the command with everything filled in that may be left out.
 	withDefaults() Command
@@ -33,11 +33,18 @@ type FoundCluster struct {
 	ID string
 	// ReceiptKey is 32 random bytes, chosen by the proposer. Required.
 	ReceiptKey ReceiptKey
+	// Partitions is how many the cluster has, for good: 1 to 256. 0: the default, 8.
+	Partitions uint32
 	// CreatedMs is the proposer's wall time, in milliseconds since 1970 UTC; as in all commands.
 	CreatedMs int64
 }
 
-func (c FoundCluster) withDefaults() Command { return c }
+func (c FoundCluster) withDefaults() Command {
+	if c.Partitions == 0 {
+		c.Partitions = PartitionsDefault
+	}
+	return c
+}
 
 func (c FoundCluster) check() *Error {
 	if refused := checkName("cluster name", c.Name); refused != nil {
@@ -50,6 +57,8 @@ func (c FoundCluster) check() *Error {
 		return wrong("cluster id", "is not UTF-8")
 	case c.ReceiptKey == ReceiptKey{}:
 		return wrong("receipt_key", "is all zeros; it must be random")
+	case c.Partitions < 1 || c.Partitions > PartitionsMax:
+		return outside("partitions of the cluster", int64(c.Partitions), 1, PartitionsMax)
 	}
 	return checkCreated(c.CreatedMs)
 }
@@ -59,12 +68,17 @@ type CreateTopic struct {
 	Name string
 	// EventBytesMax is the largest event data, in bytes, 1 to 1,048,576. 0: the default, 1,048,576.
 	EventBytesMax uint32
-	CreatedMs     int64
+	// Partitions is on how many of the cluster's it is to be. Those that hold the fewest topics take it. 0: the default, 1.
+	Partitions uint32
+	CreatedMs  int64
 }
 
 func (c CreateTopic) withDefaults() Command {
 	if c.EventBytesMax == 0 {
 		c.EventBytesMax = EventBytesMax
+	}
+	if c.Partitions == 0 {
+		c.Partitions = 1
 	}
 	return c
 }
@@ -75,6 +89,9 @@ func (c CreateTopic) check() *Error {
 	}
 	if c.EventBytesMax < 1 || c.EventBytesMax > EventBytesMax {
 		return outside("event_bytes_max", int64(c.EventBytesMax), 1, EventBytesMax)
+	}
+	if c.Partitions < 1 || c.Partitions > PartitionsMax {
+		return outside("partitions", int64(c.Partitions), 1, PartitionsMax)
 	}
 	return checkCreated(c.CreatedMs)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/freshet-mq/freshet/raftlog"
@@ -81,7 +82,7 @@ func FuzzState(f *testing.F) {
 		}
 		for topic, subscription := range m.View().Since(0) {
 			if subscription == nil {
-				if found, ok := m.View().TopicByID(topic.ID); !ok || found != topic {
+				if found, ok := m.View().TopicByID(topic.ID); !ok || !reflect.DeepEqual(found, topic) {
 					t.Fatalf("topic %+v is not found by its id", topic)
 				}
 			} else if _, ok := m.View().SubscriptionByID(subscription.ID); !ok {

@@ -35,6 +35,15 @@ const (
 	// AttemptsDefault is how many it allows when nothing is said.
 	AttemptsDefault = 5
 
+	// PartitionsMax is the most partitions of a cluster, PartitionsDefault how many it has when nothing is said.
+	PartitionsMax     = 256
+	PartitionsDefault = 8
+	// NodesMax is the most nodes of a cluster.
+	NodesMax = 64
+	// AddressBytesMax is the longest address of a node, and VersionBytesMax the longest name of its release, in bytes.
+	AddressBytesMax = 255
+	VersionBytesMax = 128
+
 	// ClusterIDBytesMax is the longest id of a cluster, in bytes.
 	ClusterIDBytesMax = 64
 	// createdMaxMs is the end of the year 9999.

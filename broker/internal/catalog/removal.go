@@ -33,6 +33,7 @@ func (v *View) deleteTopic(index uint64, c DeleteTopic) (*View, Result) {
 	next.ids.Delete(idEntry{id: entry.ID})
 	next.bytes -= topicBytes(entry.Name)
 	next.topics.Delete(entry)
+	next.countTopic(entry.Partitions, -1)
 	next.removals.ReplaceOrInsert(Removal{ID: entry.ID, TopicID: entry.ID, Changed: index})
 	gone := entry.Topic
 	gone.Changed = index

@@ -14,11 +14,13 @@ func (v *View) encode() ([]byte, error) {
 	if v.cluster != nil {
 		state.Cluster = &catalogpb.Cluster{
 			Name: v.cluster.Name, Id: v.cluster.ID, ReceiptKey: v.cluster.ReceiptKey[:], CreatedMs: v.cluster.CreatedMs,
+			Partitions: v.cluster.Partitions,
 		}
 	}
 	v.topics.Ascend(func(entry *topicEntry) bool {
 		topic := &catalogpb.Topic{
 			Name: entry.Name, Id: entry.ID, EventBytesMax: entry.EventBytesMax, CreatedMs: entry.CreatedMs, Changed: entry.Changed,
+			Partitions: entry.Partitions, Epoch: entry.Epoch,
 		}
 		entry.subscriptions.Ascend(func(s *Subscription) bool {
 			topic.Subscriptions = append(topic.Subscriptions, &catalogpb.Subscription{
@@ -32,6 +34,11 @@ func (v *View) encode() ([]byte, error) {
 	})
 	for removal := range v.Removals() {
 		state.Removals = append(state.Removals, &catalogpb.Removal{Id: removal.ID, TopicId: removal.TopicID, Changed: removal.Changed})
+	}
+	for _, n := range v.nodes {
+		state.Nodes = append(state.Nodes, &catalogpb.Node{
+			Name: n.Name, ApiAddress: n.APIAddress, PeerAddress: n.PeerAddress, Version: n.Version, Changed: n.Changed,
+		})
 	}
 	data, err := deterministic.Marshal(state)
 	if err != nil {
@@ -78,6 +85,9 @@ func decodeView(data []byte) (*View, error) {
 			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 	}
+	if err := v.restoreNodes(state.GetNodes()); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
 	if v.bytes > BytesMax {
 		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrCorrupt, v.bytes, int64(BytesMax))
 	}
@@ -89,22 +99,32 @@ func (v *View) restoreCluster(c *catalogpb.Cluster) error {
 	if err != nil {
 		return err
 	}
-	founded := FoundCluster{Name: c.GetName(), ID: c.GetId(), ReceiptKey: key, CreatedMs: c.GetCreatedMs()}
+	founded := FoundCluster{Name: c.GetName(), ID: c.GetId(), ReceiptKey: key, Partitions: max(c.GetPartitions(), 1), CreatedMs: c.GetCreatedMs()}
 	if refused := founded.check(); refused != nil {
 		return fmt.Errorf("%w: cluster: %w", ErrCorrupt, refused)
 	}
-	v.cluster = &Cluster{Name: founded.Name, ID: founded.ID, ReceiptKey: key, CreatedMs: founded.CreatedMs}
+	v.cluster = &Cluster{Name: founded.Name, ID: founded.ID, ReceiptKey: key, Partitions: founded.Partitions, CreatedMs: founded.CreatedMs}
 	return nil
 }
 
 func (v *View) restoreTopic(t *catalogpb.Topic) error {
-	command := CreateTopic{Name: t.GetName(), EventBytesMax: t.GetEventBytesMax(), CreatedMs: t.GetCreatedMs()}
+	on := t.GetPartitions()
+	if len(on) == 0 { // written when there was one
+		on = []uint32{0}
+	}
+	command := CreateTopic{
+		Name: t.GetName(), EventBytesMax: t.GetEventBytesMax(), Partitions: uint32(len(on)), CreatedMs: t.GetCreatedMs(),
+	}
 	if refused := command.check(); refused != nil {
 		return refused
+	}
+	if err := v.checkPlaces(on); err != nil {
+		return err
 	}
 	entry := &topicEntry{
 		Topic: Topic{
 			Name: command.Name, ID: t.GetId(), EventBytesMax: command.EventBytesMax, CreatedMs: command.CreatedMs,
+			Partitions: on, Epoch: max(t.GetEpoch(), firstEpoch),
 			Subscriptions: len(t.GetSubscriptions()), Changed: t.GetChanged(),
 		},
 		subscriptions: newSubscriptions(),
@@ -128,6 +148,7 @@ func (v *View) restoreTopic(t *catalogpb.Topic) error {
 		}
 	}
 	v.topics.ReplaceOrInsert(entry)
+	v.countTopic(on, 1)
 	return nil
 }
 

@@ -15,6 +15,8 @@ const treeDegree = 16
 type Cluster struct {
 	Name, ID   string
 	ReceiptKey ReceiptKey
+	// Partitions is how many there are: 0 to Partitions-1.
+	Partitions uint32
 	CreatedMs  int64
 }
 
@@ -23,7 +25,11 @@ type Topic struct {
 	Name          string
 	ID            uint64
 	EventBytesMax uint32
-	CreatedMs     int64
+	// Partitions that it is on, ascending. Its slots are spread over them in equal runs, in this order. They must not be changed.
+	Partitions []uint32
+	// Epoch grows when slots move. At least 1.
+	Epoch     uint64
+	CreatedMs int64
 	// Subscriptions is how many it has.
 	Subscriptions int
 	// Changed is the index of the entry that changed its own settings last; its subscriptions have theirs.
@@ -72,6 +78,9 @@ type View struct {
 	ids     *btree.BTreeG[idEntry]
 	// removals by id.
 	removals *btree.BTreeG[Removal]
+	// nodes by name, and how many topics each partition holds a part of. Never changed once a view has them.
+	nodes    []Node
+	topicsOn []int
 	// superseded is closed when a newer view takes this one's place.
 	superseded chan struct{}
 }

@@ -39,6 +39,7 @@ type Command struct {
 	//	*Command_DeleteTopic
 	//	*Command_DeleteSubscription
 	//	*Command_ForgetRemovals
+	//	*Command_PutNode
 	Command       isCommand_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -142,6 +143,15 @@ func (x *Command) GetForgetRemovals() *ForgetRemovals {
 	return nil
 }
 
+func (x *Command) GetPutNode() *PutNode {
+	if x != nil {
+		if x, ok := x.Command.(*Command_PutNode); ok {
+			return x.PutNode
+		}
+	}
+	return nil
+}
+
 type isCommand_Command interface {
 	isCommand_Command()
 }
@@ -170,6 +180,10 @@ type Command_ForgetRemovals struct {
 	ForgetRemovals *ForgetRemovals `protobuf:"bytes,7,opt,name=forget_removals,json=forgetRemovals,proto3,oneof"`
 }
 
+type Command_PutNode struct {
+	PutNode *PutNode `protobuf:"bytes,8,opt,name=put_node,json=putNode,proto3,oneof"`
+}
+
 func (*Command_FoundCluster) isCommand_Command() {}
 
 func (*Command_CreateTopic) isCommand_Command() {}
@@ -182,6 +196,8 @@ func (*Command_DeleteSubscription) isCommand_Command() {}
 
 func (*Command_ForgetRemovals) isCommand_Command() {}
 
+func (*Command_PutNode) isCommand_Command() {}
+
 // FoundCluster is the first command of a cluster.
 type FoundCluster struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -192,7 +208,9 @@ type FoundCluster struct {
 	// 32 random bytes, chosen likewise.
 	ReceiptKey []byte `protobuf:"bytes,3,opt,name=receipt_key,json=receiptKey,proto3" json:"receipt_key,omitempty"`
 	// Milliseconds since 1970 UTC, by the proposer's clock; as in all commands.
-	CreatedMs     int64 `protobuf:"varint,4,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
+	CreatedMs int64 `protobuf:"varint,4,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
+	// How many the cluster has, for good. 0, as written before there could be more: 1.
+	Partitions    uint32 `protobuf:"varint,5,opt,name=partitions,proto3" json:"partitions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -255,6 +273,13 @@ func (x *FoundCluster) GetCreatedMs() int64 {
 	return 0
 }
 
+func (x *FoundCluster) GetPartitions() uint32 {
+	if x != nil {
+		return x.Partitions
+	}
+	return 0
+}
+
 // CreateTopic carries all settings: a default that changes with a release must not change what old entries mean.
 type CreateTopic struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -262,6 +287,8 @@ type CreateTopic struct {
 	// 1 to 1,048,576.
 	EventBytesMax uint32 `protobuf:"varint,2,opt,name=event_bytes_max,json=eventBytesMax,proto3" json:"event_bytes_max,omitempty"`
 	CreatedMs     int64  `protobuf:"varint,3,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
+	// On how many partitions it is to be. Which ones they are follows from the state when it is applied. 0: 1, likewise.
+	Partitions    uint32 `protobuf:"varint,4,opt,name=partitions,proto3" json:"partitions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -313,6 +340,13 @@ func (x *CreateTopic) GetEventBytesMax() uint32 {
 func (x *CreateTopic) GetCreatedMs() int64 {
 	if x != nil {
 		return x.CreatedMs
+	}
+	return 0
+}
+
+func (x *CreateTopic) GetPartitions() uint32 {
+	if x != nil {
+		return x.Partitions
 	}
 	return 0
 }
@@ -573,6 +607,77 @@ func (x *ForgetRemovals) GetThrough() uint64 {
 	return 0
 }
 
+// PutNode says where a node is reached. The last one of a name is in force.
+type PutNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Host and port where clients reach it, at most 255 bytes, and where other nodes do; empty: nowhere.
+	ApiAddress  string `protobuf:"bytes,2,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
+	PeerAddress string `protobuf:"bytes,3,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
+	// Release that it runs, at most 128 bytes.
+	Version       string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutNode) Reset() {
+	*x = PutNode{}
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutNode) ProtoMessage() {}
+
+func (x *PutNode) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutNode.ProtoReflect.Descriptor instead.
+func (*PutNode) Descriptor() ([]byte, []int) {
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PutNode) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PutNode) GetApiAddress() string {
+	if x != nil {
+		return x.ApiAddress
+	}
+	return ""
+}
+
+func (x *PutNode) GetPeerAddress() string {
+	if x != nil {
+		return x.PeerAddress
+	}
+	return ""
+}
+
+func (x *PutNode) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
 // State is a checkpoint: everything that the catalog knows.
 type State struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -587,14 +692,16 @@ type State struct {
 	// By name.
 	Topics []*Topic `protobuf:"bytes,5,rep,name=topics,proto3" json:"topics,omitempty"`
 	// What was deleted and partitions may still hold, by id.
-	Removals      []*Removal `protobuf:"bytes,6,rep,name=removals,proto3" json:"removals,omitempty"`
+	Removals []*Removal `protobuf:"bytes,6,rep,name=removals,proto3" json:"removals,omitempty"`
+	// By name.
+	Nodes         []*Node `protobuf:"bytes,7,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -606,7 +713,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -619,7 +726,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{7}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *State) GetVersion() uint32 {
@@ -664,6 +771,90 @@ func (x *State) GetRemovals() []*Removal {
 	return nil
 }
 
+func (x *State) GetNodes() []*Node {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+type Node struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Name        string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	ApiAddress  string                 `protobuf:"bytes,2,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
+	PeerAddress string                 `protobuf:"bytes,3,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
+	Version     string                 `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	// Index of the entry that changed it last.
+	Changed       uint64 `protobuf:"varint,5,opt,name=changed,proto3" json:"changed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Node) Reset() {
+	*x = Node{}
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Node) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Node) ProtoMessage() {}
+
+func (x *Node) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Node.ProtoReflect.Descriptor instead.
+func (*Node) Descriptor() ([]byte, []int) {
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Node) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Node) GetApiAddress() string {
+	if x != nil {
+		return x.ApiAddress
+	}
+	return ""
+}
+
+func (x *Node) GetPeerAddress() string {
+	if x != nil {
+		return x.PeerAddress
+	}
+	return ""
+}
+
+func (x *Node) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Node) GetChanged() uint64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
 type Removal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the topic, or of the subscription.
@@ -678,7 +869,7 @@ type Removal struct {
 
 func (x *Removal) Reset() {
 	*x = Removal{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -690,7 +881,7 @@ func (x *Removal) String() string {
 func (*Removal) ProtoMessage() {}
 
 func (x *Removal) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -703,7 +894,7 @@ func (x *Removal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Removal.ProtoReflect.Descriptor instead.
 func (*Removal) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{8}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Removal) GetId() uint64 {
@@ -728,18 +919,20 @@ func (x *Removal) GetChanged() uint64 {
 }
 
 type Cluster struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	ReceiptKey    []byte                 `protobuf:"bytes,3,opt,name=receipt_key,json=receiptKey,proto3" json:"receipt_key,omitempty"`
-	CreatedMs     int64                  `protobuf:"varint,4,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Name       string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Id         string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	ReceiptKey []byte                 `protobuf:"bytes,3,opt,name=receipt_key,json=receiptKey,proto3" json:"receipt_key,omitempty"`
+	CreatedMs  int64                  `protobuf:"varint,4,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
+	// 0: 1.
+	Partitions    uint32 `protobuf:"varint,5,opt,name=partitions,proto3" json:"partitions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +944,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +957,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{9}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Cluster) GetName() string {
@@ -795,6 +988,13 @@ func (x *Cluster) GetCreatedMs() int64 {
 	return 0
 }
 
+func (x *Cluster) GetPartitions() uint32 {
+	if x != nil {
+		return x.Partitions
+	}
+	return 0
+}
+
 type Topic struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -805,13 +1005,17 @@ type Topic struct {
 	Changed uint64 `protobuf:"varint,5,opt,name=changed,proto3" json:"changed,omitempty"`
 	// By name.
 	Subscriptions []*Subscription `protobuf:"bytes,6,rep,name=subscriptions,proto3" json:"subscriptions,omitempty"`
+	// Numbers of its partitions, ascending: its slots are spread over them in equal runs, in this order. Empty: partition 0.
+	Partitions []uint32 `protobuf:"varint,7,rep,packed,name=partitions,proto3" json:"partitions,omitempty"`
+	// Of the slots' places: it grows when they move. 0: 1.
+	Epoch         uint64 `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Topic) Reset() {
 	*x = Topic{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -823,7 +1027,7 @@ func (x *Topic) String() string {
 func (*Topic) ProtoMessage() {}
 
 func (x *Topic) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -836,7 +1040,7 @@ func (x *Topic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Topic.ProtoReflect.Descriptor instead.
 func (*Topic) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{10}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Topic) GetName() string {
@@ -881,6 +1085,20 @@ func (x *Topic) GetSubscriptions() []*Subscription {
 	return nil
 }
 
+func (x *Topic) GetPartitions() []uint32 {
+	if x != nil {
+		return x.Partitions
+	}
+	return nil
+}
+
+func (x *Topic) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
 type Subscription struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -899,7 +1117,7 @@ type Subscription struct {
 
 func (x *Subscription) Reset() {
 	*x = Subscription{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +1129,7 @@ func (x *Subscription) String() string {
 func (*Subscription) ProtoMessage() {}
 
 func (x *Subscription) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +1142,7 @@ func (x *Subscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscription.ProtoReflect.Descriptor instead.
 func (*Subscription) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{11}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Subscription) GetName() string {
@@ -1001,7 +1219,7 @@ var File_broker_internal_catalog_catalogpb_catalog_proto protoreflect.FileDescri
 
 const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\n" +
-	"/broker/internal/catalog/catalogpb/catalog.proto\x12\x12freshet.catalog.v1\x1a\x18freshet/v1/consume.proto\"\x88\x04\n" +
+	"/broker/internal/catalog/catalogpb/catalog.proto\x12\x12freshet.catalog.v1\x1a\x18freshet/v1/consume.proto\"\xc2\x04\n" +
 	"\aCommand\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12G\n" +
 	"\rfound_cluster\x18\x02 \x01(\v2 .freshet.catalog.v1.FoundClusterH\x00R\ffoundCluster\x12D\n" +
@@ -1009,20 +1227,27 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\x13create_subscription\x18\x04 \x01(\v2&.freshet.catalog.v1.CreateSubscriptionH\x00R\x12createSubscription\x12D\n" +
 	"\fdelete_topic\x18\x05 \x01(\v2\x1f.freshet.catalog.v1.DeleteTopicH\x00R\vdeleteTopic\x12Y\n" +
 	"\x13delete_subscription\x18\x06 \x01(\v2&.freshet.catalog.v1.DeleteSubscriptionH\x00R\x12deleteSubscription\x12M\n" +
-	"\x0fforget_removals\x18\a \x01(\v2\".freshet.catalog.v1.ForgetRemovalsH\x00R\x0eforgetRemovalsB\t\n" +
-	"\acommand\"r\n" +
+	"\x0fforget_removals\x18\a \x01(\v2\".freshet.catalog.v1.ForgetRemovalsH\x00R\x0eforgetRemovals\x128\n" +
+	"\bput_node\x18\b \x01(\v2\x1b.freshet.catalog.v1.PutNodeH\x00R\aputNodeB\t\n" +
+	"\acommand\"\x92\x01\n" +
 	"\fFoundCluster\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1f\n" +
 	"\vreceipt_key\x18\x03 \x01(\fR\n" +
 	"receiptKey\x12\x1d\n" +
 	"\n" +
-	"created_ms\x18\x04 \x01(\x03R\tcreatedMs\"h\n" +
+	"created_ms\x18\x04 \x01(\x03R\tcreatedMs\x12\x1e\n" +
+	"\n" +
+	"partitions\x18\x05 \x01(\rR\n" +
+	"partitions\"\x88\x01\n" +
 	"\vCreateTopic\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
 	"\x0fevent_bytes_max\x18\x02 \x01(\rR\reventBytesMax\x12\x1d\n" +
 	"\n" +
-	"created_ms\x18\x03 \x01(\x03R\tcreatedMs\"\xa5\x02\n" +
+	"created_ms\x18\x03 \x01(\x03R\tcreatedMs\x12\x1e\n" +
+	"\n" +
+	"partitions\x18\x04 \x01(\rR\n" +
+	"partitions\"\xa5\x02\n" +
 	"\x12CreateSubscription\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x120\n" +
@@ -1040,25 +1265,42 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"*\n" +
 	"\x0eForgetRemovals\x12\x18\n" +
-	"\athrough\x18\x01 \x01(\x04R\athrough\"\xf7\x01\n" +
+	"\athrough\x18\x01 \x01(\x04R\athrough\"{\n" +
+	"\aPutNode\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
+	"\vapi_address\x18\x02 \x01(\tR\n" +
+	"apiAddress\x12!\n" +
+	"\fpeer_address\x18\x03 \x01(\tR\vpeerAddress\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\"\xa7\x02\n" +
 	"\x05State\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\x04R\achanged\x12\x17\n" +
 	"\alast_id\x18\x03 \x01(\x04R\x06lastId\x125\n" +
 	"\acluster\x18\x04 \x01(\v2\x1b.freshet.catalog.v1.ClusterR\acluster\x121\n" +
 	"\x06topics\x18\x05 \x03(\v2\x19.freshet.catalog.v1.TopicR\x06topics\x127\n" +
-	"\bremovals\x18\x06 \x03(\v2\x1b.freshet.catalog.v1.RemovalR\bremovals\"N\n" +
+	"\bremovals\x18\x06 \x03(\v2\x1b.freshet.catalog.v1.RemovalR\bremovals\x12.\n" +
+	"\x05nodes\x18\a \x03(\v2\x18.freshet.catalog.v1.NodeR\x05nodes\"\x92\x01\n" +
+	"\x04Node\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
+	"\vapi_address\x18\x02 \x01(\tR\n" +
+	"apiAddress\x12!\n" +
+	"\fpeer_address\x18\x03 \x01(\tR\vpeerAddress\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\x12\x18\n" +
+	"\achanged\x18\x05 \x01(\x04R\achanged\"N\n" +
 	"\aRemoval\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x19\n" +
 	"\btopic_id\x18\x02 \x01(\x04R\atopicId\x12\x18\n" +
-	"\achanged\x18\x03 \x01(\x04R\achanged\"m\n" +
+	"\achanged\x18\x03 \x01(\x04R\achanged\"\x8d\x01\n" +
 	"\aCluster\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1f\n" +
 	"\vreceipt_key\x18\x03 \x01(\fR\n" +
 	"receiptKey\x12\x1d\n" +
 	"\n" +
-	"created_ms\x18\x04 \x01(\x03R\tcreatedMs\"\xd4\x01\n" +
+	"created_ms\x18\x04 \x01(\x03R\tcreatedMs\x12\x1e\n" +
+	"\n" +
+	"partitions\x18\x05 \x01(\rR\n" +
+	"partitions\"\x8a\x02\n" +
 	"\x05Topic\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12&\n" +
@@ -1066,7 +1308,11 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\n" +
 	"created_ms\x18\x04 \x01(\x03R\tcreatedMs\x12\x18\n" +
 	"\achanged\x18\x05 \x01(\x04R\achanged\x12F\n" +
-	"\rsubscriptions\x18\x06 \x03(\v2 .freshet.catalog.v1.SubscriptionR\rsubscriptions\"\xb3\x02\n" +
+	"\rsubscriptions\x18\x06 \x03(\v2 .freshet.catalog.v1.SubscriptionR\rsubscriptions\x12\x1e\n" +
+	"\n" +
+	"partitions\x18\a \x03(\rR\n" +
+	"partitions\x12\x14\n" +
+	"\x05epoch\x18\b \x01(\x04R\x05epoch\"\xb3\x02\n" +
 	"\fSubscription\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x120\n" +
@@ -1093,7 +1339,7 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP() []byte {
 	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescData
 }
 
-var file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_broker_internal_catalog_catalogpb_catalog_proto_goTypes = []any{
 	(*Command)(nil),            // 0: freshet.catalog.v1.Command
 	(*FoundCluster)(nil),       // 1: freshet.catalog.v1.FoundCluster
@@ -1102,12 +1348,14 @@ var file_broker_internal_catalog_catalogpb_catalog_proto_goTypes = []any{
 	(*DeleteTopic)(nil),        // 4: freshet.catalog.v1.DeleteTopic
 	(*DeleteSubscription)(nil), // 5: freshet.catalog.v1.DeleteSubscription
 	(*ForgetRemovals)(nil),     // 6: freshet.catalog.v1.ForgetRemovals
-	(*State)(nil),              // 7: freshet.catalog.v1.State
-	(*Removal)(nil),            // 8: freshet.catalog.v1.Removal
-	(*Cluster)(nil),            // 9: freshet.catalog.v1.Cluster
-	(*Topic)(nil),              // 10: freshet.catalog.v1.Topic
-	(*Subscription)(nil),       // 11: freshet.catalog.v1.Subscription
-	(v1.SubscriptionKind)(0),   // 12: freshet.v1.SubscriptionKind
+	(*PutNode)(nil),            // 7: freshet.catalog.v1.PutNode
+	(*State)(nil),              // 8: freshet.catalog.v1.State
+	(*Node)(nil),               // 9: freshet.catalog.v1.Node
+	(*Removal)(nil),            // 10: freshet.catalog.v1.Removal
+	(*Cluster)(nil),            // 11: freshet.catalog.v1.Cluster
+	(*Topic)(nil),              // 12: freshet.catalog.v1.Topic
+	(*Subscription)(nil),       // 13: freshet.catalog.v1.Subscription
+	(v1.SubscriptionKind)(0),   // 14: freshet.v1.SubscriptionKind
 }
 var file_broker_internal_catalog_catalogpb_catalog_proto_depIdxs = []int32{
 	1,  // 0: freshet.catalog.v1.Command.found_cluster:type_name -> freshet.catalog.v1.FoundCluster
@@ -1116,17 +1364,19 @@ var file_broker_internal_catalog_catalogpb_catalog_proto_depIdxs = []int32{
 	4,  // 3: freshet.catalog.v1.Command.delete_topic:type_name -> freshet.catalog.v1.DeleteTopic
 	5,  // 4: freshet.catalog.v1.Command.delete_subscription:type_name -> freshet.catalog.v1.DeleteSubscription
 	6,  // 5: freshet.catalog.v1.Command.forget_removals:type_name -> freshet.catalog.v1.ForgetRemovals
-	12, // 6: freshet.catalog.v1.CreateSubscription.kind:type_name -> freshet.v1.SubscriptionKind
-	9,  // 7: freshet.catalog.v1.State.cluster:type_name -> freshet.catalog.v1.Cluster
-	10, // 8: freshet.catalog.v1.State.topics:type_name -> freshet.catalog.v1.Topic
-	8,  // 9: freshet.catalog.v1.State.removals:type_name -> freshet.catalog.v1.Removal
-	11, // 10: freshet.catalog.v1.Topic.subscriptions:type_name -> freshet.catalog.v1.Subscription
-	12, // 11: freshet.catalog.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	7,  // 6: freshet.catalog.v1.Command.put_node:type_name -> freshet.catalog.v1.PutNode
+	14, // 7: freshet.catalog.v1.CreateSubscription.kind:type_name -> freshet.v1.SubscriptionKind
+	11, // 8: freshet.catalog.v1.State.cluster:type_name -> freshet.catalog.v1.Cluster
+	12, // 9: freshet.catalog.v1.State.topics:type_name -> freshet.catalog.v1.Topic
+	10, // 10: freshet.catalog.v1.State.removals:type_name -> freshet.catalog.v1.Removal
+	9,  // 11: freshet.catalog.v1.State.nodes:type_name -> freshet.catalog.v1.Node
+	13, // 12: freshet.catalog.v1.Topic.subscriptions:type_name -> freshet.catalog.v1.Subscription
+	14, // 13: freshet.catalog.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_broker_internal_catalog_catalogpb_catalog_proto_init() }
@@ -1141,6 +1391,7 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_init() {
 		(*Command_DeleteTopic)(nil),
 		(*Command_DeleteSubscription)(nil),
 		(*Command_ForgetRemovals)(nil),
+		(*Command_PutNode)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1148,7 +1399,7 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc), len(file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
