@@ -23,7 +23,7 @@ FUZZTIME ?= 10m
 GOLANGCI_LINT ?= $(firstword $(wildcard .bin/golangci-lint) golangci-lint)
 PROTOC ?= protoc
 MODULE := github.com/freshet-mq/freshet
-PROTOS := $(wildcard proto/freshet/v1/*.proto) broker/internal/catalog/catalogpb/catalog.proto
+PROTOS := $(wildcard proto/freshet/v1/*.proto) broker/internal/catalog/catalogpb/catalog.proto broker/internal/peerpb/peer.proto
 
 ##@ Every day
 

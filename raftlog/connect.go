@@ -34,10 +34,7 @@ type connected struct{ transport *transport.Transport }
 
 // Group implements Transport.
 func (c *connected) Group(group GroupNumber) GroupTransport {
-	g := c.transport.Group(transport.GroupNumber(group))
-	// The log copies what it stores, and nothing else of ours keeps what was received.
-	g.ReuseBuffers()
-	return g
+	return c.transport.Group(transport.GroupNumber(group))
 }
 
 // Fetch implements Transport.

@@ -34,7 +34,13 @@ func (n *Node) Start(options GroupOptions) (*Group, error) {
 	g := newGroup(n.settings(&options))
 	entries := &sharedLog{Group: part, log: n.entries, reserve: n.reserve(), group: g}
 	snapshots := &stateSnapshots{group: options.ID, states: n.states, failed: g.fail, sized: func() bool { return !g.snapshots.starting.Load() }}
-	g.attach(entries, snapshots, n.transport.Group(options.ID))
+	line := n.transport.Group(options.ID)
+	if reuses, ok := line.(interface{ ReuseBuffers() }); ok {
+		// This log copies what it stores, and nothing else of ours keeps what was received. A group with a log of its own (Open) may have
+		// its line from the same transport, and keeps it.
+		reuses.ReuseBuffers()
+	}
+	g.attach(entries, snapshots, line)
 	g.shared, g.fetcher = entries, n.transport
 	if err := n.startGroup(g, entries, options.Members); err != nil {
 		return nil, errors.Join(err, g.transport.Close())

@@ -33,6 +33,10 @@ type order struct {
 	term   uint64
 }
 
+// PeerRefused tells a group with a log of its own what Hooks.PeerRefused tells those of a node: that the process behind an address is
+// gone. If it led, this node may stand for election at once. It does not block.
+func (g *Group) PeerRefused(address string) { g.succeed(raft.ServerAddress(address)) }
+
 // succeed is told that the process behind an address is gone. It does not block.
 func (g *Group) succeed(dead raft.ServerAddress) {
 	library := g.raft.Load()
