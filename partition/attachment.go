@@ -110,9 +110,6 @@ func (p *Partition) Attach(ctx context.Context, c AttachCommand, outlet Outlet) 
 	}
 	a.mu.parked = c.CreditEvents == 0
 	a.Stamp(c.Stamp)
-	if err := p.Ready(ctx); err != nil {
-		return nil, err
-	}
 	answered, err := p.announce(ctx, a, attachSection{
 		Session: c.Session, Connection: a.connection, Cursor: c.Cursor, Received: c.Received,
 		CreditEvents: c.CreditEvents, CreditBytes: c.CreditBytes, VisibilityOwn: ticks(c.Visibility),

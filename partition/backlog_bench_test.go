@@ -146,7 +146,7 @@ func heapBytes() uint64 {
 // BenchmarkCatchUp has a queue that begins at the earliest event read a backlog of 100,000 events of 256 bytes from the log, half of which match, and ack them.
 func BenchmarkCatchUp(b *testing.B) {
 	const blocks, perBlock = 100, 1_000
-	p, err := Open(Options{Log: testNode(b, b.TempDir(), nil)})
+	p, err := openLeading(b, Options{Log: testNode(b, b.TempDir(), nil)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/freshet-mq/freshet/raftlog"
 )
@@ -31,7 +30,7 @@ func (p *Partition) carry(ctx context.Context) {
 				}
 			}
 			p.resync.Store(true)
-			p.reschedule(s.read, tickBucket)
+			p.reschedule(s, tickBucket)
 			continue
 		}
 		p.since(StageCommit, s.proposed)
@@ -50,7 +49,7 @@ func outcome(err error) error {
 }
 
 func (p *Partition) carryOut(s sealed, fx *Effects) {
-	p.reschedule(s.read, 0)
+	p.reschedule(s, 0)
 	for i, c := range s.commands {
 		if c == nil {
 			continue
@@ -63,7 +62,6 @@ func (p *Partition) carryOut(s sealed, fx *Effects) {
 	}
 	for _, b := range fx.Appended {
 		p.places.note(place{stream: b.Stream, first: b.First, count: b.Count, index: fx.Index, section: b.Section, stored: b.Stored})
-		p.appended.wake(b.Stream, ^uint64(0))
 	}
 	p.tellGone(fx)
 	for i := range fx.Grants {
@@ -104,16 +102,14 @@ func (p *Partition) tellGone(fx *Effects) {
 	for _, c := range fx.Gone.Cursors {
 		p.ready.wake(c, ^uint64(0))
 	}
-	for _, st := range fx.Gone.Streams {
-		p.appended.wake(st, ^uint64(0))
-	}
 }
 
 // reschedule tells the proposer when the machine wants the next entry, which is after a pause when one has just failed: its reading is lost,
 // and what was due by it is due all the same (P10).
-func (p *Partition) reschedule(read time.Time, pause Tick) {
+func (p *Partition) reschedule(s sealed, pause Tick) {
 	var next schedule
-	p.replica.look(func(m *Machine) { next = scheduleOf(m, read) })
+	p.replica.look(func(m *Machine) { next = scheduleOf(m, s.read) })
+	next.turn = s.turn
 	next.next = max(next.next, next.clock+pause)
 	select {
 	case <-p.schedule: // stale news

@@ -62,6 +62,9 @@ func (p *Partition) hand(ctx context.Context, lane chan<- *command, c *command) 
 		return ErrUnavailable
 	default:
 	}
+	if !p.leading.Load() {
+		return ErrUnavailable
+	}
 	select {
 	case lane <- c:
 		return nil
@@ -135,6 +138,9 @@ func (p *Partition) Publish(ctx context.Context, pub Publication) (Published, er
 // PublishAsync is Publish without the wait: it returns once the block is taken on, and calls done once with the answer, on a goroutine
 // that mustn't be held up. Blocks that one goroutine hands over are stored in that order. When it returns an error, done isn't called.
 func (p *Partition) PublishAsync(ctx context.Context, pub Publication, done func(Published, error)) error {
+	if !p.leading.Load() {
+		return ErrUnavailable
+	}
 	if len(pub.Block) > p.shares.block {
 		return &BlockTooLargeError{Bytes: len(pub.Block), Limit: p.shares.block}
 	}

@@ -34,7 +34,7 @@ func openKeeping(t *testing.T, dir string) (*Partition, *store.Store, *forgetful
 	}
 	node := testNode(t, dir, func(o *raftlog.NodeOptions) { o.State = state })
 	log := &forgetfulLog{}
-	p, err := Open(Options{
+	p, err := openLeading(t, Options{
 		Log: node, Keeper: state.Group(GroupOf(0)), Fatal: func(err error) { t.Errorf("fatal: %v", err) },
 		reading: func(r entryReader) entryReader {
 			log.entryReader = r

@@ -141,16 +141,24 @@ func (p *Partition) isReady(id CursorID) bool {
 }
 
 // WaitReady waits until the cursor has an event that could be leased. Waiting costs no entry. By the time the caller asks for it, another may
-// have taken it. Nothing is waited for when the cursor isn't there, or is removed.
+// have taken it. Nothing is waited for when the cursor isn't there, or is removed. Only the leader knows; ErrUnavailable: this replica isn't, or
+// not any more.
 func (p *Partition) WaitReady(ctx context.Context, id CursorID) error {
-	return p.ready.wait(ctx, p.closing, id, func() bool { return !p.has(id) || p.isReady(id) })
+	return p.ready.wait(ctx, p.Follows(), id, func() bool { return !p.has(id) || p.isReady(id) })
 }
 
 // Status is what a partition says of itself.
 type Status struct {
+	// Leading: this replica leads, and takes on commands.
 	Leading bool
+	// Leader is who leads, as far as the replica knows.
+	Leader Leader
+	// Term of the last entry that was applied, and its index.
 	Term    Term
 	Applied Index
+	// Last is the index of the last entry in the replica's log, and Debt how many entries it has yet to fetch of the first run that it lacks.
+	Last Index
+	Debt uint64
 	// Level is the state level, and Hash the last of the state's hashes; zero before the first.
 	Level uint32
 	Hash  StateHash
@@ -168,7 +176,10 @@ type Status struct {
 // Status looks at the partition.
 func (p *Partition) Status() Status {
 	u := p.group.Usage()
-	s := Status{Leading: p.leading.Load(), LogBytes: u.Bytes, LogBytesMax: u.BytesMax}
+	s := Status{Leading: p.leading.Load(), Leader: p.Leader(), Last: Index(u.Last), LogBytes: u.Bytes, LogBytesMax: u.BytesMax}
+	if from, to, owed := p.group.Debt(); owed {
+		s.Debt = to - from + 1
+	}
 	p.replica.look(func(m *Machine) {
 		s.Term, s.Applied, s.Level, s.Expired = m.term, m.applied, m.level, m.expired
 		if n := len(m.hashes); n > 0 {

@@ -73,6 +73,9 @@ type Machine struct {
 	// expired counts events whose lease ran out, for metrics.
 	expired uint64
 
+	// topology counts the sections that made, changed or removed streams, subscriptions or members. It is no state: only whether it grew with an
+	// entry means anything.
+	topology uint64
 	// lagging: the leader's wall clock is behind W, which stands still until it isn't. Known only until the next reading, so it is no state.
 	lagging bool
 	// due has the events whose deliver-at lies ahead.
@@ -139,6 +142,9 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 		res, err := m.applySection(raw, position, fx)
 		if err != nil {
 			return nil, fmt.Errorf("entry %d, section %d (%v): %w", index, position, raw.kind, err)
+		}
+		if raw.kind == sectionStream || raw.kind == sectionSubscription || raw.kind == sectionRemove {
+			m.topology++
 		}
 		fx.Results = append(fx.Results, res)
 		position++

@@ -45,3 +45,13 @@ func closeTestNode(tb testing.TB, dir string) {
 
 // smallLog makes a log full soon: sixteen files of 1 MiB, with entries of at most 256 KiB.
 func smallLog(o *raftlog.NodeOptions) { o.SegmentBytes, o.BytesMax = 1<<20, 16<<20 }
+
+// openLeading opens a replica that is its group's only one, and waits until it leads.
+func openLeading(tb testing.TB, o Options) (*Partition, error) {
+	tb.Helper()
+	p, err := Open(o)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.Ready(tb.Context())
+}

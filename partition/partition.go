@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -35,12 +34,13 @@ const (
 
 // Partition is a replica, and while it leads, all that stands around the machine.
 //
-// Goroutines, all joined by Close: the proposer (proposer.go) seals what waits into entries; the carrier (carrier.go) takes their effects
-// in the order of the log; one for each attachment (attachment.go) sends deliveries; the reclaimer (retain.go) makes room in the log, the copier (copier.go) copies out of it what nobody may look at for long;
-// while the replica leads, two fillers (filler.go) read the log for far cursors, joined by the proposer.
+// Goroutines, all joined by Close: the proposer (proposer.go) seals what waits into entries while the replica leads, and refuses it
+// otherwise; the carrier (carrier.go) takes their effects in the order of the log; one for each attachment (attachment.go) sends deliveries; the
+// reclaimer (retain.go) makes room in the log, the copier (copier.go) copies out of it what nobody may look at for long; while the replica leads, two fillers (filler.go) read the log for far cursors, joined by the proposer.
 //
-// Locks: replica.mu guards the machine; attachments.mu the attachments; ready.mu and appended.mu those who wait. None is held while
-// another is taken, but for replica.mu inside none of them. handing is held by whoever waits for room in a lane, attaching by one of those.
+// Locks: replica.mu guards the machine; attachments.mu the attachments; ready.mu and appended.mu those who wait, topology.mu and leadership
+// those who watch. None is held while another is taken, but for appended.mu and topology.mu inside of replica.mu. handing is held by whoever
+// waits for room in a lane, attaching by one of those.
 type Partition struct {
 	options Options
 	replica *replica
@@ -79,9 +79,13 @@ type Partition struct {
 	// connection numbers start at a random place, so that they don't return after a restart.
 	connection atomic.Uint64
 
-	leading   atomic.Bool
-	leadersIn chan struct{} // closed and replaced when leadership is ready; guarded by leadMu
-	leadMu    sync.Mutex
+	// leadership is whether commands are taken on (leader.go).
+	leading    atomic.Bool
+	leadership struct {
+		sync.Mutex
+		in, out chan struct{} // closed while the replica leads, and while it doesn't
+	}
+	topology topology
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -92,7 +96,7 @@ type Partition struct {
 // GroupOf is the number of a partition's group. Number 0 stands for no group, and the first partition is 0.
 func GroupOf(partition uint32) raftlog.GroupNumber { return raftlog.GroupNumber(partition + 1) }
 
-// Open starts a replica from what the log holds of it. Commands wait until it leads.
+// Open starts a replica from what the log holds of it. Until it leads, and whenever another does, commands are answered with ErrUnavailable.
 func Open(o Options) (*Partition, error) {
 	o.EnsureDefaults()
 	if err := o.Validate(); err != nil {
@@ -100,7 +104,6 @@ func Open(o Options) (*Partition, error) {
 	}
 	p := &Partition{
 		options:      o,
-		replica:      newReplica(&o),
 		controls:     make(chan *command, queueLen),
 		publications: make(chan *command, queueLen),
 		publishing:   semaphore.NewWeighted(publishingBytesMax),
@@ -109,9 +112,12 @@ func Open(o Options) (*Partition, error) {
 		attaching:    make(chan struct{}, 1),
 		schedule:     make(chan schedule, 1),
 		reclaims:     make(chan struct{}, 1),
-		leadersIn:    make(chan struct{}),
 		closing:      make(chan struct{}),
 	}
+	p.replica = newReplica(&o, p.told)
+	p.leadership.in, p.leadership.out = make(chan struct{}), make(chan struct{})
+	close(p.leadership.out)
+	p.topology.init()
 	p.attachments.init()
 	p.ready.init()
 	p.appended.init()
@@ -144,25 +150,6 @@ func Open(o Options) (*Partition, error) {
 	return p, nil
 }
 
-// Ready waits until the replica leads and has applied all that leaders before it had stored.
-func (p *Partition) Ready(ctx context.Context) error {
-	for {
-		p.leadMu.Lock()
-		in := p.leadersIn
-		p.leadMu.Unlock()
-		if p.leading.Load() {
-			return nil
-		}
-		select {
-		case <-in:
-		case <-p.closing:
-			return ErrUnavailable
-		case <-ctx.Done():
-			return errors.Join(ErrUnavailable, ctx.Err())
-		}
-	}
-}
-
 // Close ends the replica. Commands that are on their way end with ErrOutcomeUnknown, attachments with ErrUnavailable.
 func (p *Partition) Close() error {
 	p.closeOnce.Do(func() {
@@ -176,20 +163,6 @@ func (p *Partition) Close() error {
 	defer p.handing.Unlock()
 	p.refuseWaiting()
 	return err
-}
-
-// lead marks leadership as gained, once the proposer is ready for commands, or as lost.
-func (p *Partition) lead(leading bool) {
-	p.leadMu.Lock()
-	defer p.leadMu.Unlock()
-	if p.leading.Swap(leading) == leading {
-		return
-	}
-	if leading {
-		close(p.leadersIn)
-	} else {
-		p.leadersIn = make(chan struct{})
-	}
 }
 
 // now reads the partition's clock source.

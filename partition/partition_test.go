@@ -15,7 +15,7 @@ import (
 // openPartition opens a partition in dir, with stream 1 and queue 10 on it, and closes it with the test.
 func openPartition(t *testing.T, dir string) *Partition {
 	t.Helper()
-	p, err := Open(Options{Log: testNode(t, dir, nil), Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
+	p, err := openLeading(t, Options{Log: testNode(t, dir, nil), Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -354,7 +354,7 @@ func TestAnotherConnectionSupersedes(t *testing.T) {
 }
 
 func TestFullLogNamesItsHolder(t *testing.T) {
-	p, err := Open(Options{Log: testNode(t, t.TempDir(), smallLog)})
+	p, err := openLeading(t, Options{Log: testNode(t, t.TempDir(), smallLog)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ type sealed struct {
 	read time.Time
 	// proposed is when it was.
 	proposed time.Time
+	// turn is the proposer's.
+	turn uint64
 }
 
 // schedule is what the proposer has to know of the machine: what its clock was when the last entry was read, and when it is next due.
@@ -26,6 +28,8 @@ type schedule struct {
 	read  time.Time
 	next  Tick
 	due   bool
+	// turn is that of the entry: news of an earlier turn is none.
+	turn uint64
 }
 
 // goNamed starts a goroutine that Close joins, under a name that profiles show.
@@ -46,6 +50,8 @@ func labelled(name string, f func()) {
 type proposer struct {
 	p      *Partition
 	routes routes
+	// turn counts the times that the replica has led.
+	turn uint64
 	// read is when the clock was last put into an entry.
 	read     time.Time
 	schedule schedule
@@ -54,7 +60,8 @@ type proposer struct {
 	buf  []byte
 }
 
-// propose runs the proposer: a turn for each time that the replica leads.
+// propose runs the proposer: a turn for each time that the replica leads. In between it refuses what still comes: whoever put it into a lane
+// believed that the replica led.
 func (p *Partition) propose(ctx context.Context) {
 	pr := &proposer{p: p}
 	pr.routes.indexBytesMax = p.shares.index
@@ -64,6 +71,10 @@ func (p *Partition) propose(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case c := <-p.controls:
+			c.done(Result{}, ErrUnavailable)
+		case c := <-p.publications:
+			c.done(Result{}, ErrUnavailable)
 		case l, open := <-p.group.Leadership():
 			switch {
 			case !open:
@@ -116,6 +127,7 @@ func (pr *proposer) lead(ctx context.Context) {
 // begin takes the state over from the leader before: the routes, the clock, and the sessions, none of which is attached any more.
 func (pr *proposer) begin() bool {
 	p := pr.p
+	pr.turn++
 	pr.read = p.now()
 	var err error
 	p.replica.look(func(m *Machine) {
@@ -197,8 +209,11 @@ func (pr *proposer) wait(ctx context.Context) (*command, bool) {
 		case c := <-p.publications:
 			stop()
 			return c, true
-		case pr.schedule = <-p.schedule:
+		case s := <-p.schedule:
 			stop()
+			if s.turn == pr.turn {
+				pr.schedule = s
+			}
 		case <-timer:
 			if d, some := pr.untilDue(); some && d <= 0 {
 				return nil, true
@@ -237,7 +252,7 @@ func (pr *proposer) untilDue() (d time.Duration, some bool) {
 // seal makes one entry of everything that waits, within the entry's shares, and proposes it. The control lane goes first.
 func (pr *proposer) seal(first *command) {
 	p := pr.p
-	s := sealed{}
+	s := sealed{turn: pr.turn}
 	pr.buf = appendEntryHeader(pr.buf[:0])
 	// What the control lane holds comes along, however much is published. What comes after the reading doesn't: a lease that it
 	// begins or extends counts from the reading, and from a later time for its client, who would believe in it for too long (P4).

@@ -40,7 +40,7 @@ func openWith(t *testing.T, o Options) *Partition {
 		o.Log = testNode(t, t.TempDir(), nil)
 	}
 	o.Fatal = func(err error) { t.Errorf("fatal: %v", err) }
-	p, err := Open(o)
+	p, err := openLeading(t, o)
 	if err != nil {
 		t.Fatal(err)
 	}

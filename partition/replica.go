@@ -21,12 +21,15 @@ type replica struct {
 	fatal    func(error)
 	// copies of events that the log isn't kept for.
 	copies *copies
+	// told is called with what an entry has done, whoever proposed it; with nil when a snapshot has taken the state's place. topology says
+	// whether streams, subscriptions or members came, went or changed. It must not block.
+	told func(fx *Effects, topology bool)
 }
 
 var _ raftlog.Machine = (*replica)(nil)
 
-func newReplica(o *Options) *replica {
-	r := &replica{number: o.Number, clock: o.Clock, observer: o.Observer, fatal: o.Fatal, copies: newCopies(o.Keeper)}
+func newReplica(o *Options, told func(*Effects, bool)) *replica {
+	r := &replica{number: o.Number, clock: o.Clock, observer: o.Observer, fatal: o.Fatal, copies: newCopies(o.Keeper), told: told}
 	r.mu.machine = NewMachine()
 	return r
 }
@@ -36,6 +39,7 @@ func (r *replica) Apply(e raftlog.Entry) any {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	began := r.clock.Now()
+	before := r.mu.machine.topology
 	fx, err := r.mu.machine.Apply(Index(e.Index), Term(e.Term), e.Data)
 	if err != nil {
 		r.fatal(err)
@@ -44,6 +48,7 @@ func (r *replica) Apply(e raftlog.Entry) any {
 	r.observer.Took(StageApply, r.clock.Now().Sub(began))
 	r.observer.Applied(Trace{Partition: r.number, Index: fx.Index, Term: Term(e.Term), Effects: r.mu.machine.effectsHash})
 	r.copies.note(fx)
+	r.told(fx, r.mu.machine.topology != before || len(fx.Gone.Cursors) > 0)
 	return fx
 }
 
@@ -65,6 +70,7 @@ func (r *replica) Restore(records iter.Seq2[raftlog.Record, error]) error {
 	defer r.mu.Unlock()
 	r.mu.machine = m
 	r.copies.restore(m, copied)
+	r.told(nil, true)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // waiters are those who wait for something to happen to a key: events on a cursor, blocks of a stream. Waiting costs memory for one
@@ -14,6 +15,8 @@ type waiters[K comparable] struct {
 		sync.Mutex
 		queues map[K][]*waiter
 	}
+	// joined counts who waits.
+	joined atomic.Int64
 }
 
 // waiter is one of them; its channel gets a value when it is woken.
@@ -27,6 +30,7 @@ func (w *waiters[K]) join(key K) *waiter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mu.queues[key] = append(w.mu.queues[key], one)
+	w.joined.Add(1)
 	return one
 }
 
@@ -37,6 +41,7 @@ func (w *waiters[K]) leave(key K, one *waiter) {
 	for i, other := range queue {
 		if other == one {
 			w.set(key, append(queue[:i:i], queue[i+1:]...))
+			w.joined.Add(-1)
 			break
 		}
 	}
@@ -58,6 +63,17 @@ func (w *waiters[K]) wake(key K, n uint64) {
 		one.woken <- struct{}{}
 	}
 	w.set(key, queue[k:])
+	w.joined.Add(int64(-k))
+}
+
+// some tells whether anybody waits at all.
+func (w *waiters[K]) some() bool { return w.joined.Load() > 0 }
+
+// wakeAll wakes everybody.
+func (w *waiters[K]) wakeAll() {
+	for _, key := range w.keys() {
+		w.wake(key, ^uint64(0))
+	}
 }
 
 // waiting tells whether anybody waits for a key.
@@ -82,8 +98,8 @@ func (w *waiters[K]) set(key K, queue []*waiter) {
 	w.mu.queues[key] = queue
 }
 
-// wait waits until there, or until it is woken. It returns the context's error when that ends first, ErrUnavailable when closing does.
-func (w *waiters[K]) wait(ctx context.Context, closing <-chan struct{}, key K, there func() bool) error {
+// wait waits until there, or until it is woken. It returns the context's error when that ends first, ErrUnavailable when ended is closed.
+func (w *waiters[K]) wait(ctx context.Context, ended <-chan struct{}, key K, there func() bool) error {
 	one := w.join(key)
 	if there() {
 		w.leave(key, one)
@@ -95,7 +111,7 @@ func (w *waiters[K]) wait(ctx context.Context, closing <-chan struct{}, key K, t
 	case <-ctx.Done():
 		w.leave(key, one)
 		return ctx.Err()
-	case <-closing:
+	case <-ended:
 		w.leave(key, one)
 		return ErrUnavailable
 	}

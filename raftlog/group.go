@@ -69,6 +69,7 @@ type Group struct {
 	pending       chan *pending
 	notify        chan bool // from the library: leadership won, lost
 	won           chan struct{}
+	leaderChange  leaderChange
 	confirmed     chan uint64
 	leadership    chan Leadership
 	checkpointDue chan struct{}

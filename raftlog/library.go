@@ -162,7 +162,9 @@ func (g *Group) observe(o *raft.Observation) bool {
 		} else {
 			g.link.term.Store(0)
 		}
+		g.leaderChange.tell()
 	case raft.LeaderObservation:
+		g.leaderChange.tell()
 		if data.LeaderID != "" && data.LeaderID != raft.ServerID(g.settings.node) {
 			g.entries.following(o.Raft.CurrentTerm())
 		}

@@ -57,22 +57,3 @@ func (g *Group) Usage() Usage { return g.entries.usage() }
 
 // EntryBytesMax is the largest command that Propose takes: EntryBytesMax, or less where the log's files are small.
 func (g *Group) EntryBytesMax() int { return g.settings.entryBytesMax }
-
-// Status is what a group tells about itself.
-type Status struct {
-	// Leader is the name of the node that leads, as far as this one knows; empty when it knows of none.
-	Leader string
-	// Address is the leader's.
-	Address string
-	// Term is Raft's.
-	Term uint64
-	// Applied is the index of the last command that the machine has applied, or restored.
-	Applied uint64
-}
-
-// Status returns the group's state now. It is for people: by the time that it is read, it may be different.
-func (g *Group) Status() Status {
-	library := g.raft.Load()
-	address, leader := library.LeaderWithID()
-	return Status{Leader: string(leader), Address: string(address), Term: library.CurrentTerm(), Applied: g.applier.applied.Load()}
-}
