@@ -35,7 +35,7 @@ func (s *adminService) CreateSubscription(ctx context.Context, req *freshetv1.Cr
 	if err != nil {
 		return nil, err
 	}
-	if err := s.controller.reach(ctx, res.Subscription.Changed, res.Subscription.ID); err != nil {
+	if err := s.controller.created(ctx, topic, res.Subscription.ID); err != nil {
 		return nil, err
 	}
 	return &freshetv1.CreateSubscriptionResponse{Subscription: s.wireSubscription(res.Subscription), Created: res.Created}, nil
@@ -70,7 +70,7 @@ func (s *adminService) DeleteSubscription(ctx context.Context, req *freshetv1.De
 	if err != nil {
 		return nil, err
 	}
-	if err := s.controller.reach(ctx, res.Subscription.Changed, res.Subscription.ID); err != nil {
+	if err := s.controller.deleted(ctx, s.topicOf(res.Subscription), res.Subscription.ID); err != nil {
 		return nil, err
 	}
 	return &freshetv1.DeleteSubscriptionResponse{}, nil
@@ -83,7 +83,7 @@ func (s *adminService) deleteMember(ctx context.Context, sub catalog.Subscriptio
 		return err
 	}
 	found := false
-	for _, p := range s.partitions.holding(sub.TopicID) {
+	for _, p := range s.partitions.holding(s.topicOf(sub)) {
 		if !isMember(p, sub, member) {
 			continue
 		}
@@ -126,7 +126,7 @@ func (s *adminService) wireSubscription(sub catalog.Subscription) *freshetv1.Sub
 		AttemptsMax: sub.AttemptsMax, Ordered: sub.Ordered, CreatedMs: sub.CreatedMs, Counts: &freshetv1.SubscriptionCounts{},
 	}
 	var members []string // whom it began with may have gone since
-	for _, p := range s.partitions.holding(sub.TopicID) {
+	for _, p := range s.partitions.holding(s.topicOf(sub)) {
 		id := partition.SubscriptionID(sub.ID)
 		n := p.Counts(id)
 		wire.Counts.Ready += n.Ready

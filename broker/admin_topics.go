@@ -19,7 +19,7 @@ func (s *adminService) CreateTopic(ctx context.Context, req *freshetv1.CreateTop
 		return nil, err
 	}
 	command := catalog.CreateTopic{
-		Name: req.GetName(), EventBytesMax: req.GetEventBytesMax(), CreatedMs: s.life.clock.Now().UnixMilli(),
+		Name: req.GetName(), EventBytesMax: req.GetEventBytesMax(), Partitions: req.GetPartitions(), CreatedMs: s.life.clock.Now().UnixMilli(),
 	}
 	if command.EventBytesMax == 0 {
 		command.EventBytesMax = uint32(s.defaults.EventBytesMax)
@@ -28,7 +28,7 @@ func (s *adminService) CreateTopic(ctx context.Context, req *freshetv1.CreateTop
 	if err != nil {
 		return nil, err
 	}
-	if err := s.controller.reach(ctx, res.Topic.Changed, res.Topic.ID); err != nil {
+	if err := s.controller.created(ctx, res.Topic, 0); err != nil {
 		return nil, err
 	}
 	return &freshetv1.CreateTopicResponse{Topic: wireTopic(res.Topic), Created: res.Created}, nil
@@ -47,7 +47,7 @@ func (s *adminService) DeleteTopic(ctx context.Context, req *freshetv1.DeleteTop
 	if err != nil {
 		return nil, err
 	}
-	if err := s.controller.reach(ctx, res.Topic.Changed, res.Topic.ID); err != nil {
+	if err := s.controller.deleted(ctx, res.Topic, 0); err != nil {
 		return nil, err
 	}
 	return &freshetv1.DeleteTopicResponse{}, nil
@@ -75,6 +75,7 @@ func (s *adminService) ListTopics(ctx context.Context, req *freshetv1.ListTopics
 func wireTopic(t catalog.Topic) *freshetv1.Topic {
 	return &freshetv1.Topic{
 		Name: t.Name, Id: t.ID, EventBytesMax: t.EventBytesMax, CreatedMs: t.CreatedMs, Subscriptions: uint32(t.Subscriptions),
+		Partitions: uint32(len(t.Partitions)),
 	}
 }
 

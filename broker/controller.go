@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,29 +14,32 @@ import (
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
-// controller drives the partitions to what the catalog says. What it asks for is idempotent, and it remembers the catalog's version that
-// it got to, so that a change costs what changed. When something fails it begins again there, after a while.
+// controller drives the partitions that this node leads to what the catalog says, each by itself. What it asks for is idempotent, and it remembers the
+// catalog's version that it got a partition to, so that a change costs what changed. When something fails it begins again there, after a
+// while.
 //
-//	catalog's view ──changed──▶ pass: everything since `reached` ──▶ PutStream, PutSubscription ──▶ reached = the view's version
-//	                              ▲      Removals ──▶ RemoveStream, ...     │ fails
-//	                              └────────────── after retryAfter ◀────────┘
+//	leads ──▶ catch up with the catalog ──▶ pass: everything since `reached` ──▶ PutStream, PutSubscription ──▶ reached = the view's version
+//	                                          ▲      Removals ──▶ RemoveStream, ...     │ fails                  │
+//	                                          ├────────────── after retryAfter ◀────────┘                        │
+//	                                          └────────────── view changed ◀─────────────────────────────────────┘
 //
-// It removes what the catalog says was deleted, and has the catalog forget that once every partition has. Nothing is removed for want of being
-// mentioned: that the catalog doesn't know a thing proves nothing about it (M2).
+// A leader's own replica of the catalog may be behind: what it doesn't know to be deleted it would make again. So it first waits for all that was
+// committed before it led.
+//
+// It removes what the catalog says was deleted, and tells the leader of the metadata, which has the catalog forget that once every partition has.
+// Nothing is removed for want of being mentioned: that the catalog doesn't know a thing proves nothing about it (M2).
 type controller struct {
-	view func() *catalog.View
-	// forget changes the catalog.
-	forget     func(context.Context, catalog.Command) error
+	metadata   *metadata
 	partitions *partitions
-	clock      partition.Clock
 	logger     *slog.Logger
+	driving    sync.WaitGroup
 
 	mu struct {
 		sync.Mutex
-		// reached is the version of the catalog that the partitions hold, attempted the one that the last pass drove to.
-		reached, attempted uint64
+		// attempted is the version of the catalog that the last pass drove a partition to.
+		attempted map[uint32]uint64
 		// failed has what the last pass couldn't do, by the id of the topic or subscription.
-		failed map[uint64]error
+		failed map[uint32]map[uint64]error
 		// passed is closed and replaced at the end of each pass.
 		passed chan struct{}
 	}
@@ -47,116 +51,162 @@ const memberExpiry partition.Wall = 30 * 24 * 60 * 60 * 1000
 // retryAfter is how long the controller waits before it tries again what failed.
 const retryAfter = time.Second
 
-func newController(view func() *catalog.View, forget func(context.Context, catalog.Command) error, ps *partitions, clock partition.Clock, logger *slog.Logger) *controller {
-	c := &controller{view: view, forget: forget, partitions: ps, clock: clock, logger: logger}
+func newController(m *metadata, ps *partitions, logger *slog.Logger) *controller {
+	c := &controller{metadata: m, partitions: ps, logger: logger}
+	c.mu.attempted, c.mu.failed = map[uint32]uint64{}, map[uint32]map[uint64]error{}
 	c.mu.passed = make(chan struct{})
 	return c
 }
 
-// run drives until the context ends.
+// run drives until the context ends, and then waits for what it has begun.
 func (c *controller) run(ctx context.Context) {
+	for _, p := range c.partitions.all {
+		c.driving.Go(func() { c.drive(ctx, p) })
+	}
+	c.driving.Wait()
+}
+
+// drive drives a partition whenever this node leads it.
+func (c *controller) drive(ctx context.Context, p hosted) {
 	for {
-		view := c.view()
-		var retry <-chan time.Time
-		stop := func() {}
-		if !c.pass(ctx, view) {
-			retry, stop = c.clock.NewTimer(retryAfter)
-		}
 		select {
-		case <-view.Changed():
-		case <-retry:
+		case <-p.Leads():
 		case <-ctx.Done():
-			stop()
 			return
 		}
-		stop()
+		leading, end := context.WithCancel(ctx)
+		follows := p.Follows()
+		c.driving.Go(func() {
+			select {
+			case <-follows:
+			case <-leading.Done():
+			}
+			end()
+		})
+		if err := c.lead(leading, p); err != nil && leading.Err() == nil {
+			c.logger.Error("the partition can't be driven to what the catalog says", "partition", p.number, "error", err)
+		}
+		end()
 	}
 }
 
-// pass drives the partitions to a view, and tells whether it got there.
-func (c *controller) pass(ctx context.Context, view *catalog.View) bool {
-	c.mu.Lock()
-	since := c.mu.reached
-	c.mu.Unlock()
+// lead drives a partition until the context ends, which it does with this node's leadership.
+func (c *controller) lead(ctx context.Context, p hosted) error {
+	view, err := c.metadata.change(ctx, nil)
+	if err != nil {
+		return err
+	}
+	c.unmentioned(p, view)
+	reached := uint64(0)
+	for {
+		done := c.pass(ctx, p, view, reached)
+		if done {
+			reached = view.Version()
+		}
+		if err := c.wait(ctx, view, done && !hasRemovals(view)); err != nil {
+			return nil // the end of leadership, or of the node
+		}
+		view = c.metadata.view()
+	}
+}
+
+// wait waits until there is a newer view, or, unless all is done, for a while.
+func (c *controller) wait(ctx context.Context, view *catalog.View, done bool) error {
+	var retry <-chan time.Time
+	if !done {
+		timer := time.NewTimer(retryAfter)
+		defer timer.Stop()
+		retry = timer.C
+	}
+	select {
+	case <-view.Changed():
+	case <-retry:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func hasRemovals(view *catalog.View) bool {
+	for range view.Removals() {
+		return true
+	}
+	return false
+}
+
+// pass drives a partition to a view, and tells whether it got there.
+func (c *controller) pass(ctx context.Context, p hosted, view *catalog.View, since uint64) bool {
 	failed := map[uint64]error{}
-	c.remove(ctx, view, failed)
-	held := c.held(since)
+	c.remove(ctx, p, view, failed)
+	held := held(p, since)
 	for topic, subscription := range view.Since(since) {
 		if ctx.Err() != nil {
-			return true
+			return false
 		}
-		if id, err := c.put(ctx, held, topic, subscription); err != nil {
+		if !slices.Contains(topic.Partitions, p.number) {
+			continue
+		}
+		if id, err := put(ctx, p, held, topic, subscription); err != nil && ctx.Err() == nil {
 			failed[id] = err
-			c.logger.Error("the partition doesn't take what the catalog says", "topic", topic.Name, "id", id, "error", err)
+			c.logger.Error("the partition doesn't take what the catalog says", "partition", p.number, "topic", topic.Name, "id", id, "error", err)
 		}
 	}
-	if ctx.Err() == nil && len(failed) == 0 {
-		c.forgetRemovals(ctx, view)
+	if ctx.Err() != nil {
+		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mu.attempted, c.mu.failed = view.Version(), failed
-	if len(failed) == 0 {
-		c.mu.reached = view.Version()
-	}
+	c.mu.attempted[p.number], c.mu.failed[p.number] = view.Version(), failed
 	close(c.mu.passed)
 	c.mu.passed = make(chan struct{})
 	return len(failed) == 0
 }
 
-// remove has the partitions remove what was deleted. What they have removed already costs them nothing.
-func (c *controller) remove(ctx context.Context, view *catalog.View, failed map[uint64]error) {
+// remove has the partition remove what was deleted, and tells the metadata's leader when it holds none of that any more. If that doesn't get
+// there, the next pass tells it again.
+func (c *controller) remove(ctx context.Context, p hosted, view *catalog.View, failed map[uint64]error) {
+	some := false
 	for removal := range view.Removals() {
-		for _, p := range c.partitions.holding(removal.TopicID) {
-			var err error
-			if stream := partition.StreamID(removal.TopicID); removal.ID == removal.TopicID {
-				err = p.RemoveStream(ctx, stream)
-			} else {
-				err = p.RemoveSubscription(ctx, stream, partition.SubscriptionID(removal.ID))
-			}
-			if err != nil && ctx.Err() == nil {
-				failed[removal.ID] = fmt.Errorf("partition %d: %w", p.number, err)
-				c.logger.Error("the partition doesn't remove what was deleted", "partition", p.number, "id", removal.ID, "error", err)
-			}
+		some = true
+		var err error
+		stream, subscription := partition.StreamID(removal.TopicID), partition.SubscriptionID(removal.ID)
+		switch {
+		case removal.ID != removal.TopicID && p.HasSubscription(subscription):
+			err = p.RemoveSubscription(ctx, stream, subscription)
+		case removal.ID == removal.TopicID && p.HasStream(stream):
+			err = p.RemoveStream(ctx, stream)
+		}
+		if err != nil && ctx.Err() == nil {
+			failed[removal.ID] = err
+			c.logger.Error("the partition doesn't remove what was deleted", "partition", p.number, "id", removal.ID, "error", err)
 		}
 	}
-}
-
-// forgetRemovals tells the catalog that what it knew to be removed is. If that doesn't get there, the next pass removes it again.
-func (c *controller) forgetRemovals(ctx context.Context, view *catalog.View) {
-	for range view.Removals() {
-		if err := c.forget(ctx, catalog.ForgetRemovals{Through: view.Version()}); err != nil && ctx.Err() == nil {
-			c.logger.Warn("the catalog still lists what is removed", "error", err)
-		}
+	if !some || len(failed) > 0 || ctx.Err() != nil {
 		return
 	}
+	if err := c.metadata.report(ctx, p.number, view.Version()); err != nil && ctx.Err() == nil {
+		c.logger.Debug("the metadata's leader wasn't told what is removed", "partition", p.number, "error", err)
+	}
 }
 
-// holding is what partitions hold already, so that a start doesn't write all of it anew.
-type holding struct {
-	partition uint32
-	id        uint64
-}
-
-// held looks at what the partitions hold, when the pass is about everything; one about changes puts them in any case.
-func (c *controller) held(since uint64) map[holding]partition.SubscriptionConfig {
+// held is what a partition holds already, so that a leader doesn't write all of it anew, when the pass is about everything; one about changes puts
+// them in any case.
+func held(p hosted, since uint64) map[uint64]partition.SubscriptionConfig {
 	if since > 0 {
 		return nil
 	}
-	held := map[holding]partition.SubscriptionConfig{}
-	for _, p := range c.partitions.all {
-		for _, stream := range p.Streams() {
-			held[holding{p.number, uint64(stream)}] = partition.SubscriptionConfig{}
-			for _, s := range p.Subscriptions(stream) {
-				held[holding{p.number, uint64(s.ID)}] = s
-			}
+	held := map[uint64]partition.SubscriptionConfig{}
+	for _, stream := range p.Streams() {
+		held[uint64(stream)] = partition.SubscriptionConfig{}
+		for _, s := range p.Subscriptions(stream) {
+			held[uint64(s.ID)] = s
 		}
 	}
 	return held
 }
 
-// put brings one topic or subscription to the partitions that hold a part of it.
-func (c *controller) put(ctx context.Context, held map[holding]partition.SubscriptionConfig, topic catalog.Topic, s *catalog.Subscription) (id uint64, err error) {
+// put brings one topic or subscription to a partition that holds a part of it.
+func put(ctx context.Context, p hosted, held map[uint64]partition.SubscriptionConfig, topic catalog.Topic, s *catalog.Subscription) (id uint64, err error) {
 	id = topic.ID
 	wanted := partition.SubscriptionConfig{}
 	if s != nil {
@@ -169,18 +219,16 @@ func (c *controller) put(ctx context.Context, held map[holding]partition.Subscri
 			wanted.MemberExpiry = memberExpiry
 		}
 	}
-	for _, p := range c.partitions.holding(topic.ID) {
-		if there, ok := held[holding{p.number, id}]; ok && sameSubscription(there, wanted) {
-			continue
-		}
-		if s == nil {
-			err = p.PutStream(ctx, partition.StreamID(topic.ID))
-		} else {
-			err = p.PutSubscription(ctx, wanted)
-		}
-		if err != nil {
-			return id, fmt.Errorf("partition %d: %w", p.number, err)
-		}
+	if there, ok := held[id]; ok && sameSubscription(there, wanted) {
+		return id, nil
+	}
+	if s == nil {
+		err = p.PutStream(ctx, partition.StreamID(topic.ID))
+	} else {
+		err = p.PutSubscription(ctx, wanted)
+	}
+	if err != nil {
+		return id, fmt.Errorf("partition %d: %w", p.number, err)
 	}
 	return id, nil
 }
@@ -192,11 +240,17 @@ func sameSubscription(held, wanted partition.SubscriptionConfig) bool {
 		held.Visibility == wanted.Visibility && held.AttemptsMax == wanted.AttemptsMax && held.MemberExpiry == wanted.MemberExpiry && held.Ordered == wanted.Ordered
 }
 
-// await waits until the controller has tried what the catalog had at a version.
+// await waits until the controller has tried, for every partition, what the catalog had at a version. It is for a node that leads all of them.
 func (c *controller) await(ctx context.Context, version uint64) error {
 	for {
 		c.mu.Lock()
-		attempted, passed := c.mu.attempted, c.mu.passed
+		attempted, passed := uint64(0), c.mu.passed
+		if len(c.mu.attempted) == len(c.partitions.all) {
+			attempted = version
+			for _, at := range c.mu.attempted {
+				attempted = min(attempted, at)
+			}
+		}
 		c.mu.Unlock()
 		if attempted >= version {
 			return nil
@@ -209,20 +263,55 @@ func (c *controller) await(ctx context.Context, version uint64) error {
 	}
 }
 
-// reach waits until the partitions hold what the catalog had at a version, of which the id is a part. A partition's refusal of it
-// ends the wait.
-func (c *controller) reach(ctx context.Context, version, id uint64) error {
+// created waits until this node's replicas of a topic's partitions hold it, and a subscription of it unless its id is 0: what a replica has applied is
+// stored for good. A refusal by a partition that this node leads ends the wait; so does the topic's end.
+func (c *controller) created(ctx context.Context, topic catalog.Topic, subscription uint64) error {
+	id := max(topic.ID, subscription)
+	for _, p := range c.partitions.holding(topic) {
+		there := func() bool {
+			if _, listed := c.metadata.view().TopicByID(topic.ID); !listed {
+				return true
+			}
+			return p.HasStream(partition.StreamID(topic.ID)) && (subscription == 0 || p.HasSubscription(partition.SubscriptionID(subscription)))
+		}
+		if err := c.until(ctx, p, id, there); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleted waits until this node's replicas of a topic's partitions have removed it, or a subscription of it unless its id is 0.
+func (c *controller) deleted(ctx context.Context, topic catalog.Topic, subscription uint64) error {
+	id := max(topic.ID, subscription)
+	for _, p := range c.partitions.holding(topic) {
+		gone := func() bool { return !p.HasStream(partition.StreamID(topic.ID)) }
+		if subscription != 0 {
+			gone = func() bool { return !p.HasSubscription(partition.SubscriptionID(subscription)) }
+		}
+		if err := c.until(ctx, p, id, gone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// until waits until a partition is as wanted.
+func (c *controller) until(ctx context.Context, p hosted, id uint64, done func() bool) error {
 	for {
+		changed, listed := p.TopologyChanged(), c.metadata.view().Changed()
 		c.mu.Lock()
-		attempted, passed, failed := c.mu.attempted, c.mu.passed, c.mu.failed[id]
+		passed, failed := c.mu.passed, c.mu.failed[p.number][id]
 		c.mu.Unlock()
-		if attempted >= version && failed == nil {
+		if done() {
 			return nil
 		}
 		if refused, ok := errors.AsType[*partition.RefusedError](failed); ok {
 			return refused
 		}
 		select {
+		case <-changed:
+		case <-listed:
 		case <-passed:
 		case <-ctx.Done():
 			return faultf(freshetv1.ErrorCode_ERROR_CODE_OUTCOME_UNKNOWN,
@@ -231,18 +320,16 @@ func (c *controller) reach(ctx context.Context, version, id uint64) error {
 	}
 }
 
-// unmentioned logs what partitions hold and the catalog doesn't know. It stays: deleting is a command, never an inference (M2).
-func (c *controller) unmentioned(view *catalog.View) {
-	for _, p := range c.partitions.all {
-		for _, stream := range p.Streams() {
-			if _, ok := view.TopicByID(uint64(stream)); !ok && !view.Removed(uint64(stream)) {
-				c.logger.Error("the partition holds a topic that the catalog doesn't know; it is kept", "partition", p.number, "topic_id", uint64(stream))
-			}
-			for _, s := range p.Subscriptions(stream) {
-				if _, ok := view.SubscriptionByID(uint64(s.ID)); !ok && !view.Removed(uint64(s.ID)) && !view.Removed(uint64(stream)) {
-					c.logger.Error("the partition holds a subscription that the catalog doesn't know; it is kept",
-						"partition", p.number, "topic_id", uint64(stream), "subscription_id", uint64(s.ID))
-				}
+// unmentioned logs what a partition holds and the catalog doesn't know. It stays: deleting is a command, never an inference (M2).
+func (c *controller) unmentioned(p hosted, view *catalog.View) {
+	for _, stream := range p.Streams() {
+		if _, ok := view.TopicByID(uint64(stream)); !ok && !view.Removed(uint64(stream)) {
+			c.logger.Error("the partition holds a topic that the catalog doesn't know; it is kept", "partition", p.number, "topic_id", uint64(stream))
+		}
+		for _, s := range p.Subscriptions(stream) {
+			if _, ok := view.SubscriptionByID(uint64(s.ID)); !ok && !view.Removed(uint64(s.ID)) && !view.Removed(uint64(stream)) {
+				c.logger.Error("the partition holds a subscription that the catalog doesn't know; it is kept",
+					"partition", p.number, "topic_id", uint64(stream), "subscription_id", uint64(s.ID))
 			}
 		}
 	}

@@ -26,14 +26,16 @@ type directory struct {
 	identity
 }
 
-// identity is what node.json says. It is written once.
+// identity is what node.json says. It is written when the directory is made, and once more when the node has joined its cluster.
 type identity struct {
 	// Format of the directory. This release writes and reads 1.
 	Format int `json:"format"`
 	// Node is the node's name.
 	Node string `json:"node"`
-	// Cluster is the cluster's id; a directory that came from another cluster is refused by it.
-	Cluster string `json:"cluster"`
+	// Cluster is the cluster's id, empty before the node has joined one; a directory that came from another cluster is refused by it.
+	Cluster string `json:"cluster,omitempty"`
+	// Partitions is how many the cluster has; 0 before the node has joined.
+	Partitions int `json:"partitions,omitempty"`
 }
 
 const (
@@ -42,8 +44,8 @@ const (
 	fileMode        = 0o600
 )
 
-// openDirectory takes a data directory for this process. newCluster names the cluster of a directory that is new.
-func openDirectory(path, node string, newCluster func() string) (*directory, error) {
+// openDirectory takes a data directory for this process.
+func openDirectory(path, node string) (*directory, error) {
 	if err := os.MkdirAll(path, directoryMode); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
@@ -55,7 +57,7 @@ func openDirectory(path, node string, newCluster func() string) (*directory, err
 	if err := d.acquire(); err != nil {
 		return nil, err
 	}
-	if err := d.identify(node, newCluster); err != nil {
+	if err := d.identify(node); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
@@ -91,11 +93,11 @@ func (d *directory) acquire() error {
 }
 
 // identify reads whose directory it is, or makes it ours when it is new.
-func (d *directory) identify(node string, newCluster func() string) error {
+func (d *directory) identify(node string) error {
 	name := filepath.Join(d.path, "node.json")
 	raw, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return d.introduce(name, identity{Format: directoryFormat, Node: node, Cluster: newCluster()})
+		return d.introduce(identity{Format: directoryFormat, Node: node})
 	}
 	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
@@ -108,15 +110,28 @@ func (d *directory) identify(node string, newCluster func() string) error {
 		return fmt.Errorf("data directory %s has format %d; this release reads %d", d.path, d.Format, directoryFormat)
 	case d.Node != node:
 		return fmt.Errorf("data directory %s belongs to node %q, and this is node %q: correct the name, or choose another directory", d.path, d.Node, node)
-	case d.Cluster == "":
-		return fmt.Errorf("%s names no cluster", name)
 	}
 	return nil
 }
 
-// introduce writes node.json so that it is there whole or not at all. A crash before the rename leaves a directory that is still new:
-// nothing else has been written to it by then.
-func (d *directory) introduce(name string, id identity) (err error) {
+// join notes which cluster the directory belongs to, or refuses one that it doesn't.
+func (d *directory) join(cluster string, partitions int) error {
+	switch {
+	case d.Cluster != "" && d.Cluster != cluster:
+		return fmt.Errorf("data directory %s belongs to cluster %s, and the nodes that this one has reached to cluster %s: choose another directory, or correct the addresses",
+			d.path, d.Cluster, cluster)
+	case d.Cluster == cluster && d.Partitions == partitions:
+		return nil
+	}
+	joined := d.identity
+	joined.Cluster, joined.Partitions = cluster, partitions
+	return d.introduce(joined)
+}
+
+// introduce writes node.json so that it is there whole or not at all. A crash before the first rename leaves a directory that is still new: nothing
+// else has been written to it by then. One before the second leaves a node that has yet to join.
+func (d *directory) introduce(id identity) (err error) {
+	name := filepath.Join(d.path, "node.json")
 	raw, err := json.MarshalIndent(id, "", "  ")
 	if err != nil {
 		return err

@@ -5,31 +5,60 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
+	"github.com/freshet-mq/freshet/broker/internal/peerpb"
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 	"github.com/freshet-mq/freshet/raftlog"
 )
 
 // metadata is the group of the cluster that holds the catalog: which topics and subscriptions there should be. Partitions hold what there
-// is; the controller drives them to it.
+// is; the controller drives them to it. Every node has a replica, which it looks things up in; what changes anything goes to the leader.
 type metadata struct {
 	machine *catalog.Machine
 	group   *raftlog.Group
 	clock   partition.Clock
+	logger  *slog.Logger
+	self    string
+	peers   *peers
+	// changed is closed, and replaced, when this node begins or ceases to lead the group.
+	leading struct {
+		sync.Mutex
+		now     bool
+		changed chan struct{}
+		// removed is through which version each partition has removed what was deleted, as this leader was told.
+		removed map[uint32]uint64
+	}
 }
 
-// metadataBytesMax is the size of the metadata group's log. Beside entries it holds nothing for long: a checkpoint has all of the catalog.
-const metadataBytesMax = 512 << 20
+const (
+	// metadataBytesMax is the size of the metadata group's log. Beside entries it holds nothing for long: a checkpoint has all of the catalog.
+	metadataBytesMax = 512 << 20
+	// metadataGroup is the group's number on the transport that it shares with the partitions, which count from one.
+	metadataGroup raftlog.GroupNumber = 1 << 31
+	// joinSay is how often a node that waits for the others says so.
+	joinSay = 5 * time.Second
+	// orderAgain is how long a node waits before it asks the leader again, or looks for another.
+	orderAgain = 200 * time.Millisecond
+)
 
-// openMetadata opens the group. It may not lead yet.
-func openMetadata(o *Options, d *directory, fatal func(error)) (*metadata, error) {
-	m := &metadata{machine: catalog.NewMachine(), clock: o.Clock}
+// openMetadata opens the group. It may not lead yet, nor know who does.
+func openMetadata(o *Options, d *directory, st *storage, ps *peers, fatal func(error)) (*metadata, error) {
+	m := &metadata{machine: catalog.NewMachine(), clock: o.Clock, logger: o.Logger, self: o.Node, peers: ps}
+	m.leading.changed = make(chan struct{})
 	group, err := raftlog.Open(raftlog.Options{
-		Dir: d.part("meta"), Node: o.Node, Name: "meta", Machine: m.machine,
+		Dir: d.part("meta"), Node: o.Node, Name: "meta", Machine: m.machine, Transport: st.line(metadataGroup), Members: o.members(),
 		BytesMax: metadataBytesMax, Logger: o.Logger, Fatal: fatal,
 	})
 	if err != nil {
@@ -37,48 +66,108 @@ func openMetadata(o *Options, d *directory, fatal func(error)) (*metadata, error
 	}
 	group.Retain(raftlog.RetainNone)
 	m.group = group
-	return m, nil
+	st.watch(group)
+	return m, m.checkMembers(o)
 }
 
-// ready waits until the node leads the group, and so knows all that the catalog holds.
-func (m *metadata) ready(ctx context.Context) error {
+// checkMembers refuses a configuration that names other nodes than the cluster consists of: there is no way yet to change them.
+func (m *metadata) checkMembers(o *Options) error {
+	wanted := o.members()
+	if len(wanted) == 0 {
+		if there := m.group.Members(); len(there) > 1 {
+			return fmt.Errorf("the data directory belongs to a node of a cluster of %d, and Peers is empty: name all of its nodes", len(there))
+		}
+		return nil
+	}
+	there := m.group.Members()
+	for _, list := range [][]raftlog.Member{wanted, there} {
+		slices.SortFunc(list, func(a, b raftlog.Member) int { return strings.Compare(a.Node, b.Node) })
+	}
+	if slices.Equal(wanted, there) || len(wanted) == 1 && len(there) == 1 {
+		return nil
+	}
+	return fmt.Errorf("Peers is %s, and the cluster that the data directory belongs to consists of %s: this release can't change them, correct the configuration",
+		listMembers(wanted), listMembers(there))
+}
+
+func listMembers(members []raftlog.Member) string {
+	var parts []string
+	for _, m := range members {
+		parts = append(parts, m.Node+"="+m.Address)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// run founds the cluster when this node is the first to lead its metadata, and tells who waits that leadership has changed, until the group ends.
+func (m *metadata) run(ctx context.Context, name, id string, partitions int) {
+	var again <-chan time.Time
 	for {
 		select {
 		case l, open := <-m.group.Leadership():
 			if !open {
-				return errors.New("metadata: the group ended")
+				return
 			}
-			if l.Leading {
-				return nil
+			m.lead(l.Leading)
+			if again = nil; l.Leading {
+				again = time.After(0)
 			}
-		case <-ctx.Done():
-			return fmt.Errorf("metadata: no leader: %w", context.Cause(ctx))
+		case <-again:
+			if again = nil; m.found(ctx, name, id, partitions) != nil {
+				again = time.After(orderAgain)
+			}
 		}
 	}
 }
 
-// found makes sure that the cluster has its name, id and receipt key, and that they are the ones of the data directory.
-func (m *metadata) found(ctx context.Context, name, id string) (catalog.Cluster, error) {
-	cluster, ok := m.view().Cluster()
-	if !ok {
-		command := catalog.FoundCluster{Name: name, ID: id, CreatedMs: m.clock.Now().UnixMilli()}
-		if _, err := rand.Read(command.ReceiptKey[:]); err != nil {
-			return catalog.Cluster{}, fmt.Errorf("making the receipt key: %w", err)
-		}
-		res, err := m.propose(ctx, command)
-		if err != nil {
-			return catalog.Cluster{}, fmt.Errorf("founding the cluster: %w", err)
-		}
-		cluster = res.Cluster
+func (m *metadata) lead(leading bool) {
+	m.leading.Lock()
+	defer m.leading.Unlock()
+	m.leading.now = leading
+	m.leading.removed = map[uint32]uint64{}
+	close(m.leading.changed)
+	m.leading.changed = make(chan struct{})
+}
+
+// leads tells whether this node leads the metadata, and returns a channel that is closed when that changes.
+func (m *metadata) leads() (bool, <-chan struct{}) {
+	m.leading.Lock()
+	defer m.leading.Unlock()
+	return m.leading.now, m.leading.changed
+}
+
+// found gives the cluster its name, id, receipt key and partitions, once. Of several nodes that try, the first one's are in force.
+func (m *metadata) found(ctx context.Context, name, id string, partitions int) error {
+	if _, ok := m.view().Cluster(); ok {
+		return nil
 	}
-	switch {
-	case cluster.Name != name:
-		return catalog.Cluster{}, fmt.Errorf("the data directory belongs to cluster %q, and this node is to be in %q: correct the name, or choose another directory",
-			cluster.Name, name)
-	case cluster.ID != id:
-		return catalog.Cluster{}, fmt.Errorf("the data directory is cluster %s's, and its metadata cluster %s's: they don't belong together", id, cluster.ID)
+	command := catalog.FoundCluster{Name: name, ID: id, Partitions: uint32(partitions), CreatedMs: m.clock.Now().UnixMilli()}
+	if _, err := rand.Read(command.ReceiptKey[:]); err != nil {
+		return fmt.Errorf("making the receipt key: %w", err)
 	}
-	return cluster, nil
+	_, err := m.propose(ctx, command)
+	if err != nil && ctx.Err() == nil {
+		m.logger.Warn("founding the cluster", "error", err)
+	}
+	return err
+}
+
+// join waits until the catalog says what the cluster is.
+func (m *metadata) join(ctx context.Context) (catalog.Cluster, error) {
+	patience := time.NewTicker(joinSay)
+	defer patience.Stop()
+	for {
+		view := m.view()
+		if cluster, ok := view.Cluster(); ok {
+			return cluster, nil
+		}
+		select {
+		case <-view.Changed():
+		case <-patience.C:
+			m.logger.Info("waiting for a majority of the cluster's nodes", "node", m.self, "leader", m.leader())
+		case <-ctx.Done():
+			return catalog.Cluster{}, fmt.Errorf("metadata: no majority of the cluster's nodes has been reached: %w", context.Cause(ctx))
+		}
+	}
 }
 
 // Close ends the group.
@@ -86,21 +175,33 @@ func (m *metadata) Close() error { return m.group.Close() }
 
 func (m *metadata) view() *catalog.View { return m.machine.View() }
 
-// propose changes the catalog and returns what is there then.
+// reached waits until this node's replica has what the catalog had at a version.
+func (m *metadata) reached(ctx context.Context, version uint64) (*catalog.View, error) {
+	for {
+		view := m.view()
+		if view.Version() >= version {
+			return view, nil
+		}
+		select {
+		case <-view.Changed():
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// propose changes the catalog, where this node leads it, and returns what is there then.
 func (m *metadata) propose(ctx context.Context, c catalog.Command) (catalog.Result, error) {
 	data, err := catalog.Encode(c)
 	if err != nil {
 		return catalog.Result{}, catalogFault(err)
 	}
+	return m.proposeData(ctx, data)
+}
+
+func (m *metadata) proposeData(ctx context.Context, data []byte) (catalog.Result, error) {
 	applied, err := m.group.Propose(data).Wait(ctx)
-	switch {
-	case errors.Is(err, raftlog.ErrNotLeader), errors.Is(err, raftlog.ErrClosed):
-		return catalog.Result{}, faultf(freshetv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "the metadata has no leader now; nothing was done, try again")
-	case errors.Is(err, raftlog.ErrFull):
-		return catalog.Result{}, faultf(freshetv1.ErrorCode_ERROR_CODE_BUSY, "the metadata's log is full until its next checkpoint; nothing was done, try again")
-	case errors.Is(err, raftlog.ErrOutcomeUnknown):
-		return catalog.Result{}, faultf(freshetv1.ErrorCode_ERROR_CODE_OUTCOME_UNKNOWN, "the answer was lost on its way through the metadata's log: it may have been done or not")
-	case err != nil:
+	if err := metadataFault(err); err != nil {
 		return catalog.Result{}, err
 	}
 	res, ok := applied.Result.(catalog.Result)
@@ -113,10 +214,115 @@ func (m *metadata) propose(ctx context.Context, c catalog.Command) (catalog.Resu
 	return res, nil
 }
 
-// change is propose for who needs no answer but that it is done.
-func (m *metadata) change(ctx context.Context, c catalog.Command) error {
-	_, err := m.propose(ctx, c)
+// metadataFault tells what became of a proposal that failed.
+func metadataFault(err error) error {
+	switch {
+	case errors.Is(err, raftlog.ErrNotLeader), errors.Is(err, raftlog.ErrClosed):
+		return faultf(freshetv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "the metadata has no leader now; nothing was done, try again")
+	case errors.Is(err, raftlog.ErrFull):
+		return faultf(freshetv1.ErrorCode_ERROR_CODE_BUSY, "the metadata's log is full until its next checkpoint; nothing was done, try again")
+	case errors.Is(err, raftlog.ErrOutcomeUnknown):
+		return faultf(freshetv1.ErrorCode_ERROR_CODE_OUTCOME_UNKNOWN, "the answer was lost on its way through the metadata's log: it may have been done or not")
+	}
 	return err
+}
+
+// change has the catalog changed by whoever leads it, as often as it takes, and waits until this node's replica has that too. Without a command it
+// only waits for what was committed before it was called. The command must be one that may be done twice.
+func (m *metadata) change(ctx context.Context, c catalog.Command) (*catalog.View, error) {
+	var data []byte
+	if c != nil {
+		var err error
+		if data, err = catalog.Encode(c); err != nil {
+			return nil, catalogFault(err)
+		}
+	}
+	for {
+		version, err := m.order(ctx, data)
+		if err == nil {
+			return m.reached(ctx, version)
+		}
+		if code := status.Code(err); code != codes.Unavailable && code != codes.DeadlineExceeded {
+			return nil, err
+		}
+		timer := time.NewTimer(orderAgain)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, errors.Join(err, context.Cause(ctx))
+		}
+	}
+}
+
+// order has the leader change the catalog, once: this node, or the one that it is.
+func (m *metadata) order(ctx context.Context, data []byte) (version uint64, err error) {
+	if conn, ok := m.peers.conn(m.leader()); ok {
+		ctx, cancel := context.WithTimeout(ctx, orderWithin)
+		defer cancel()
+		res, err := peerpb.NewPeerServiceClient(conn).Change(ctx, &peerpb.ChangeRequest{Command: data})
+		return res.GetVersion(), err
+	}
+	return m.changeHere(ctx, data)
+}
+
+// leader is the name of the node that leads the metadata, as far as this one knows; empty: none is known to.
+func (m *metadata) leader() string { return m.group.Status().Leader }
+
+// report tells whoever leads the metadata, once, that a partition holds nothing that the catalog had among its removals at a version.
+func (m *metadata) report(ctx context.Context, partition uint32, through uint64) error {
+	if conn, ok := m.peers.conn(m.leader()); ok {
+		ctx, cancel := context.WithTimeout(ctx, orderWithin)
+		defer cancel()
+		_, err := peerpb.NewPeerServiceClient(conn).Removed(ctx, &peerpb.RemovedRequest{Partition: partition, Through: through})
+		return err
+	}
+	return m.removed(ctx, partition, through)
+}
+
+// removed has the catalog forget what every partition has removed, where this node leads it. What it was told is lost with its leadership, and told
+// again to the next.
+func (m *metadata) removed(ctx context.Context, partition uint32, through uint64) error {
+	view := m.view()
+	cluster, _ := view.Cluster()
+	m.leading.Lock()
+	if !m.leading.now || partition >= cluster.Partitions {
+		m.leading.Unlock()
+		return notLeader("the metadata", m.leader())
+	}
+	m.leading.removed[partition] = max(m.leading.removed[partition], through)
+	everywhere := uint64(math.MaxUint64)
+	for number := range cluster.Partitions {
+		everywhere = min(everywhere, m.leading.removed[number])
+	}
+	m.leading.Unlock()
+	for removal := range view.Removals() {
+		if removal.Changed <= everywhere {
+			_, err := m.propose(ctx, catalog.ForgetRemovals{Through: everywhere})
+			return err
+		}
+	}
+	return nil
+}
+
+// orderWithin bounds how long the leader may take over a change.
+const orderWithin = 10 * time.Second
+
+// changeHere changes the catalog, or finds out how far it is, where this node leads it.
+func (m *metadata) changeHere(ctx context.Context, data []byte) (version uint64, err error) {
+	if leads, _ := m.leads(); !leads {
+		return 0, notLeader("the metadata", m.leader())
+	}
+	if len(data) == 0 {
+		if err := metadataFault(m.group.Barrier(ctx)); err != nil {
+			return 0, err
+		}
+		return m.view().Version(), nil
+	}
+	if _, err := m.proposeData(ctx, data); err != nil {
+		return 0, err
+	}
+	return m.view().Version(), nil
 }
 
 // topic resolves a topic's name, which a request gave in the field.

@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/partition"
 	"github.com/freshet-mq/freshet/proto/block"
+	"github.com/freshet-mq/freshet/raftlog"
+	"github.com/freshet-mq/freshet/raftlog/transport"
 )
 
 // Bounds of what a subscription may be given (docs/lookup/limits.md).
@@ -28,6 +33,18 @@ type Options struct {
 	Dir string
 	// Cluster is the cluster's name. Default "freshet". A data directory belongs to the cluster that it was made in.
 	Cluster string
+
+	// Peers are all nodes of the cluster, this one included: three or five of them. Default: this node is all of it. They can't be changed once the
+	// cluster is founded.
+	Peers []Peer
+	// PeerStreams is where the other nodes reach this one, and how it reaches them. Required where there are others. The node closes it.
+	PeerStreams transport.Streams
+	// Partitions is how many the cluster has, 1 to 256. It says so when it is founded, for good: a node that is told another number doesn't
+	// start. Default: what the cluster has; 8 in a new one.
+	Partitions int
+	// FS is where the log and the checkpoints are. The identity, the lock and the metadata are the operating system's in any case. Default:
+	// the operating system's.
+	FS vfs.FS
 
 	// Listener is where clients reach the node. Required. The node closes it.
 	Listener net.Listener
@@ -84,6 +101,9 @@ func (o *Options) EnsureDefaults() {
 	if o.Advertise == "" && o.Listener != nil {
 		o.Advertise = o.Listener.Addr().String()
 	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
 	if o.LogBytesMax == 0 {
 		o.LogBytesMax = 2 << 30
 	}
@@ -118,12 +138,17 @@ func (o *Options) Validate() error {
 	if err := errors.Join(catalog.CheckName("Node", o.Node), catalog.CheckName("Cluster", o.Cluster)); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
+	if err := o.validatePeers(); err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
 	d := o.Defaults
 	switch {
 	case o.Dir == "":
 		return errors.New("broker: Dir is empty; it must name the data directory")
 	case o.Listener == nil:
 		return errors.New("broker: Listener is nil; it must be where clients reach the node")
+	case o.Partitions < 0 || o.Partitions > catalog.PartitionsMax:
+		return fmt.Errorf("broker: Partitions is %d, it must be 1 to %d", o.Partitions, catalog.PartitionsMax)
 	case o.LogBytesMax < logBytesMin:
 		return fmt.Errorf("broker: LogBytesMax is %d, at least %d", o.LogBytesMax, logBytesMin)
 	case d.Visibility < visibilityMin || d.Visibility > visibilityMax:
@@ -136,4 +161,53 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("broker: Limits.Connections is %d, at least 1", o.Limits.Connections)
 	}
 	return nil
+}
+
+// validatePeers names what is wrong with the other nodes.
+func (o *Options) validatePeers() error {
+	switch n := len(o.Peers); {
+	case n == 0:
+		return nil
+	case n != 1 && n != 3 && n != 5:
+		return fmt.Errorf("Peers has %d nodes; a cluster has 1, 3 or 5", n)
+	case n > 1 && o.PeerStreams == nil:
+		return errors.New("PeerStreams is nil; it must be where other nodes reach this one")
+	}
+	names, addresses := map[string]bool{}, map[string]bool{}
+	for _, p := range o.Peers {
+		if err := catalog.CheckName("Peers", p.Name); err != nil {
+			return err
+		}
+		switch {
+		case p.Address == "" || len(p.Address) > catalog.AddressBytesMax:
+			return fmt.Errorf("Peers has %q with an address of %d bytes; it must have 1 to %d", p.Name, len(p.Address), catalog.AddressBytesMax)
+		case names[p.Name] || addresses[p.Address]:
+			return fmt.Errorf("Peers has %q or its address %s twice", p.Name, p.Address)
+		}
+		names[p.Name], addresses[p.Address] = true, true
+	}
+	if !names[o.Node] {
+		return fmt.Errorf("Peers doesn't have this node, %q", o.Node)
+	}
+	return nil
+}
+
+// members are the nodes as the groups have them; none where this node is all of the cluster.
+func (o *Options) members() []raftlog.Member {
+	if len(o.Peers) < 2 {
+		return nil
+	}
+	var members []raftlog.Member
+	for _, p := range o.Peers {
+		members = append(members, raftlog.Member{Node: p.Name, Address: p.Address, Voter: true})
+	}
+	return members
+}
+
+// peerAddress is where other nodes reach this one; empty where there are none.
+func (o *Options) peerAddress() string {
+	if i := slices.IndexFunc(o.Peers, func(p Peer) bool { return p.Name == o.Node }); i >= 0 {
+		return o.Peers[i].Address
+	}
+	return ""
 }

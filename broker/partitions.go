@@ -17,20 +17,21 @@ type hosted struct {
 	*partition.Partition
 }
 
-// partitions are all of them, by number. Today there is one, and every topic is on it.
+// leader is who leads a partition, as far as this node knows.
+func (h hosted) leader() partition.Leader { return h.Leader() }
+
+// partitions are all of the cluster's, by number: every node has a replica of each.
 type partitions struct {
 	all []hosted
 }
 
-// partitionCount is how many there are in the cluster.
-const partitionCount = 1
-
-// openPartitions opens every replica that the node has. They may not lead yet.
-func openPartitions(o *Options, st *storage, fatal func(error)) (*partitions, error) {
+// openPartitions opens every replica that the node has. They may not lead yet, nor know who does.
+func openPartitions(o *Options, st *storage, count int, fatal func(error)) (*partitions, error) {
 	ps := &partitions{}
-	for number := range uint32(partitionCount) {
+	for number := range uint32(count) {
 		p, err := partition.Open(partition.Options{
-			Number: number, Log: st.log, Keeper: st.state.Group(partition.GroupOf(number)), Clock: o.Clock, Logger: o.Logger, Fatal: fatal,
+			Number: number, Log: st.log, Keeper: st.state.Group(partition.GroupOf(number)), Members: o.members(),
+			Clock: o.Clock, Logger: o.Logger, Fatal: fatal,
 		})
 		if err != nil {
 			return nil, errors.Join(err, ps.Close())
@@ -40,14 +41,19 @@ func openPartitions(o *Options, st *storage, fatal func(error)) (*partitions, er
 	return ps, nil
 }
 
-// home returns the partition that a topic is published to.
-func (ps *partitions) home(catalog.Topic) hosted { return ps.all[0] }
+// at returns the partition that a slot of a topic is on: the topic's partitions have equal runs of slots, in their order.
+func (ps *partitions) at(topic catalog.Topic, slot uint16) hosted {
+	return ps.all[topic.Partitions[int(slot)*len(topic.Partitions)/block.Slots]]
+}
 
-// holding returns the partitions that hold a part of a topic.
-func (ps *partitions) holding(topic uint64) []hosted { return ps.all } //nolint:unparam // with one partition, every topic is on it
-
-// of returns the partition that a subscription is consumed from. With more than one, a consumer has a session on each.
-func (ps *partitions) of(catalog.Subscription) hosted { return ps.all[0] }
+// holding returns the partitions that hold a part of a topic, by number. One that was deleted has none.
+func (ps *partitions) holding(topic catalog.Topic) []hosted {
+	held := make([]hosted, len(topic.Partitions))
+	for i, number := range topic.Partitions {
+		held[i] = ps.all[number]
+	}
+	return held
+}
 
 // numbered returns a partition by its number.
 func (ps *partitions) numbered(number uint32) (hosted, error) {

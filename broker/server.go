@@ -30,9 +30,9 @@ const (
 	pingTimeout = 10 * time.Second
 )
 
-// newServer makes the gRPC server, with everything that is unsafe by default replaced.
-func newServer(g *guard) *grpc.Server {
-	return grpc.NewServer(
+// newServer makes a gRPC server, with everything that is unsafe by default replaced.
+func newServer(g *guard, more ...grpc.ServerOption) *grpc.Server {
+	return grpc.NewServer(append([]grpc.ServerOption{
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxConcurrentStreams(streamsMax),
 		grpc.MaxHeaderListSize(headerBytesMax),
@@ -45,5 +45,5 @@ func newServer(g *guard) *grpc.Server {
 		grpc.ChainStreamInterceptor(g.stream),
 		// Stop waits for the calls that it breaks off: the partitions they use are closed next.
 		grpc.WaitForHandlers(true),
-	)
+	}, more...)...)
 }

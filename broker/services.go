@@ -65,6 +65,12 @@ func (s *services) topic(ctx context.Context, a action, name string) (catalog.To
 	return t, err
 }
 
+// topicOf is a subscription's topic; one without partitions where it was deleted meanwhile.
+func (s *services) topicOf(sub catalog.Subscription) catalog.Topic {
+	t, _ := s.metadata.view().TopicByID(sub.TopicID)
+	return t
+}
+
 // subscription resolves a subscription that the caller may do something with.
 func (s *services) subscription(ctx context.Context, a action, topic, name string) (catalog.Subscription, error) {
 	sub, err := s.metadata.subscription(topic, name)

@@ -1,17 +1,27 @@
 package broker
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
 
 	"github.com/freshet-mq/freshet/partition/store"
 	"github.com/freshet-mq/freshet/raftlog"
+	"github.com/freshet-mq/freshet/raftlog/transport"
 )
 
-// storage is what a node keeps of its partitions: one log for all of them, and their checkpoints.
+// storage is what a node keeps of its partitions: one log for all of them, and their checkpoints. The log's connections to the other nodes carry
+// the metadata's messages too.
 type storage struct {
 	log   *raftlog.Node
 	state *store.Store
+	// lines are the log's connections; nil where there are no other nodes.
+	lines raftlog.Transport
+	// watching is the group that is told of the ends of other processes as the log's own are.
+	watching atomic.Pointer[raftlog.Group]
 }
 
 // The log is cut into files: so many of them, and none larger than so.
@@ -21,15 +31,18 @@ const (
 	logFileAlign    = 4 << 10
 )
 
-// openStorage opens log and checkpoints.
-func openStorage(o *Options, d *directory, fatal func(error)) (*storage, error) {
-	state, err := store.Open(store.Options{Dir: d.part("state"), Logger: o.Logger, Fatal: fatal})
+// openStorage opens log and checkpoints, and begins to take connections of other nodes, where there are any.
+func openStorage(o *Options, d *directory, port *peerPort, fatal func(error)) (*storage, error) {
+	if err := o.FS.MkdirAll(d.path, directoryMode); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	state, err := store.Open(store.Options{FS: o.FS, Dir: d.part("state"), Logger: o.Logger, Fatal: fatal})
 	if err != nil {
 		return nil, fmt.Errorf("the checkpoints: %w", err)
 	}
 	s := &storage{state: state}
 	s.log, err = raftlog.OpenNode(raftlog.NodeOptions{
-		Dir: d.part("log"), Name: o.Node, State: state, Connect: raftlog.Alone,
+		Dir: d.part("log"), FS: o.FS, Name: o.Node, State: state, Connect: s.connect(o, port),
 		SegmentBytes: min(logFileBytesMax, o.LogBytesMax/logFiles/logFileAlign*logFileAlign), BytesMax: o.LogBytesMax,
 		Logger: o.Logger, Fatal: fatal,
 	})
@@ -38,6 +51,45 @@ func openStorage(o *Options, d *directory, fatal func(error)) (*storage, error) 
 	}
 	return s, nil
 }
+
+// connect makes the log's connections, and keeps them for the metadata.
+func (s *storage) connect(o *Options, port *peerPort) func(raftlog.Hooks) (raftlog.Transport, error) {
+	if port == nil {
+		return raftlog.Alone
+	}
+	return func(hooks raftlog.Hooks) (raftlog.Transport, error) {
+		told := hooks.PeerRefused
+		hooks.PeerRefused = func(peer raft.ServerAddress) {
+			told(peer)
+			if g := s.watching.Load(); g != nil {
+				g.PeerRefused(string(peer))
+			}
+		}
+		lines, err := raftlog.Connect(transport.Options{
+			Streams: port.log, LocalAddress: raft.ServerAddress(o.peerAddress()), Cluster: clusterTag(o.Cluster),
+		})(hooks)
+		s.lines = lines
+		return lines, err
+	}
+}
+
+// clusterTag is what nodes of one cluster greet each other with. Its name is all that they know of it before they have joined.
+func clusterTag(name string) (tag [16]byte) {
+	sum := sha256.Sum256([]byte("freshet cluster " + name))
+	copy(tag[:], sum[:])
+	return tag
+}
+
+// line is what carries a group's messages; nil where there are no other nodes.
+func (s *storage) line(group raftlog.GroupNumber) raftlog.GroupTransport {
+	if s.lines == nil {
+		return nil
+	}
+	return s.lines.Group(group)
+}
+
+// watch has a group told when another node's process has ended.
+func (s *storage) watch(g *raftlog.Group) { s.watching.Store(g) }
 
 // Close closes the log, and then what it writes checkpoints to.
 func (s *storage) Close() error { return errors.Join(s.log.Close(), s.state.Close()) }

@@ -23,6 +23,97 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// RemovedRequest comes from the partition's leader.
+type RemovedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of the partition.
+	Partition uint32 `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	// It holds nothing that the catalog had among its removals at this version.
+	Through       uint64 `protobuf:"varint,2,opt,name=through,proto3" json:"through,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemovedRequest) Reset() {
+	*x = RemovedRequest{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemovedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemovedRequest) ProtoMessage() {}
+
+func (x *RemovedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemovedRequest.ProtoReflect.Descriptor instead.
+func (*RemovedRequest) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *RemovedRequest) GetPartition() uint32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *RemovedRequest) GetThrough() uint64 {
+	if x != nil {
+		return x.Through
+	}
+	return 0
+}
+
+type RemovedResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemovedResponse) Reset() {
+	*x = RemovedResponse{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemovedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemovedResponse) ProtoMessage() {}
+
+func (x *RemovedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemovedResponse.ProtoReflect.Descriptor instead.
+func (*RemovedResponse) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{1}
+}
+
 type ChangeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A catalog command, as it stands in the log; empty: nothing is to be changed.
@@ -33,7 +124,7 @@ type ChangeRequest struct {
 
 func (x *ChangeRequest) Reset() {
 	*x = ChangeRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -45,7 +136,7 @@ func (x *ChangeRequest) String() string {
 func (*ChangeRequest) ProtoMessage() {}
 
 func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -58,7 +149,7 @@ func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeRequest.ProtoReflect.Descriptor instead.
 func (*ChangeRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{0}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ChangeRequest) GetCommand() []byte {
@@ -78,7 +169,7 @@ type ChangeResponse struct {
 
 func (x *ChangeResponse) Reset() {
 	*x = ChangeResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -90,7 +181,7 @@ func (x *ChangeResponse) String() string {
 func (*ChangeResponse) ProtoMessage() {}
 
 func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -103,7 +194,7 @@ func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeResponse.ProtoReflect.Descriptor instead.
 func (*ChangeResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{1}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ChangeResponse) GetVersion() uint64 {
@@ -117,13 +208,18 @@ var File_broker_internal_peerpb_peer_proto protoreflect.FileDescriptor
 
 const file_broker_internal_peerpb_peer_proto_rawDesc = "" +
 	"\n" +
-	"!broker/internal/peerpb/peer.proto\x12\x0ffreshet.peer.v1\")\n" +
+	"!broker/internal/peerpb/peer.proto\x12\x0ffreshet.peer.v1\"H\n" +
+	"\x0eRemovedRequest\x12\x1c\n" +
+	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\x18\n" +
+	"\athrough\x18\x02 \x01(\x04R\athrough\"\x11\n" +
+	"\x0fRemovedResponse\")\n" +
 	"\rChangeRequest\x12\x18\n" +
 	"\acommand\x18\x01 \x01(\fR\acommand\"*\n" +
 	"\x0eChangeResponse\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\x04R\aversion2X\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion2\xa6\x01\n" +
 	"\vPeerService\x12I\n" +
-	"\x06Change\x12\x1e.freshet.peer.v1.ChangeRequest\x1a\x1f.freshet.peer.v1.ChangeResponseB6Z4github.com/freshet-mq/freshet/broker/internal/peerpbb\x06proto3"
+	"\x06Change\x12\x1e.freshet.peer.v1.ChangeRequest\x1a\x1f.freshet.peer.v1.ChangeResponse\x12L\n" +
+	"\aRemoved\x12\x1f.freshet.peer.v1.RemovedRequest\x1a .freshet.peer.v1.RemovedResponseB6Z4github.com/freshet-mq/freshet/broker/internal/peerpbb\x06proto3"
 
 var (
 	file_broker_internal_peerpb_peer_proto_rawDescOnce sync.Once
@@ -137,16 +233,20 @@ func file_broker_internal_peerpb_peer_proto_rawDescGZIP() []byte {
 	return file_broker_internal_peerpb_peer_proto_rawDescData
 }
 
-var file_broker_internal_peerpb_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_broker_internal_peerpb_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_broker_internal_peerpb_peer_proto_goTypes = []any{
-	(*ChangeRequest)(nil),  // 0: freshet.peer.v1.ChangeRequest
-	(*ChangeResponse)(nil), // 1: freshet.peer.v1.ChangeResponse
+	(*RemovedRequest)(nil),  // 0: freshet.peer.v1.RemovedRequest
+	(*RemovedResponse)(nil), // 1: freshet.peer.v1.RemovedResponse
+	(*ChangeRequest)(nil),   // 2: freshet.peer.v1.ChangeRequest
+	(*ChangeResponse)(nil),  // 3: freshet.peer.v1.ChangeResponse
 }
 var file_broker_internal_peerpb_peer_proto_depIdxs = []int32{
-	0, // 0: freshet.peer.v1.PeerService.Change:input_type -> freshet.peer.v1.ChangeRequest
-	1, // 1: freshet.peer.v1.PeerService.Change:output_type -> freshet.peer.v1.ChangeResponse
-	1, // [1:2] is the sub-list for method output_type
-	0, // [0:1] is the sub-list for method input_type
+	2, // 0: freshet.peer.v1.PeerService.Change:input_type -> freshet.peer.v1.ChangeRequest
+	0, // 1: freshet.peer.v1.PeerService.Removed:input_type -> freshet.peer.v1.RemovedRequest
+	3, // 2: freshet.peer.v1.PeerService.Change:output_type -> freshet.peer.v1.ChangeResponse
+	1, // 3: freshet.peer.v1.PeerService.Removed:output_type -> freshet.peer.v1.RemovedResponse
+	2, // [2:4] is the sub-list for method output_type
+	0, // [0:2] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
 	0, // [0:0] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
@@ -163,7 +263,7 @@ func file_broker_internal_peerpb_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_broker_internal_peerpb_peer_proto_rawDesc), len(file_broker_internal_peerpb_peer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,7 +21,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PeerService_Change_FullMethodName = "/freshet.peer.v1.PeerService/Change"
+	PeerService_Change_FullMethodName  = "/freshet.peer.v1.PeerService/Change"
+	PeerService_Removed_FullMethodName = "/freshet.peer.v1.PeerService/Removed"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -32,6 +33,8 @@ const (
 type PeerServiceClient interface {
 	// Change has the leader of the metadata change the catalog, or tell how far it is. Whoever doesn't lead refuses (FR5003).
 	Change(ctx context.Context, in *ChangeRequest, opts ...grpc.CallOption) (*ChangeResponse, error)
+	// Removed tells the leader of the metadata what a partition has removed. Whoever doesn't lead refuses.
+	Removed(ctx context.Context, in *RemovedRequest, opts ...grpc.CallOption) (*RemovedResponse, error)
 }
 
 type peerServiceClient struct {
@@ -52,6 +55,16 @@ func (c *peerServiceClient) Change(ctx context.Context, in *ChangeRequest, opts 
 	return out, nil
 }
 
+func (c *peerServiceClient) Removed(ctx context.Context, in *RemovedRequest, opts ...grpc.CallOption) (*RemovedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RemovedResponse)
+	err := c.cc.Invoke(ctx, PeerService_Removed_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
@@ -60,6 +73,8 @@ func (c *peerServiceClient) Change(ctx context.Context, in *ChangeRequest, opts 
 type PeerServiceServer interface {
 	// Change has the leader of the metadata change the catalog, or tell how far it is. Whoever doesn't lead refuses (FR5003).
 	Change(context.Context, *ChangeRequest) (*ChangeResponse, error)
+	// Removed tells the leader of the metadata what a partition has removed. Whoever doesn't lead refuses.
+	Removed(context.Context, *RemovedRequest) (*RemovedResponse, error)
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -72,6 +87,9 @@ type UnimplementedPeerServiceServer struct{}
 
 func (UnimplementedPeerServiceServer) Change(context.Context, *ChangeRequest) (*ChangeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Change not implemented")
+}
+func (UnimplementedPeerServiceServer) Removed(context.Context, *RemovedRequest) (*RemovedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Removed not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -112,6 +130,24 @@ func _PeerService_Change_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PeerService_Removed_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RemovedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServiceServer).Removed(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PeerService_Removed_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServiceServer).Removed(ctx, req.(*RemovedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -122,6 +158,10 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Change",
 			Handler:    _PeerService_Change_Handler,
+		},
+		{
+			MethodName: "Removed",
+			Handler:    _PeerService_Removed_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
