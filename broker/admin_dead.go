@@ -51,7 +51,9 @@ func (s *adminService) deadFilter(ctx context.Context, a action, req deadRequest
 			return hosted{}, partition.DeadFilter{}, false, err
 		}
 	}
-	p = s.partitions.of(sub)
+	if p, err = s.home(sub); err != nil {
+		return hosted{}, partition.DeadFilter{}, false, err
+	}
 	return p, f, isMember(p, sub, f.Cursor.Member), nil
 }
 

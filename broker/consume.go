@@ -157,7 +157,8 @@ func (s *consumeService) attachCommand(ctx context.Context, first *freshetv1.Con
 	if command.Visibility, err = visibilityOf("attach.visibility_ms", attach.GetVisibilityMs()); err != nil {
 		return hosted{}, partition.AttachCommand{}, err
 	}
-	return s.partitions.of(sub), command, nil
+	at, err := s.home(sub)
+	return at, command, err
 }
 
 // credit changes how much the session may hold.

@@ -36,7 +36,7 @@ func TestControllerCatchesUp(t *testing.T) {
 	r := newRig(t)
 	r.start()
 	r.create("t", "q")
-	r.node.control() // as if it had ended here
+	r.node.rest() // as if it had ended here
 	for _, c := range []catalog.Command{
 		catalog.CreateTopic{Name: "late"},
 		catalog.CreateSubscription{Topic: "late", Name: "q", Kind: freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_QUEUE},
@@ -52,7 +52,8 @@ func TestControllerCatchesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := showError(callError(r.node.controller.reach(ended(), r.node.metadata.view().Version(), 0), r.node.metadata)); !strings.HasPrefix(got, "FR5002") {
+	late, _ := r.node.metadata.view().Topic("late")
+	if got := showError(callError(r.node.controller.created(ended(), late, 0), r.node.metadata)); !strings.HasPrefix(got, "FR5002") {
 		t.Errorf("creating it again answers %s", got)
 	}
 	r.stop(r.node)

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -8,27 +9,31 @@ import (
 	"testing"
 )
 
-func newCluster() string { return "c1" }
-
 func TestDirectoryBelongsToOneProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data")
-	first, err := openDirectory(path, "n1", newCluster)
+	first, err := openDirectory(path, "n1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = openDirectory(path, "n1", newCluster)
+	_, err = openDirectory(path, "n1")
 	if err == nil || !strings.Contains(err.Error(), "in use by process") {
 		t.Errorf("opened twice: %v", err)
 	}
-	if err := first.Close(); err != nil {
+	if first.Cluster != "" || first.Partitions != 0 {
+		t.Errorf("a new directory is of %+v", first.identity)
+	}
+	if err := errors.Join(first.join("c1", 8), first.join("c1", 8), first.Close()); err != nil {
 		t.Fatal(err)
 	}
-	again, err := openDirectory(path, "n1", func() string { return "c2" })
+	again, err := openDirectory(path, "n1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Cluster != "c1" || again.Node != "n1" {
+	if again.Cluster != "c1" || again.Node != "n1" || again.Partitions != 8 {
 		t.Errorf("its identity became %+v", again.identity)
+	}
+	if err := again.join("c2", 8); err == nil || !strings.Contains(err.Error(), "belongs to cluster c1") {
+		t.Errorf("it joined another cluster: %v", err)
 	}
 	if err := again.Close(); err != nil {
 		t.Fatal(err)
@@ -40,14 +45,13 @@ func TestDirectoryRefused(t *testing.T) {
 		{"another node's", `{"format":1,"node":"n1","cluster":"c1"}`, "n2", `belongs to node "n1"`},
 		{"a later format", `{"format":2,"node":"n1","cluster":"c1"}`, "n1", "has format 2; this release reads 1"},
 		{"half written", `{"format":1,"no`, "n1", "can't be read"},
-		{"no cluster", `{"format":1,"node":"n1"}`, "n1", "names no cluster"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			path := t.TempDir()
 			if err := os.WriteFile(filepath.Join(path, "node.json"), []byte(c.identity), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := openDirectory(path, c.node, newCluster)
+			_, err := openDirectory(path, c.node)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an error with %q", err, c.want)
 			}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthgrpc "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
@@ -33,16 +34,20 @@ type Node struct {
 	life       *life
 	services   *services
 
-	api       *grpc.Server
+	port      *peerPort // nil where there are no other nodes
+	peers     *peers
+	servers   []*grpc.Server
 	admin     *http.Server
 	health    *health.Server
 	listening *limitedListener
 
 	// base is what the node's own contexts come from: Start's, without its end.
 	base context.Context //nolint:containedctx // it is the node's own life
-	// stop begins to stop; control ends the controller.
-	stop, control context.CancelFunc
-	joined        sync.WaitGroup
+	// driving is for what the node does by itself, and lasts until its groups are closed.
+	driving context.Context //nolint:containedctx // likewise
+	// stop begins to stop; rest ends driving.
+	stop, rest context.CancelFunc
+	joined     sync.WaitGroup
 
 	stopped sync.Once
 	stopErr error
@@ -57,12 +62,13 @@ type Node struct {
 	doneOnce sync.Once
 }
 
-// Start starts a node from what its data directory holds, and returns when it serves. The context bounds starting alone. When it fails, the
-// listeners are closed all the same.
+// Start starts a node from what its data directory holds, and returns when it serves: once it has joined its cluster, for which a majority of the
+// nodes has to be there. The context bounds starting alone. When it fails, the listeners are closed all the same.
 func Start(ctx context.Context, o Options) (_ *Node, err error) {
 	base := context.WithoutCancel(ctx)
 	stopping, stop := context.WithCancel(base)
-	n := &Node{base: base, stop: stop, health: health.NewServer(), done: make(chan struct{})}
+	driving, rest := context.WithCancel(base)
+	n := &Node{base: base, driving: driving, stop: stop, rest: rest, health: health.NewServer(), done: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.abandon())
@@ -74,49 +80,104 @@ func Start(ctx context.Context, o Options) (_ *Node, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if n.directory, err = openDirectory(o.Dir, o.Node, uuid.NewString); err != nil {
+	if err := n.open(); err != nil {
 		return nil, err
 	}
-	if n.metadata, err = openMetadata(&n.options, n.directory, n.fail); err != nil {
-		return nil, err
-	}
-	if n.storage, err = openStorage(&n.options, n.directory, n.fail); err != nil {
-		return nil, err
-	}
-	if n.partitions, err = openPartitions(&n.options, n.storage, n.fail); err != nil {
-		return nil, err
-	}
-	sealed, err := n.recover(ctx)
+	cluster, err := n.join(ctx)
 	if err != nil {
 		return nil, err
 	}
-	n.serve(sealed)
-	o.Logger.Info("serving", "node", o.Node, "cluster", o.Cluster, "api", o.Listener.Addr().String(), "version", o.Version)
+	if err := n.control(ctx); err != nil {
+		return nil, err
+	}
+	n.serve(&sealer{key: cluster.ReceiptKey[:]})
+	o.Logger.Info("serving", "node", o.Node, "cluster", o.Cluster, "api", o.Listener.Addr().String(), "peers", len(o.Peers), "version", o.Version)
 	return n, nil
 }
 
-// recover waits for the groups, and brings the partitions to where the catalog is.
-func (n *Node) recover(ctx context.Context) (*sealer, error) {
-	if err := n.metadata.ready(ctx); err != nil {
-		return nil, err
+// open opens what the node has on disk, and its connections to the others.
+func (n *Node) open() (err error) {
+	o := &n.options
+	if n.directory, err = openDirectory(o.Dir, o.Node); err != nil {
+		return err
 	}
-	cluster, err := n.metadata.found(ctx, n.options.Cluster, n.directory.Cluster)
+	if o.PeerStreams != nil {
+		n.port = openPeerPort(o.PeerStreams, o.Logger)
+	}
+	if n.peers, err = openPeers(o, n.port); err != nil {
+		return err
+	}
+	if n.storage, err = openStorage(o, n.directory, n.port, n.fail); err != nil {
+		return err
+	}
+	if n.metadata, err = openMetadata(o, n.directory, n.storage, n.peers, n.fail); err != nil {
+		return err
+	}
+	id := n.directory.Cluster // it was given one by an earlier release, which did so before it founded anything
+	if id == "" {
+		id = uuid.NewString()
+	}
+	n.goNamed("metadata", func() { n.metadata.run(n.driving, o.Cluster, id, o.Partitions) })
+	if n.directory.Partitions > 0 { // it has joined before: what the others have to say of it needn't be waited for
+		n.partitions, err = openPartitions(o, n.storage, n.directory.Partitions, n.fail)
+	}
+	return err
+}
+
+// join waits until the node knows the cluster, and opens its replicas of the partitions.
+func (n *Node) join(ctx context.Context) (catalog.Cluster, error) {
+	o := &n.options
+	cluster, err := n.metadata.join(ctx)
 	if err != nil {
-		return nil, err
+		return cluster, err
+	}
+	count := int(cluster.Partitions)
+	switch {
+	case cluster.Name != o.Cluster:
+		return cluster, fmt.Errorf("the data directory belongs to cluster %q, and this node is to be in %q: correct the name, or choose another directory",
+			cluster.Name, o.Cluster)
+	case o.Partitions != 0 && o.Partitions != count:
+		return cluster, fmt.Errorf("cluster %q has %d partitions, and this node is to have %d: it was founded with its number for good, correct Partitions",
+			cluster.Name, count, o.Partitions)
+	}
+	if err := n.directory.join(cluster.ID, count); err != nil {
+		return cluster, err
+	}
+	if n.partitions == nil {
+		n.partitions, err = openPartitions(o, n.storage, count, n.fail)
+	}
+	return cluster, err
+}
+
+// control begins to bring the partitions to where the catalog is. A node that is all of its cluster waits until they are.
+func (n *Node) control(ctx context.Context) error {
+	o := &n.options
+	n.controller = newController(n.metadata, n.partitions, o.Logger)
+	n.goNamed("controller", func() { n.controller.run(n.driving) })
+	n.goNamed("announcement", func() { n.announce(n.driving) })
+	if len(o.Peers) > 1 {
+		return nil
 	}
 	if err := n.partitions.ready(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	n.controller = newController(n.metadata.view, n.metadata.change, n.partitions, n.options.Clock, n.options.Logger)
-	view := n.metadata.view()
-	n.controller.unmentioned(view)
-	control, end := context.WithCancel(n.base)
-	n.control = end
-	n.goNamed("controller", func() { n.controller.run(control) })
-	if err := n.controller.await(ctx, view.Version()); err != nil {
-		return nil, fmt.Errorf("bringing the partitions to what the catalog says: %w", err)
+	if err := n.controller.await(ctx, n.metadata.view().Version()); err != nil {
+		return fmt.Errorf("bringing the partitions to what the catalog says: %w", err)
 	}
-	return &sealer{key: cluster.ReceiptKey[:]}, nil
+	return nil
+}
+
+// announce tells the cluster where this node is reached, and what it runs.
+func (n *Node) announce(ctx context.Context) {
+	o := &n.options
+	told := catalog.PutNode{Name: o.Node, APIAddress: o.Advertise, PeerAddress: o.peerAddress(), Version: o.Version}
+	known, ok := n.metadata.view().Node(o.Node)
+	if ok && known.APIAddress == told.APIAddress && known.PeerAddress == told.PeerAddress && known.Version == told.Version {
+		return
+	}
+	if _, err := n.metadata.change(ctx, told); err != nil && ctx.Err() == nil {
+		o.Logger.Error("the cluster doesn't take where this node is reached", "node", o.Node, "error", err)
+	}
 }
 
 // serve starts the services.
@@ -124,20 +185,18 @@ func (n *Node) serve(sealed *sealer) {
 	o := &n.options
 	n.guard = &guard{logger: o.Logger, names: n.metadata}
 	n.listening = &limitedListener{Listener: o.Listener, limit: int64(o.Limits.Connections), logger: o.Logger}
-	n.api = newServer(n.guard)
 	n.services = &services{
 		metadata: n.metadata, partitions: n.partitions, controller: n.controller, life: n.life,
-		sealer: sealed, guard: n.guard, authorise: openToAll, defaults: o.Defaults,
-		self: &freshetv1.Node{Name: o.Node, ApiAddress: o.Advertise, Version: o.Version},
+		sealer: sealed, guard: n.guard, authorise: openToAll, defaults: o.Defaults, peers: n.peers,
+		self: &freshetv1.Node{Name: o.Node, ApiAddress: o.Advertise, PeerAddress: o.peerAddress(), Version: o.Version, Reached: true},
 	}
-	register(n.api, n.services)
-	healthgrpc.RegisterHealthServer(n.api, n.health)
-	n.goNamed("api", func() {
-		// It ends with Shutdown, or because nobody can connect any more.
-		if err := n.api.Serve(n.listening); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-			n.fail(fmt.Errorf("serving %s: %w", o.Listener.Addr(), err))
-		}
-	})
+	api := newServer(n.guard)
+	register(api, n.services)
+	healthgrpc.RegisterHealthServer(api, n.health)
+	n.serveCalls("api", api, n.listening)
+	if n.port != nil {
+		n.serveCalls("peer", newPeerServer(n.services), n.port.calls)
+	}
 	if o.Admin != nil {
 		n.admin = newAdmin(n)
 		n.goNamed("admin", func() {
@@ -146,6 +205,16 @@ func (n *Node) serve(sealed *sealer) {
 			}
 		})
 	}
+}
+
+// serveCalls serves calls on a listener until Shutdown. That it ends by itself means that nobody can connect any more.
+func (n *Node) serveCalls(name string, server *grpc.Server, listener net.Listener) {
+	n.servers = append(n.servers, server)
+	n.goNamed(name, func() {
+		if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			n.fail(fmt.Errorf("serving %s: %w", listener.Addr(), err))
+		}
+	})
 }
 
 // Addr is where clients reach the node.
@@ -205,13 +274,19 @@ func (n *Node) stopCalls(ctx context.Context) error {
 	graceful := make(chan struct{})
 	go func() {
 		defer close(graceful)
-		n.api.GracefulStop()
+		var stopping sync.WaitGroup
+		for _, server := range n.servers {
+			stopping.Go(server.GracefulStop)
+		}
+		stopping.Wait()
 	}()
 	select {
 	case <-graceful:
 		return nil
 	case <-ctx.Done():
-		n.api.Stop()
+		for _, server := range n.servers {
+			server.Stop()
+		}
 		<-graceful
 		return fmt.Errorf("calls were broken off: %w", context.Cause(ctx))
 	}
@@ -225,24 +300,31 @@ func (n *Node) abandon() error {
 			errs = append(errs, l.Close())
 		}
 	}
+	if n.port == nil && n.options.PeerStreams != nil {
+		errs = append(errs, n.options.PeerStreams.Close())
+	}
 	return errors.Join(append(errs, n.close())...)
 }
 
-// close closes controller, groups and directory, in this order: each uses the next.
+// close closes controller, groups, connections and directory, in this order: each uses the next.
 func (n *Node) close() error {
 	var errs []error
 	n.stop()
-	if n.control != nil {
-		n.control()
-	}
+	n.rest()
 	if n.partitions != nil {
 		errs = append(errs, n.partitions.Close())
+	}
+	if n.metadata != nil {
+		errs = append(errs, n.metadata.Close())
 	}
 	if n.storage != nil {
 		errs = append(errs, n.storage.Close())
 	}
-	if n.metadata != nil {
-		errs = append(errs, n.metadata.Close())
+	if n.peers != nil {
+		errs = append(errs, n.peers.Close())
+	}
+	if n.port != nil {
+		errs = append(errs, n.port.Close())
 	}
 	n.joined.Wait()
 	if n.directory != nil {

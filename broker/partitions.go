@@ -8,6 +8,7 @@ import (
 
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/partition"
+	"github.com/freshet-mq/freshet/proto/block"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
@@ -45,6 +46,9 @@ func openPartitions(o *Options, st *storage, count int, fatal func(error)) (*par
 func (ps *partitions) at(topic catalog.Topic, slot uint16) hosted {
 	return ps.all[topic.Partitions[int(slot)*len(topic.Partitions)/block.Slots]]
 }
+
+// home returns the partition of a topic's first slot: all of a topic that is on one.
+func (ps *partitions) home(topic catalog.Topic) hosted { return ps.at(topic, 0) }
 
 // holding returns the partitions that hold a part of a topic, by number. One that was deleted has none.
 func (ps *partitions) holding(topic catalog.Topic) []hosted {

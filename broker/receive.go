@@ -36,7 +36,10 @@ func (s *consumeService) Receive(ctx context.Context, req *freshetv1.ReceiveRequ
 	waiting, release := s.life.within(bound, time.Duration(req.GetWaitMs())*time.Millisecond)
 	defer release()
 
-	p := s.partitions.of(sub)
+	p, err := s.home(sub)
+	if err != nil {
+		return nil, err
+	}
 	// A member that isn't there yet is made by its first take; until then there is nothing to wait for.
 	known := isMember(p, sub, command.Cursor.Member)
 	for {
@@ -79,7 +82,11 @@ func (s *consumeService) Ready(ctx context.Context, req *freshetv1.ReadyRequest)
 	defer release()
 	waiting, release := s.life.within(bound, time.Duration(req.GetWaitMs())*time.Millisecond)
 	defer release()
-	err = s.partitions.of(sub).WaitReady(waiting, cursor)
+	p, err := s.home(sub)
+	if err != nil {
+		return nil, err
+	}
+	err = p.WaitReady(waiting, cursor)
 	switch {
 	case bound.Err() != nil:
 		return nil, context.Cause(bound)

@@ -44,7 +44,7 @@ func (r *rig) options() Options {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	o := Options{Node: "n1", Dir: r.dir, Listener: listener, Clock: r.clock, Logger: slog.New(slog.NewTextHandler(testLog{r.t}, nil))}
+	o := Options{Node: "n1", Dir: r.dir, Partitions: 1, Listener: listener, Clock: r.clock, Logger: slog.New(slog.NewTextHandler(testLog{r.t}, nil))}
 	if r.adjust != nil {
 		r.adjust(&o)
 	}

@@ -16,6 +16,7 @@ type services struct {
 	partitions *partitions
 	controller *controller
 	life       *life
+	peers      *peers
 	sealer     *sealer
 	guard      *guard
 	authorise  authorise
@@ -69,6 +70,15 @@ func (s *services) topic(ctx context.Context, a action, name string) (catalog.To
 func (s *services) topicOf(sub catalog.Subscription) catalog.Topic {
 	t, _ := s.metadata.view().TopicByID(sub.TopicID)
 	return t
+}
+
+// home returns the partition of a subscription's topic, which is on one.
+func (s *services) home(sub catalog.Subscription) (hosted, error) {
+	topic := s.topicOf(sub)
+	if len(topic.Partitions) == 0 { // deleted since the subscription was resolved
+		return hosted{}, faultf(freshetv1.ErrorCode_ERROR_CODE_TOPIC_NOT_FOUND, "topic %q was deleted", sub.Topic).with("topic", sub.Topic)
+	}
+	return s.partitions.home(topic), nil
 }
 
 // subscription resolves a subscription that the caller may do something with.
