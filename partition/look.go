@@ -147,6 +147,12 @@ func (p *Partition) WaitReady(ctx context.Context, id CursorID) error {
 	return p.ready.wait(ctx, p.Follows(), id, func() bool { return !p.has(id) || p.isReady(id) })
 }
 
+// StateHash returns what the replica has now. Replicas that have applied the same entries have the same (P9).
+func (p *Partition) StateHash() (h StateHash) {
+	p.replica.look(func(m *Machine) { h = StateHash{Index: m.applied, Effects: m.effectsHash, Content: m.contentHash()} })
+	return h
+}
+
 // Status is what a partition says of itself.
 type Status struct {
 	// Leading: this replica leads, and takes on commands.

@@ -12,7 +12,8 @@ import (
 
 // Network is a network in one process, for tests and simulations: what Network.Listen returns is Streams, so that a Transport
 // over it is the same as over TCP but for the bytes' way. It has no sockets and no goroutines of its own (but for replays
-// of installs), so it works inside testing/synctest, and what goes wrong is drawn from a seed. The order in which goroutines
+// of installs), so it works inside testing/synctest, and what goes wrong is drawn from a seed. Connections that carry something
+// else (HTTP/2, by how they begin) are only delayed, cut and broken. The order in which goroutines
 // run is not part of the seed: the same seed gives the same network, not the same run.
 //
 // Bytes that are cut off wait, as they do in TCP, and arrive when the cut has ended and the connection still stands. Faults are

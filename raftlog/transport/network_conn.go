@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -14,6 +15,10 @@ import (
 // networkBytesMax is how much a direction of a connection holds that was not read, as sockets do. A write beyond it waits.
 const networkBytesMax = 4 << 20
 
+// foreignPreface is how connections begin that carry gRPC's calls beside a Transport's, to the same address. They are delayed, cut and broken like
+// any; none of their bytes are lost or come twice.
+var foreignPreface = []byte("PRI ")
+
 // direction is half of a connection: bytes on their way from one end to the other. Everything is guarded by the network's lock.
 type direction struct {
 	network  *Network
@@ -22,6 +27,8 @@ type direction struct {
 	dialled  bool // from the side that has dialled
 	lane     laneKind
 	again    bool // what is sent was recorded before
+	foreign  bool // the connection isn't a Transport's: its bytes are no frames
+	begun    bool // something was written
 	recorded *recordedInstall
 
 	partial []byte // the beginning of a message
@@ -74,6 +81,14 @@ func (d *direction) breakLocked() {
 
 // putLocked takes bytes that are written, and sends off what is complete.
 func (d *direction) putLocked(b []byte) {
+	if d.dialled && !d.begun && bytes.HasPrefix(b, foreignPreface) {
+		d.foreign, d.other.foreign = true, true
+	}
+	d.begun = true
+	if d.foreign {
+		d.passLocked(slices.Clone(b))
+		return
+	}
 	d.partial = append(d.partial, b...)
 	for len(d.partial) >= frameHeaderBytes {
 		size := frameHeaderBytes + int(binary.LittleEndian.Uint32(d.partial))
@@ -87,6 +102,17 @@ func (d *direction) putLocked(b []byte) {
 			return
 		}
 	}
+}
+
+// passLocked sends bytes off as they are, which takes as long as a message.
+func (d *direction) passLocked(b []byte) {
+	f := d.network.faultsLocked(d.from, d.to)
+	at := time.Now().Add(d.network.betweenLocked(f.DelayMin, f.DelayMax))
+	if at.Before(d.last) {
+		at = d.last
+	}
+	d.last = at
+	d.insertLocked(packet{at, b})
 }
 
 // sendLocked sends a message off, or lets happen to it what the faults say.

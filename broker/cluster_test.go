@@ -1,0 +1,62 @@
+package broker
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/freshet-mq/freshet/partition"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// TestThreeNodes: what is made at one node every replica has; when a leader goes the others go on; and when it comes back it has what it missed.
+func TestThreeNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClusterRig(t)
+		c.startAll()
+		c.create("orders", "billing")
+		home := c.home("orders")
+		for _, m := range c.members {
+			topic, ok := m.node.metadata.view().Topic("orders")
+			if !ok || len(topic.Partitions) != 1 || topic.Partitions[0] != home {
+				t.Errorf("at %s the topic is %+v", m.name, topic)
+			}
+		}
+		c.publishOne("orders", `{"n":1}`)
+		c.agree()
+		for _, m := range c.members {
+			p := m.node.partitions.all[home]
+			topic, _ := m.node.metadata.view().Topic("orders")
+			sub, _ := m.node.metadata.view().Subscription("orders", "billing")
+			if !p.HasStream(partition.StreamID(topic.ID)) || p.Counts(partition.SubscriptionID(sub.ID)).Ready != 1 {
+				t.Errorf("%s has not got the topic with its event", m.name)
+			}
+			if other := m.node.partitions.all[(home+1)%clusterPartitions]; other.HasStream(partition.StreamID(topic.ID)) {
+				t.Errorf("%s has the topic on a partition that it isn't on", m.name)
+			}
+		}
+
+		gone := c.leader(home)
+		gone.stop()
+		c.publishOne("orders", `{"n":2}`)
+		c.create("payments", "audit")
+		if err := gone.start(); err != nil {
+			t.Fatal(err)
+		}
+		c.agree()
+		res, err := c.leader(home).consume.Receive(c.context(), &freshetv1.ReceiveRequest{Topic: "orders", Subscription: "billing", MaxEvents: 10})
+		if err != nil || len(res.GetReceipts()) != 2 {
+			t.Errorf("received %v, %v", res, err)
+		}
+		c.agree()
+		c.eventually("the restarted node's knowledge of what was made meanwhile", func(m *clusterMember) bool {
+			_, ok := m.node.metadata.view().Topic("payments")
+			return m == gone && ok
+		})
+		for _, m := range c.members {
+			c.eventually("all addresses at "+m.name, func(at *clusterMember) bool {
+				nodes := at.node.metadata.view().Nodes()
+				return at == m && len(nodes) == 3 && nodes[2].APIAddress == "n3:7600"
+			})
+		}
+	})
+}
