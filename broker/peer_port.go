@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"github.com/freshet-mq/freshet/raftlog/transport"
 )
 
@@ -235,7 +233,7 @@ func (s *portSide) Dial(ctx context.Context, address string) (net.Conn, error) {
 }
 
 // Identify implements transport.Identifier, where the streams beneath do.
-func (s *portSide) Identify(conn net.Conn, id raft.ServerID, address raft.ServerAddress) error {
+func (s *portSide) Identify(conn net.Conn, id transport.NodeID, address transport.Address) error {
 	identifier, ok := s.port.streams.(transport.Identifier)
 	if !ok {
 		return nil

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/hashicorp/raft"
-
 	"github.com/freshet-mq/freshet/partition/store"
 	"github.com/freshet-mq/freshet/raftlog"
 	"github.com/freshet-mq/freshet/raftlog/transport"
@@ -59,14 +57,14 @@ func (s *storage) connect(o *Options, port *peerPort) func(raftlog.Hooks) (raftl
 	}
 	return func(hooks raftlog.Hooks) (raftlog.Transport, error) {
 		told := hooks.PeerRefused
-		hooks.PeerRefused = func(peer raft.ServerAddress) {
+		hooks.PeerRefused = func(peer transport.Address) {
 			told(peer)
 			if g := s.watching.Load(); g != nil {
 				g.PeerRefused(string(peer))
 			}
 		}
 		lines, err := raftlog.Connect(transport.Options{
-			Streams: port.log, LocalAddress: raft.ServerAddress(o.peerAddress()), Cluster: clusterTag(o.Cluster),
+			Streams: port.log, LocalAddress: transport.Address(o.peerAddress()), Cluster: clusterTag(o.Cluster),
 		})(hooks)
 		s.lines = lines
 		return lines, err

@@ -23,7 +23,7 @@ func (s *session) startNode(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node, err := broker.Start(t.Context(), broker.Options{Node: "n1", Dir: filepath.Join(t.TempDir(), "node"), Listener: listener})
+	node, err := broker.Start(t.Context(), broker.Options{Node: "n1", Dir: filepath.Join(t.TempDir(), "node"), Partitions: 1, Listener: listener})
 	if err != nil {
 		t.Fatal(err)
 	}

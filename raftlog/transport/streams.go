@@ -8,6 +8,12 @@ import (
 	"github.com/hashicorp/raft"
 )
 
+// NodeID and Address are a node's name and where it is reached, as Raft's configurations have them.
+type (
+	NodeID  = raft.ServerID
+	Address = raft.ServerAddress
+)
+
 // Streams makes connections to other nodes and takes theirs. Its methods may be called from any goroutine.
 type Streams interface {
 	// Dial connects to a node. When nothing listens there, though the machine answers, the error is syscall.ECONNREFUSED
@@ -20,7 +26,7 @@ type Streams interface {
 // Identifier is what Streams may implement that know who is at the other end.
 type Identifier interface {
 	// Identify fails when whoever has connected may not call himself so. It is called after bytes were received.
-	Identify(conn net.Conn, id raft.ServerID, address raft.ServerAddress) error
+	Identify(conn net.Conn, id NodeID, address Address) error
 }
 
 // tcpStreams is Streams over TCP, in the clear.
