@@ -306,7 +306,7 @@ func (c *clusterRig) agreed(number uint32) bool {
 	return true
 }
 
-// create makes a topic with one queue, at whoever leads the metadata.
+// create makes a topic with one queue, at whoever leads the metadata, and waits until every node that is up knows of it.
 func (c *clusterRig) create(topic, queue string) {
 	c.t.Helper()
 	m := c.metadataLeader()
@@ -318,6 +318,11 @@ func (c *clusterRig) create(topic, queue string) {
 	}})
 	if err != nil {
 		c.t.Fatal(err)
+	}
+	for _, m := range c.running() {
+		if _, err := m.node.metadata.reached(c.context(), c.metadataLeader().node.metadata.view().Version()); err != nil {
+			c.t.Fatal(err)
+		}
 	}
 }
 
