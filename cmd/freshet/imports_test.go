@@ -45,6 +45,7 @@ var insideRules = []insideRule{
 	{subtree: "raftlog", because: "the log stores entries and does not know what they mean"},
 	{subtree: "partition", sees: []string{"matcher", "proto", "raftlog"}, because: "the state machine does not know who calls it"},
 	{subtree: "broker", sees: []string{"matcher", "proto", "raftlog", "partition"}, inTests: []string{"client"}, because: "a node serves clients and does not contain one"},
+	{subtree: "broker/brokertest", sees: []string{"broker", "client", "partition"}, because: "a test has both: the node, and a client of it"},
 	{subtree: "client", sees: []string{"proto"}, inTests: []string{"broker"}, because: "services link it: nothing of the server comes along"},
 	{subtree: "bench", sees: []string{"client", "matcher", "proto"}, because: "load comes from outside, as a user's does"},
 	{subtree: "bench/history", because: "a checker that shares code with what it checks shares its mistakes"},

@@ -1,0 +1,127 @@
+package brokertest_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/freshet-mq/freshet/broker"
+	"github.com/freshet-mq/freshet/broker/brokertest"
+	"github.com/freshet-mq/freshet/client"
+)
+
+func publish(t *testing.T, c *client.Client, detail any, change ...func(*client.Event)) {
+	t.Helper()
+	p, err := c.Producer("orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := client.Event{Source: "com.shop", DetailType: "Order Created", Detail: detail}
+	for _, do := range change {
+		do(&e)
+	}
+	if _, err := p.Publish(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func receive(t *testing.T, c *client.Client, wait time.Duration) *client.Batch {
+	t.Helper()
+	batch, err := c.Queue("orders/billing").Receive(t.Context(), 10, client.WithWait(wait))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return batch
+}
+
+// TestLeaseRunsOut is what a user's test looks like: an event that was taken and forgotten comes again when its lease has run out.
+func TestLeaseRunsOut(t *testing.T) {
+	node := brokertest.Start(t)
+	node.Queue("orders/billing", `{"detail-type":["Order Created"]}`)
+	c := node.Client()
+	publish(t, c, map[string]any{"number": 7})
+
+	taken := receive(t, c, 10*time.Second)
+	if len(taken.Deliveries) != 1 {
+		t.Fatalf("took %d events", len(taken.Deliveries))
+	}
+	if again := receive(t, c, 0); len(again.Deliveries) != 0 {
+		t.Fatal("somebody else got it while the lease ran")
+	}
+	node.Clock().Advance(31 * time.Second)
+	again := receive(t, c, 10*time.Second)
+	if len(again.Deliveries) != 1 || again.Deliveries[0].Attempt != 2 {
+		t.Fatalf("after the lease: %+v", again)
+	}
+	if err := taken.Deliveries[0].Ack(t.Context()); !errors.Is(err, client.ErrLeaseLost) {
+		t.Errorf("acking what another has: %v", err)
+	}
+	if err := again.Deliveries[0].Ack(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDeliverAt: what is to be delivered in an hour is, an hour later.
+func TestDeliverAt(t *testing.T) {
+	node := brokertest.Start(t)
+	node.Queue("orders/billing", "")
+	c := node.Client()
+	publish(t, c, 1, func(e *client.Event) { e.DeliverAt = node.Clock().Now().Add(time.Hour) })
+	if early := receive(t, c, 0); len(early.Deliveries) != 0 {
+		t.Fatal("it came early")
+	}
+	node.Clock().Advance(time.Hour + time.Second)
+	if due := receive(t, c, 10*time.Second); len(due.Deliveries) != 1 {
+		t.Fatal("it didn't come")
+	}
+}
+
+// TestRestart: what is stored is there after a restart, and a handler of a client goes on.
+func TestRestart(t *testing.T) {
+	node := brokertest.Start(t, brokertest.WithOptions(func(o *broker.Options) { o.Defaults.Attempts = 3 }))
+	node.Queue("orders/billing", "")
+	node.Fanout("orders/prices", "", "web")
+	c := node.Client()
+	publish(t, c, 1)
+	node.Restart()
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	got := 0
+	err := c.Queue("orders/billing").Consume(ctx, func(context.Context, *client.Delivery) error {
+		if got++; got == 2 {
+			stop()
+		} else {
+			publish(t, c, 2)
+		}
+		return nil
+	}, client.WithConcurrency(1))
+	if err != nil || got != 2 {
+		t.Errorf("%d events, %v", got, err)
+	}
+}
+
+// TestTimers: a clock's timers fire when it is turned to their time, when time gets there, and not when they were stopped.
+func TestTimers(t *testing.T) {
+	clock := brokertest.Start(t).Clock()
+	far, _ := clock.NewTimer(time.Hour)
+	stopped, stop := clock.NewTimer(time.Hour)
+	near, _ := clock.NewTimer(time.Millisecond)
+	<-near
+	stop()
+	select {
+	case <-far:
+		t.Fatal("fired an hour early")
+	default:
+	}
+	before := clock.Now()
+	clock.Advance(time.Hour)
+	if at := <-far; at.Sub(before) < time.Hour-time.Second {
+		t.Errorf("fired at %v, an hour after %v", at, before)
+	}
+	select {
+	case <-stopped:
+		t.Error("fired though it was stopped")
+	default:
+	}
+}
