@@ -27,6 +27,8 @@ type Topic struct {
 	Created time.Time
 	// Subscriptions is how many it has.
 	Subscriptions int
+	// Partitions is on how many it is. What is ordered is ordered within a partition.
+	Partitions int
 }
 
 // TopicConfig is what can be chosen of a topic.
@@ -35,6 +37,9 @@ type TopicConfig struct {
 	Name string
 	// EventBytesMax is the largest event data in bytes, 1 to 1,048,576. Default 1,048,576 (1 MiB).
 	EventBytesMax int
+	// Partitions is on how many of the cluster's partitions it is to be, 1 to all of them. Default 1. Keys are spread over them, each on one:
+	// what is ordered is ordered within a partition.
+	Partitions int
 }
 
 // CreateTopic makes a topic, or returns the one that is there when its settings are the same; created tells which. With other settings it
@@ -43,8 +48,11 @@ func (a *Admin) CreateTopic(ctx context.Context, config TopicConfig) (topic *Top
 	if config.EventBytesMax < 0 || config.EventBytesMax > eventBytesMax {
 		return nil, false, limitError("event_bytes_max", eventBytesMax, int64(config.EventBytesMax), "event_bytes_max is 1 to 1,048,576")
 	}
+	if config.Partitions < 0 || config.Partitions > partitionsMax {
+		return nil, false, limitError("partitions", partitionsMax, int64(config.Partitions), "partitions is 1 to as many as the cluster has")
+	}
 	response, err := a.client.admin.CreateTopic(ctx, &freshetv1.CreateTopicRequest{
-		Name: config.Name, EventBytesMax: uint32(config.EventBytesMax),
+		Name: config.Name, EventBytesMax: uint32(config.EventBytesMax), Partitions: uint32(config.Partitions),
 	})
 	if err != nil {
 		return nil, false, errorOf(ctx, err)
@@ -72,7 +80,7 @@ func (a *Admin) Topics(ctx context.Context) iter.Seq2[*Topic, error] {
 func topicOf(t *freshetv1.Topic) *Topic {
 	return &Topic{
 		Name: t.GetName(), ID: t.GetId(), EventBytesMax: int(t.GetEventBytesMax()),
-		Created: time.UnixMilli(t.GetCreatedMs()).UTC(), Subscriptions: int(t.GetSubscriptions()),
+		Created: time.UnixMilli(t.GetCreatedMs()).UTC(), Subscriptions: int(t.GetSubscriptions()), Partitions: int(t.GetPartitions()),
 	}
 }
 
@@ -218,6 +226,8 @@ func subscriptionOf(s *freshetv1.Subscription) *Subscription {
 // Limits of topics and subscriptions.
 const (
 	eventBytesMax = 1 << 20
+	// partitionsMax is as many as there are slots to be placed on them (block.Slots).
+	partitionsMax = 1 << 10
 	attemptsMax   = 1_000
 )
 

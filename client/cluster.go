@@ -20,8 +20,12 @@ type Node struct {
 	Name string
 	// Address is where clients reach it.
 	Address string
+	// PeerAddress is where other nodes reach it; empty in a cluster of one.
+	PeerAddress string
 	// Version is the release that it runs.
 	Version string
+	// Reached is false when the node that was asked got no answer from it.
+	Reached bool
 }
 
 // Partition is one Raft group.
@@ -38,6 +42,21 @@ type Partition struct {
 	// is held.
 	OldestHolder string
 	OldestOffset uint64
+	// Replicas are what the nodes that were reached have of it.
+	Replicas []Replica
+}
+
+// Replica is what one node has of a partition.
+type Replica struct {
+	// Node is the node's name.
+	Node string
+	// Applied is the index of the last entry that it applied, Last of the last that it has.
+	Applied, Last uint64
+	// StateHash is the hash of the state after the entry Applied, 0 unless it was asked for. Replicas that have applied the
+	// same entries have the same.
+	StateHash uint64
+	// Debt is how many entries the replica still has to fetch before it could serve all that is retained.
+	Debt uint64
 }
 
 // Cluster tells of nodes and partitions.
@@ -48,15 +67,42 @@ func (a *Admin) Cluster(ctx context.Context) (*Cluster, error) {
 	}
 	return &Cluster{
 		Name: response.GetName(), ID: response.GetId(),
-		Nodes: convert(response.GetNodes(), func(n *freshetv1.Node) Node {
-			return Node{Name: n.GetName(), Address: n.GetApiAddress(), Version: n.GetVersion()}
-		}),
-		Partitions: convert(response.GetPartitions(), func(p *freshetv1.Partition) Partition {
-			return Partition{
-				Number: p.GetNumber(), Leader: p.GetLeader(), Term: p.GetTerm(), Applied: p.GetApplied(),
-				LogBytes: p.GetLogBytes(), LogBytesMax: p.GetLogBytesMax(),
-				OldestHolder: p.GetOldestHolder(), OldestOffset: p.GetOldestOffset(),
+		Nodes: convert(response.GetNodes(), nodeOf), Partitions: convert(response.GetPartitions(), partitionOf),
+	}, nil
+}
+
+// NodeState is what one node has itself.
+type NodeState struct {
+	Node
+	// Partitions are what the node knows of each, with its own replica alone.
+	Partitions []Partition
+}
+
+// NodeState tells what the node has that the client is connected to: with a client of one address it says which one is meant. With
+// stateHashes its replicas have the hashes of their states, each of which costs a walk over the partition's state.
+func (a *Admin) NodeState(ctx context.Context, stateHashes bool) (*NodeState, error) {
+	response, err := a.client.admin.DescribeNode(ctx, &freshetv1.DescribeNodeRequest{StateHashes: stateHashes})
+	if err != nil {
+		return nil, errorOf(ctx, err)
+	}
+	return &NodeState{Node: nodeOf(response.GetNode()), Partitions: convert(response.GetPartitions(), partitionOf)}, nil
+}
+
+func nodeOf(n *freshetv1.Node) Node {
+	return Node{
+		Name: n.GetName(), Address: n.GetApiAddress(), PeerAddress: n.GetPeerAddress(), Version: n.GetVersion(), Reached: n.GetReached(),
+	}
+}
+
+func partitionOf(p *freshetv1.Partition) Partition {
+	return Partition{
+		Number: p.GetNumber(), Leader: p.GetLeader(), Term: p.GetTerm(), Applied: p.GetApplied(),
+		LogBytes: p.GetLogBytes(), LogBytesMax: p.GetLogBytesMax(),
+		OldestHolder: p.GetOldestHolder(), OldestOffset: p.GetOldestOffset(),
+		Replicas: convert(p.GetReplicas(), func(r *freshetv1.Replica) Replica {
+			return Replica{
+				Node: r.GetNode(), Applied: r.GetApplied(), Last: r.GetLast(), StateHash: r.GetStateHash(), Debt: r.GetDebt(),
 			}
 		}),
-	}, nil
+	}
 }
