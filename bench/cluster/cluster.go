@@ -1,0 +1,144 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/freshet-mq/freshet/client"
+)
+
+// Cluster is some nodes as processes. Safe for concurrent use, but for Close,
+// which comes last.
+type Cluster struct {
+	Options
+	nodes []*Node
+}
+
+// New takes the ports and writes the configurations; nothing runs yet. A port that
+// somebody else has is a *PortError. Close gives the ports back.
+func New(ctx context.Context, o Options) (_ *Cluster, err error) {
+	o.EnsureDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	// Children run in this process's working directory, and files are named to people.
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	c := &Cluster{Options: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	for i := range o.Nodes {
+		made, err := newNode(ctx, &c.Options, i)
+		if err != nil {
+			return nil, err
+		}
+		c.nodes = append(c.nodes, made)
+	}
+	for _, n := range c.nodes {
+		if err := writeConfiguration(n, c.nodes); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// Nodes are the cluster's, n1 first.
+func (c *Cluster) Nodes() []*Node { return c.nodes }
+
+// Node is the one of a name, or nil.
+func (c *Cluster) Node(name string) *Node {
+	for _, n := range c.nodes {
+		if n.Name() == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// Target is what client.Connect wants: the nodes' addresses for clients.
+func (c *Cluster) Target() string {
+	addresses := make([]string, len(c.nodes))
+	for i, n := range c.nodes {
+		addresses[i] = n.API()
+	}
+	return strings.Join(addresses, ",")
+}
+
+// Start starts every node, and waits until each says that it serves, for as long
+// as ctx allows. When it returns an error some may run: Close ends them.
+func (c *Cluster) Start(ctx context.Context) error {
+	// All at once: a node alone may be waiting for the others.
+	all, ctx := errgroup.WithContext(ctx)
+	for _, n := range c.nodes {
+		all.Go(func() error { return n.Start(ctx) })
+	}
+	return all.Wait()
+}
+
+// awaitInterval is how often a cluster is asked whether it is whole.
+const awaitInterval = 50 * time.Millisecond
+
+// Await waits until every node is reached by the others and every partition has a
+// leader, for as long as ctx allows. It asks through a client that is connected to
+// the cluster.
+func (c *Cluster) Await(ctx context.Context, through *client.Client) error {
+	ticker := time.NewTicker(awaitInterval)
+	defer ticker.Stop()
+	missing := "nobody has answered"
+	for {
+		seen, err := through.Admin().Cluster(ctx)
+		if err == nil {
+			if missing = c.missing(seen); missing == "" {
+				return nil
+			}
+		} else if ctx.Err() == nil {
+			missing = err.Error() // a node may have answered that it isn't ready
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the cluster isn't whole: %s: %w", missing, context.Cause(ctx))
+		}
+	}
+}
+
+// missing says what a cluster lacks, or nothing.
+func (c *Cluster) missing(seen *client.Cluster) string {
+	if len(seen.Nodes) < len(c.nodes) {
+		return fmt.Sprintf("%d of %d nodes are known", len(seen.Nodes), len(c.nodes))
+	}
+	for _, p := range seen.Partitions {
+		if p.Leader == "" {
+			return fmt.Sprintf("partition %d has no leader", p.Number)
+		}
+	}
+	return ""
+}
+
+// Close ends what runs, in order where that works within some seconds and by force
+// where not, and gives the ports back. Files stay.
+func (c *Cluster) Close() error {
+	var all errgroup.Group
+	errs := make([]error, len(c.nodes))
+	for i, n := range c.nodes {
+		all.Go(func() error {
+			errs[i] = n.close()
+			return nil
+		})
+	}
+	return errors.Join(append(errs, all.Wait())...)
+}
