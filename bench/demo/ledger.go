@@ -205,3 +205,29 @@ func (p *place) arrival(r Reader, digest Digest) *arrival {
 	p.arrivals = append(p.arrivals, arrival{reader: r, digest: digest})
 	return &p.arrivals[len(p.arrivals)-1]
 }
+
+// InFlight counts, by partition, what arrived at a reader and has not been settled.
+func (l *Ledger) InFlight() map[uint32]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	open := map[uint32]int{}
+	for at, p := range l.mu.places {
+		for i := range p.arrivals {
+			if r := p.arrivals[i].reader; !p.acked.Has(r) && !p.rejected.Has(r) && !p.dead.Has(r) {
+				open[at.Partition]++
+			}
+		}
+	}
+	return open
+}
+
+// Partitions are those that are known to have events.
+func (l *Ledger) Partitions() map[uint32]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known := map[uint32]bool{}
+	for at := range l.mu.places {
+		known[at.Partition] = true
+	}
+	return known
+}

@@ -8,8 +8,11 @@ import (
 
 // Options say what a run is.
 type Options struct {
-	// Nodes is how many servers there are. Default 1; this release has no more.
+	// Nodes is how many servers there are: 1, 3 or 5. Default 1.
 	Nodes int
+	// Partitions is on how many the topic is. Default 4 where there are several
+	// nodes, else 1.
+	Partitions int
 	// Data is a file of events, one a line; empty: the generator's.
 	Data string
 	// Repeat is how often the file is gone through, 1 or more. Default 1.
@@ -26,7 +29,7 @@ type Options struct {
 	// Program runs a node when flags are put behind it: a path, and maybe first
 	// arguments. Required.
 	Program []string
-	// LogBytes is how much a node's log may hold, at least 1 MiB. Default 2 GiB.
+	// LogBytes is how much a node's log may hold, at least 16 MiB. Default 2 GiB.
 	LogBytes int64
 	// Dir is where a directory for the nodes' data is made, which is removed at
 	// the end. Default: the system's for temporary files.
@@ -48,14 +51,22 @@ const (
 const (
 	eventsDefault   = 30_000
 	deadlineDefault = 3 * time.Minute
-	logBytesMin     = 1 << 20
+	logBytesMin     = 16 << 20
 	logBytesDefault = 2 << 30
+	// partitionsDefault lets each of three nodes lead one, and one of them two.
+	partitionsDefault = 4
 )
 
 // EnsureDefaults fills in what was left out.
 func (o *Options) EnsureDefaults() {
 	if o.Nodes == 0 {
 		o.Nodes = 1
+	}
+	if o.Partitions == 0 {
+		o.Partitions = 1
+		if o.Nodes > 1 {
+			o.Partitions = partitionsDefault
+		}
 	}
 	if o.Repeat == 0 {
 		o.Repeat = 1
@@ -77,8 +88,10 @@ func (o *Options) EnsureDefaults() {
 // Validate refuses what can't be run. Call it behind EnsureDefaults.
 func (o *Options) Validate() error {
 	switch {
-	case o.Nodes != 1:
-		return fmt.Errorf("nodes is %d: this release has one", o.Nodes)
+	case o.Nodes != 1 && o.Nodes != 3 && o.Nodes != 5:
+		return fmt.Errorf("nodes is %d: 1, 3 or 5 are possible", o.Nodes)
+	case o.Partitions < 1:
+		return fmt.Errorf("partitions is %d: 1 or more is possible", o.Partitions)
 	case o.Repeat < 1:
 		return fmt.Errorf("repeat is %d: 1 or more is possible", o.Repeat)
 	case o.Data == "" && (o.Events < EventsMin || o.Events > EventsMax):

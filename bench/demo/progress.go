@@ -2,6 +2,8 @@ package demo
 
 import (
 	"time"
+
+	"github.com/freshet-mq/freshet/bench/cluster"
 )
 
 // Progress is a run as it stands: what the live view draws.
@@ -30,9 +32,13 @@ type Row struct {
 // NodeProgress is one server.
 type NodeProgress struct {
 	Name  string
-	State NodeState
+	State cluster.State
+	// Leads are the topic's partitions that it leads, as far as is known.
+	Leads []uint32
 	// Kills is how often it was killed.
 	Kills int
+	// Story says what became of it in this run; empty until something does.
+	Story string
 }
 
 // rowsOf sums the readers' counts by subscription.

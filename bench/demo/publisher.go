@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,10 +161,13 @@ func (p *publisher) refusal() error {
 	return fmt.Errorf("%s could not be published; the first: %w", counted(p.mu.refused, "event"), p.mu.refusal)
 }
 
-// counted is "1 event" or "2,000 events".
+// counted is "1 event", "2,000 events" or "2 deliveries".
 func counted(n int, noun string) string {
-	if n == 1 {
+	switch {
+	case n == 1:
 		return "1 " + noun
+	case strings.HasSuffix(noun, "y"):
+		return thousands(n) + " " + strings.TrimSuffix(noun, "y") + "ies"
 	}
 	return thousands(n) + " " + noun + "s"
 }

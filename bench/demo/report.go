@@ -23,6 +23,10 @@ type Report struct {
 	AfterAck     int `json:"after_ack"`
 	// LeaderKills is how often a node was killed while it led.
 	LeaderKills int `json:"leader_kills"`
+	// ReplicasAgree says that at the end all replicas of every partition had
+	// applied the same entries and made the same state of them, the killed
+	// node's too. A node alone agrees with itself.
+	ReplicasAgree bool `json:"replicas_agree"`
 	// ElapsedSeconds is how long the run took, the node's start included.
 	ElapsedSeconds float64 `json:"elapsed_s"`
 
@@ -39,10 +43,15 @@ type Report struct {
 	LeftToExpire int `json:"left_to_expire"`
 	// GapSeconds is the longest time without a confirmed publish since the kill.
 	GapSeconds float64 `json:"gap_s"`
-	Nodes      int     `json:"nodes"`
-	Data       string  `json:"data,omitempty"`
-	Repeat     int     `json:"repeat"`
-	Seed       uint64  `json:"seed"`
+	// SuccessionSeconds is how long the killed node's partitions had no leader; 0
+	// with one node.
+	SuccessionSeconds float64 `json:"succession_s"`
+	Nodes             int     `json:"nodes"`
+	// Partitions is on how many the topic is.
+	Partitions int    `json:"partitions"`
+	Data       string `json:"data,omitempty"`
+	Repeat     int    `json:"repeat"`
+	Seed       uint64 `json:"seed"`
 
 	// Rows are the subscriptions' counts.
 	Rows []Row `json:"-"`
@@ -62,10 +71,10 @@ func (s *scenario) report(trouble error) *Report {
 		DeadLettered: f.DeadLettered, Lost: f.Lost(), Unexpected: f.Unexpected, AfterAck: f.AfterAck,
 		ElapsedSeconds: seconds(time.Since(s.began)),
 		Planned:        s.feed.Len(), Rejected: f.Rejected, Released: s.released, LeftToExpire: s.forgotten, GapSeconds: seconds(s.publisher.gap()),
-		Nodes: s.Nodes, Data: s.Data, Repeat: s.Repeat, Seed: s.Seed,
+		Nodes: s.Nodes, Partitions: s.Partitions, SuccessionSeconds: seconds(s.kill.Succeeded), ReplicasAgree: s.agreed, Data: s.Data, Repeat: s.Repeat, Seed: s.Seed,
 		Rows: rowsOf(s.subscriptions, s.readers, f.Readers), Kill: s.kill,
 	}
-	if s.kill.Node != "" {
+	if s.kill.After != 0 {
 		r.LeaderKills = 1
 		r.Kill.Gap = s.publisher.gap()
 	}
@@ -91,7 +100,10 @@ func (s *scenario) faults(r *Report, f Figures, trouble error) []string {
 		lines = append(lines, refusal.Error())
 	}
 	if r.LeaderKills == 0 {
-		lines = append(lines, "the node was never killed, so the run shows little")
+		lines = append(lines, "no node was killed, so the run shows little")
+	}
+	if trouble == nil && !r.ReplicasAgree {
+		lines = append(lines, "the replicas were never seen with one state")
 	}
 	if r.Lost != 0 || r.Unexpected != 0 || r.AfterAck != 0 || f.Contradictions != 0 {
 		lines = append(lines, fmt.Sprintf("%s lost, %s unexpected, %s after their ack, %s", thousands(r.Lost), thousands(r.Unexpected),

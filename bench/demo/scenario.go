@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet-mq/freshet/bench/cluster"
 	"github.com/freshet-mq/freshet/client"
 )
 
@@ -20,10 +21,10 @@ var (
 	errOver     = errors.New("the run is over")
 )
 
-// Run runs the demo, in the order of this file: a node, a topic and subscriptions;
+// Run runs the demo, in the order of this file: nodes, a topic and subscriptions;
 // consumers; publishing with a kill half way; draining; listening for what
-// comes again; dead letters; the report. Whatever happens, the node's process has
-// ended and its data are gone when it returns.
+// comes again; dead letters; a comparison of all replicas; the report. Whatever
+// happens, the nodes' processes have ended and their data are gone when it returns.
 //
 // An error means that there was no run to report of: the options are refused (a
 // file's faults are *DataError), nothing could be started, or ctx ended.
@@ -42,18 +43,10 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	s := &scenario{Options: o, feed: feed, subscriptions: feed.Subscriptions(), began: time.Now()}
+	s := &scenario{Options: o, dir: dir, feed: feed, subscriptions: feed.Subscriptions(), began: time.Now()}
 	s.readers = readersOf(s.subscriptions)
 	if s.ledger, err = NewLedger(len(s.readers)); err != nil {
 		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.stopNodes()) }()
-	for i := range o.Nodes {
-		made, err := newNode(ctx, fmt.Sprintf("n%d", i+1), o.Program, dir, o.LogBytes)
-		if err != nil {
-			return nil, err
-		}
-		s.nodes = append(s.nodes, made)
 	}
 	return s.run(ctx)
 }
@@ -61,11 +54,12 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 // scenario is one run.
 type scenario struct {
 	Options
+	dir           string // for the cluster
 	feed          Feed
 	subscriptions []Subscription
 	readers       []reader
 	ledger        *Ledger
-	nodes         []*node
+	cluster       *cluster.Cluster
 	began         time.Time
 
 	// clients: the first publishes and asks, the others consume.
@@ -73,6 +67,8 @@ type scenario struct {
 	publisher *publisher
 	progress  *progressKeeper
 	kill      Kill
+	// agreed: all replicas of every partition were seen with one state.
+	agreed bool
 	// released and forgotten are how many deliveries consumers gave back, and
 	// left until their leases ran out.
 	released, forgotten int
@@ -82,22 +78,25 @@ type scenario struct {
 // consume.
 const clientsMax = 3
 
-func (s *scenario) run(parent context.Context) (*Report, error) {
+func (s *scenario) run(parent context.Context) (_ *Report, err error) {
 	bounded, cancel := context.WithTimeoutCause(parent, s.Deadline, errDeadline)
 	defer cancel()
 	ctx, end := context.WithCancelCause(bounded)
 	defer end(errOver)
-	for _, n := range s.nodes {
-		if err := n.start(ctx); err != nil {
-			return nil, interrupted(parent, err)
-		}
+	s.cluster, err = cluster.New(ctx, cluster.Options{
+		Nodes: s.Nodes, Name: "demo", Dir: s.dir, Program: s.Program, LogBytes: s.LogBytes, LogLevel: "warn",
+		Died: func(_ *cluster.Node, err error) { end(err) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.cluster.Close()) }()
+	if err := s.cluster.Start(ctx); err != nil {
+		return nil, interrupted(parent, cause(ctx, err))
 	}
 	// The clients' own goodbye comes after everything that uses them.
 	defer s.disconnect(parent)
-	stopWatching := s.watchNodes(end)
-	err := s.prepare(ctx)
-	stopWatching()
-	if err != nil {
+	if err := s.prepare(ctx); err != nil {
 		return nil, interrupted(parent, cause(ctx, err))
 	}
 	trouble := s.perform(ctx, end)
@@ -105,19 +104,6 @@ func (s *scenario) run(parent context.Context) (*Report, error) {
 		return nil, parent.Err()
 	}
 	return s.report(trouble), nil
-}
-
-// leader is the node that holds the topic's partition: there is one node.
-func (s *scenario) leader() *node { return s.nodes[0] }
-
-func (s *scenario) stopNodes() error {
-	errs := make([]error, len(s.nodes))
-	var all sync.WaitGroup
-	for i, n := range s.nodes {
-		all.Go(func() { errs[i] = n.stop() })
-	}
-	all.Wait()
-	return errors.Join(errs...)
 }
 
 // interrupted is err, or that ctx has ended if that is why.
@@ -131,14 +117,17 @@ func interrupted(ctx context.Context, err error) error {
 // prepare connects, and makes the topic and its subscriptions.
 func (s *scenario) prepare(ctx context.Context) error {
 	for range clientsMax {
-		connected, err := client.Connect(ctx, s.leader().address())
+		connected, err := client.Connect(ctx, s.cluster.Target())
 		if err != nil {
 			return err
 		}
 		s.clients = append(s.clients, connected)
 	}
+	if err := s.cluster.Await(ctx, s.clients[0]); err != nil {
+		return err
+	}
 	admin := s.clients[0].Admin()
-	if _, _, err := admin.CreateTopic(ctx, client.TopicConfig{Name: topicName}); err != nil {
+	if _, _, err := admin.CreateTopic(ctx, client.TopicConfig{Name: topicName, Partitions: s.Partitions}); err != nil {
 		return fmt.Errorf("topic %s: %w", topicName, err)
 	}
 	for _, subscription := range s.subscriptions {
@@ -182,35 +171,33 @@ func (s *scenario) disconnect(parent context.Context) {
 func (s *scenario) perform(ctx context.Context, end context.CancelCauseFunc) error {
 	consuming := &consumers{seed: s.Seed, ledger: s.ledger, subscriptions: s.subscriptions, readers: s.readers, clients: s.clients[1:]}
 	s.progress.phase("publishing")
-	var beside sync.WaitGroup
-	beside.Go(func() { s.progress.show(ctx, s.Screen) })
-	beside.Go(func() {
-		if err := consuming.run(ctx, s.feed.Len()); err != nil {
+	open, closing := context.WithCancelCause(ctx)
+	var consumed, shown sync.WaitGroup
+	shown.Go(func() { s.progress.show(ctx, s.Screen) })
+	shown.Go(func() { s.progress.watchLeaders(ctx) })
+	consumed.Go(func() {
+		if err := consuming.run(open, s.feed.Len()); err != nil {
 			end(err) // without consumers the run proves nothing
 		}
 	})
-	err := s.acts(ctx, end)
+	err := s.acts(ctx)
+	closing(errOver)
+	consumed.Wait()
+	if err == nil {
+		err = s.agree(ctx) // nobody writes any more
+	}
 	end(errOver)
-	beside.Wait()
+	shown.Wait()
 	s.released, s.forgotten = int(consuming.released.Load()), int(consuming.forgotten.Load())
 	return err
 }
 
 // acts are the parts of a run, one after the other.
-func (s *scenario) acts(ctx context.Context, end context.CancelCauseFunc) error {
-	stopWatching := func() {}
+func (s *scenario) acts(ctx context.Context) error {
 	both, publishing := errgroup.WithContext(ctx)
 	both.Go(func() error { return s.publisher.run(publishing) })
-	both.Go(func() error {
-		err := s.killHalfWay(publishing)
-		if err == nil {
-			stopWatching = s.watchNodes(end)
-		}
-		return err
-	})
-	err := both.Wait()
-	defer stopWatching()
-	if err != nil {
+	both.Go(func() error { return s.killHalfWay(publishing) })
+	if err := both.Wait(); err != nil {
 		return cause(ctx, err)
 	}
 	for _, act := range []struct {
@@ -235,24 +222,4 @@ func cause(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-// watchNodes ends the run when a node's process ends by itself. The function
-// that it returns ends the watching.
-func (s *scenario) watchNodes(end context.CancelCauseFunc) (stop func()) {
-	over := make(chan struct{})
-	var watchers sync.WaitGroup
-	for _, n := range s.nodes {
-		watchers.Go(func() {
-			select {
-			case <-n.ended():
-				end(n.obituary())
-			case <-over:
-			}
-		})
-	}
-	return func() {
-		close(over)
-		watchers.Wait()
-	}
 }

@@ -104,7 +104,11 @@ func (p *painter) write(text string) {
 func progressLine(p Progress) string {
 	var nodes []string
 	for _, n := range p.Nodes {
-		nodes = append(nodes, n.Name+" "+n.State.String())
+		one := n.Name + " " + n.State.String()
+		if len(p.Nodes) > 1 && len(n.Leads) > 0 {
+			one += " leads " + partitionsText(n.Leads)
+		}
+		nodes = append(nodes, one)
 	}
 	return fmt.Sprintf("%5.1f s  %s: %s of %s published (%s/s), %s of %s delivered (%s/s), %s acked; %s",
 		p.Elapsed.Seconds(), p.Phase, thousands(p.Published), thousands(p.Planned), thousands(int(p.PublishedPerSecond)),

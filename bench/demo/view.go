@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/freshet-mq/freshet/bench/cluster"
 )
 
 // The live view, drawn from a Progress alone:
@@ -17,6 +19,12 @@ import (
 //	≡ dashboard  {"detail":{"amoun…     1,774     1,774     1,765         3 █████████▉
 //
 //	to come 52,503   unexpected 0   after ack 0   redelivered 354   rejected 75
+//
+// With several nodes each has a line below the first:
+//
+//	n1   running    leads partitions 0, 3
+//	n2   killed -9                         killed when it led partition 1: led by others after 0.81 s
+//	n3   running    leads partitions 1, 2
 //
 // ≡ marks a fan-out, whose counts are the sums over its members. All that is
 // delivered is so far; matched grows as publishes are confirmed.
@@ -38,7 +46,7 @@ const (
 // lines draws. No line is wider than the view.
 func (v view) lines(p Progress) []string {
 	width := max(v.width, viewWidthMin)
-	lines := []string{v.title(p, width)}
+	lines := append([]string{v.title(p, width)}, v.nodes(p, width)...)
 	lines = append(lines,
 		v.gauge("published", p.Published, p.Planned, p.PublishedPerSecond, width),
 		v.gauge("delivered", p.Delivered, p.Matched, p.DeliveredPerSecond, width),
@@ -47,26 +55,56 @@ func (v view) lines(p Progress) []string {
 	return append(lines, "", v.verdicts(p, width))
 }
 
+// title says how far the run is, and behind that how its only node is; several have
+// lines of their own.
 func (v view) title(p Progress, width int) string {
-	nodes := make([]string, len(p.Nodes))
-	for i, n := range p.Nodes {
-		nodes[i] = n.Name + " " + n.State.String()
-		if n.Kills > 0 && n.State == NodeRunning {
-			nodes[i] += ", killed -9 " + times(n.Kills)
-		}
-	}
 	left := fmt.Sprintf("freshet demo  %5.1f s  %s", p.Elapsed.Seconds(), p.Phase)
-	right := strings.Join(nodes, "  ")
+	if len(p.Nodes) != 1 {
+		return shortened(left, width)
+	}
+	n := p.Nodes[0]
+	right := n.Name + " " + n.State.String()
+	if n.Kills > 0 && n.State == cluster.Running {
+		right += ", killed -9 " + times(n.Kills)
+	}
 	gap := width - len(left) - len(right)
 	if gap < 2 {
 		left, gap = shortened(left, max(0, width-len(right)-2)), 2
 	}
-	for _, n := range p.Nodes {
-		if n.State != NodeRunning {
-			return left + strings.Repeat(" ", gap) + v.paint(red, shortened(right, width))
-		}
+	return left + strings.Repeat(" ", gap) + v.paint(stateColour(n.State), shortened(right, width))
+}
+
+// nodes are a line each: how it is, what it leads, and what became of it.
+func (v view) nodes(p Progress, width int) []string {
+	if len(p.Nodes) < 2 {
+		return nil
 	}
-	return left + strings.Repeat(" ", gap) + v.paint(green, shortened(right, width))
+	leads := make([]string, len(p.Nodes))
+	widest := 0
+	for i, n := range p.Nodes {
+		leads[i] = "leads nothing"
+		if len(n.Leads) > 0 {
+			leads[i] = "leads " + partitionsText(n.Leads)
+		}
+		if n.State != cluster.Running {
+			leads[i] = ""
+		}
+		widest = max(widest, len(leads[i]))
+	}
+	lines := make([]string, 0, len(p.Nodes)+1)
+	for i, n := range p.Nodes {
+		state := fmt.Sprintf("%-4s %s ", n.Name, pad(n.State.String(), len("killed -9")))
+		rest := shortened(" "+pad(leads[i], widest)+"  "+n.Story, max(0, width-len(state)))
+		lines = append(lines, v.paint(stateColour(n.State), state)+strings.TrimRight(rest, " "))
+	}
+	return append(lines, "")
+}
+
+func stateColour(s cluster.State) string {
+	if s == cluster.Running {
+		return green
+	}
+	return red
 }
 
 func times(n int) string {

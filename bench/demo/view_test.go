@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 // TestView draws runs at a moment:
 //
-//	progress elapsed=D phase=P planned=N published=N rates=(P,D) nodes=(NAME:STATE:KILLS,...)
+//	progress elapsed=D phase=P planned=N published=N rates=(P,D) nodes=(NAME:STATE:KILLS[:LEADS[:STORY]],...)
 //	  lines: subscription [members] matched delivered acked rejected pattern
 //	lines width=N [colour]      the live view; escapes are written as ^[
 //	log                         the line for a log
@@ -65,11 +66,23 @@ func scanProgress(t *testing.T, d *datadriven.TestData) Progress {
 		}
 		for _, value := range arg.Vals {
 			var n NodeProgress
-			var state NodeState
-			if _, err := fmt.Sscanf(strings.ReplaceAll(value, ":", " "), "%s %d %d", &n.Name, &state, &n.Kills); err != nil {
+			parts := strings.Split(value, ":")
+			n.Name = parts[0]
+			if _, err := fmt.Sscan(strings.Join(parts[1:3], " "), &n.State, &n.Kills); err != nil {
 				d.Fatalf(t, "node %s: %v", value, err)
 			}
-			n.State = state
+			if len(parts) > 3 && parts[3] != "" {
+				for lead := range strings.SplitSeq(parts[3], "+") {
+					number, err := strconv.ParseUint(lead, 10, 32)
+					if err != nil {
+						d.Fatalf(t, "node %s: %v", value, err)
+					}
+					n.Leads = append(n.Leads, uint32(number))
+				}
+			}
+			if len(parts) > 4 {
+				n.Story = strings.ReplaceAll(parts[4], "_", " ")
+			}
 			p.Nodes = append(p.Nodes, n)
 		}
 	}
@@ -175,7 +188,7 @@ func TestPainterRedrawsInPlace(t *testing.T) {
 	before := len(x.lines)
 	progress.Phase = "draining"
 	p.show(progress)
-	if len(x.lines) != before || !x.has(1, "draining  ") || x.has(1, "publishing") || !x.has(0, "$ freshet demo") {
+	if len(x.lines) != before || !x.has(1, "draining") || x.has(1, "publishing") || !x.has(0, "$ freshet demo") {
 		t.Fatalf("%d lines, then %q", before, x.lines)
 	}
 	rows = 10 // somebody made the window smaller

@@ -46,16 +46,16 @@ func (d *demoCommand) run(ctx context.Context, call *invocation) error {
 	if err := d.check(call); err != nil {
 		return err
 	}
-	program, err := os.Executable()
+	program, err := ownProgram()
 	if err != nil {
-		return &failure{code: codeCommand, what: "can't find this program's own file to run nodes from: " + err.Error(), cause: err}
+		return err
 	}
-	if err := needRoom(os.TempDir(), d.LogSize+devStateRoom); err != nil {
+	if err := needRoom(os.TempDir(), size(d.Nodes)*(d.LogSize+devStateRoom)); err != nil {
 		return failureOf(err, nil).trying("freshet demo --log-size 256MiB", "TMPDIR=DIR freshet demo")
 	}
 	report, err := demo.Run(ctx, demo.Options{
 		Nodes: int(d.Nodes), Data: d.Data, Repeat: int(d.Repeat), Events: int(d.Events), Seed: d.Seed, Deadline: time.Duration(d.Deadline),
-		Program: []string{program, "node"}, LogBytes: int64(d.LogSize), Screen: call.screen(),
+		Program: program, LogBytes: int64(d.LogSize), Screen: call.screen(),
 	})
 	if refused, ok := errors.AsType[*demo.DataError](err); ok {
 		return &failure{code: codeFile, what: refused.Error(), cause: err}
@@ -155,12 +155,22 @@ func (d *demoCommand) summary(out *output, r *demo.Report) {
 	if r.LeaderKills > 0 {
 		out.linef("killed -9   %s after %.1f s, with %s published and %s deliveries in flight; serving again after %.2f s,",
 			r.Kill.Node, r.Kill.After.Seconds(), events(r.Kill.Published), thousands(int64(r.Kill.InFlight)), r.Kill.Away.Seconds())
+		if r.Nodes > 1 {
+			out.linef("            what it led (%s) led by others after %.2f s;", r.Kill.Led(), r.Kill.Succeeded.Seconds())
+		}
 		out.linef("            longest time without a confirmed publish %.2f s", r.GapSeconds)
 	}
 	out.linef("consumers   released %s, rejected %s, left %s until their leases ran out",
 		thousands(int64(r.Released)), thousands(int64(r.Rejected)), thousands(int64(r.LeftToExpire)))
 	out.linef("checked     %s deliveries due: %s lost  %s unexpected  %s after their ack  (%s came again before it, which is allowed)",
 		thousands(int64(r.Matched)), thousands(int64(r.Lost)), thousands(int64(r.Unexpected)), thousands(int64(r.AfterAck)), thousands(int64(r.Redelivered)))
+	if r.Nodes > 1 {
+		agree := "the replicas of every partition agree, the killed node's too"
+		if !r.ReplicasAgree {
+			agree = "NOT seen to agree"
+		}
+		out.linef("replicas    %s", agree)
+	}
 	if r.OK {
 		out.linef("verdict     ok")
 		return

@@ -14,7 +14,7 @@ import (
 
 // asProgram makes this test's binary be the program that it tests: what the demo
 // starts as its node is then this very binary again.
-const asProgram = "FRESHET_TEST_AS_PROGRAM"
+const asProgram = "RUN_AS_FRESHET"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 func runDemo(ctx context.Context, t *testing.T, stderr *notices, args ...string) (exitCode, string) {
 	t.Helper()
 	dir := t.TempDir()
+	asChildren(t)
 	t.Setenv("TMPDIR", dir)
-	t.Setenv(asProgram, "1")
 	var stdout bytes.Buffer
 	code := run(ctx, append([]string{"demo", "--log-size", "64MiB"}, args...), surroundings{
 		stdin: strings.NewReader(""), stdout: &stdout, stderr: stderr,

@@ -4,39 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"net"
 	"os"
-	"strconv"
+	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
-	"github.com/freshet-mq/freshet/broker"
+	"github.com/freshet-mq/freshet/bench/cluster"
+	"github.com/freshet-mq/freshet/client"
 )
 
 // devCommand runs a playground.
 type devCommand struct {
+	Nodes   count  `default:"1" help:"Number of nodes: 1, 3 or 5; default 1." placeholder:"N"`
 	Data    string `help:"Keep the data in this directory; without it they are removed at the end." placeholder:"DIR"`
-	Port    port   `default:"7600" help:"Port to listen on, on loopback; 0 takes a free one; default 7600." placeholder:"PORT"`
-	LogSize size   `default:"2GiB" help:"Bytes that the log may hold; as much has to be free on the disk; default 2GiB." placeholder:"SIZE"`
-	Nodes   count  `default:"1" help:"Number of nodes. This release has one." placeholder:"N"`
+	Port    port   `default:"7600" help:"Port of n1 for clients, on loopback; the next nodes have 10 more each; 0 takes free ones; default 7600." placeholder:"PORT"`
+	LogSize size   `default:"2GiB" help:"Bytes that a node's log may hold; as much has to be free on the disk for each; default 2GiB." placeholder:"SIZE"`
 }
 
 // Help tells more.
 func (*devCommand) Help() string {
 	return `
-A real node, with the log on this machine's disk, that only this machine can reach. It runs until
-Ctrl-C. Leave it running, and talk to it from another terminal.
+Real nodes, each a process, with their logs on this machine's disk, that only this machine can reach.
+They run until Ctrl-C. Leave them running, and talk to them from another terminal. n1 listens on 7600
+for clients, 7601 for other nodes, 7602 for health and profiles; n2 on 7610 to 7612, and so on.
+
+From another terminal a node can be killed, paused and started again: freshet dev kill n2.
 
   freshet dev
-  freshet dev --data ./playground
+  freshet dev --nodes 3
+  freshet dev --nodes 3 --data ./playground
   freshet dev --port 7700 --log-size 256MiB
 `
 }
 
 func (*devCommand) uses() everyday { return 0 }
 
-// devStateRoom is what a node writes besides its log: state, snapshots.
-const devStateRoom = 64 << 20
+const (
+	// devStateRoom is what a node writes besides its log: state, snapshots.
+	devStateRoom = 64 << 20
+	// devDirectories is what a playground's own directory is called.
+	devDirectories = "freshet-dev-"
+	// devStartTimeout is how long the nodes may take until all partitions have
+	// a leader.
+	devStartTimeout = time.Minute
+)
 
 func (d *devCommand) run(ctx context.Context, call *invocation) (err error) {
 	if d.Nodes != 1 {
@@ -48,53 +60,62 @@ func (d *devCommand) run(ctx context.Context, call *invocation) (err error) {
 	}
 	// C5: whatever happens from here on, what was made is removed.
 	defer func() { err = errors.Join(err, remove()) }()
-	options := broker.Options{
-		Node: "n1", Cluster: "dev", Dir: dir, LogBytesMax: int64(d.LogSize), Logger: newLogger(call, "warn", "text"),
-	}
-	if options.Listener, options.Admin, err = d.listen(ctx); err != nil {
+	program, err := ownProgram()
+	if err != nil {
 		return err
 	}
-	address := options.Listener.Addr().String()
-	if err := runNode(ctx, options, func(*broker.Node) { call.welcome(address, dir, d.Data == "") }); err != nil {
+	ground := &playground{call: call}
+	ground.cluster, err = cluster.New(ctx, cluster.Options{
+		Nodes: int(d.Nodes), Name: "dev", Dir: dir, Program: program, Port: int(d.Port), LogBytes: int64(d.LogSize), Died: ground.died,
+	})
+	if err != nil {
+		return d.refused(err)
+	}
+	defer func() { err = errors.Join(err, ground.cluster.Close()) }()
+	if err := ground.begin(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // it was told to end before it had begun
+		}
 		return err
 	}
+	stop, err := ground.takeOrders(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	ground.welcome(dir, d.Data == "")
+	<-ctx.Done()
 	call.notef("")
 	if d.Data == "" {
-		call.notef("stopped; removing %s", dir)
+		call.notef("stopping; %s is removed", dir)
 	} else {
-		call.notef("stopped; the data are in %s", dir)
+		call.notef("stopping; the data are in %s", dir)
 	}
 	return nil
 }
 
-// adminPortAbove is where the admin listener stands, counted from the port for
-// clients: 7602 above 7600.
-const adminPortAbove = 2
-
-// listen takes the ports, or says who has them and what to do.
-func (d *devCommand) listen(ctx context.Context) (api, admin net.Listener, err error) {
-	if api, err = listenOn(ctx, loopback(d.Port)); err != nil {
-		return nil, nil, d.portTaken(err)
+// refused says who has a port, and what to do about it.
+func (d *devCommand) refused(err error) error {
+	taken, ok := errors.AsType[*cluster.PortError](err)
+	if !ok {
+		return &failure{code: codeArgument, what: err.Error(), try: []string{"freshet dev --help"}, cause: err}
 	}
-	if d.Port == 0 || d.Port > math.MaxUint16-adminPortAbove {
-		return api, nil, nil // no port that anybody could guess: nobody would find it
-	}
-	if admin, err = listenOn(ctx, loopback(d.Port+adminPortAbove)); err != nil {
-		return nil, nil, errors.Join(d.portTaken(err), api.Close())
-	}
-	return api, admin, nil
-}
-
-func loopback(p port) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(p))) }
-
-// portTaken adds what to do about it.
-func (d *devCommand) portTaken(err error) error {
-	refused := failureOf(err, nil)
+	refused := portFailure(taken.Address, taken.Err)
+	refused.seen = append(refused.seen, fmt.Sprintf("it is the port of %s for %s", taken.Node, taken.For))
 	if strings.Contains(refused.what, "by freshet,") {
 		refused.seen = append(refused.seen, "that may well be a playground already: talk to it, or end it")
-		refused.try = append(refused.try, "freshet topic list --server "+loopback(d.Port))
+		refused.try = append(refused.try, "freshet topic list")
 	}
 	return refused.trying("freshet dev --port 0")
+}
+
+// ownProgram is this program's own file, to run nodes from.
+func ownProgram() ([]string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, &failure{code: codeCommand, what: "can't find this program's own file to run nodes from: " + err.Error(), cause: err}
+	}
+	return []string{program}, nil
 }
 
 // directory finds room for the data, and says how to remove it again.
@@ -103,36 +124,98 @@ func (d *devCommand) directory() (dir string, remove func() error, err error) {
 	if parent == "" {
 		parent = os.TempDir()
 	}
-	if err := needRoom(parent, d.LogSize+devStateRoom); err != nil {
+	if err := needRoom(parent, size(d.Nodes)*(d.LogSize+devStateRoom)); err != nil {
 		return "", nil, failureOf(err, nil).trying("freshet dev --log-size 256MiB", "freshet dev --data DIR")
 	}
 	if d.Data != "" {
-		return d.Data, func() error { return nil }, nil
+		dir, err := filepath.Abs(d.Data)
+		if err == nil {
+			err = os.MkdirAll(dir, 0o700)
+		}
+		if err != nil {
+			return "", nil, fileFailure("the directory for the data", err)
+		}
+		return dir, func() error { return nil }, nil
 	}
-	dir, err = os.MkdirTemp("", "freshet-dev-")
+	dir, err = os.MkdirTemp("", devDirectories)
 	if err != nil {
 		return "", nil, fileFailure("a directory for the data", err)
 	}
 	return dir, func() error { return os.RemoveAll(dir) }, nil
 }
 
+// playground is a dev under way.
+type playground struct {
+	call    *invocation
+	cluster *cluster.Cluster
+	speaker sync.Mutex // who writes a note
+}
+
+// begin starts the nodes, and waits until every partition has a leader.
+func (g *playground) begin(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, devStartTimeout, errTimeout)
+	defer cancel()
+	if err := g.cluster.Start(ctx); err != nil {
+		return &failure{code: codeFile, what: "a node can't start", seen: strings.Split(err.Error(), "\n"), cause: err}
+	}
+	asking, err := client.Connect(ctx, g.cluster.Target())
+	if err != nil {
+		return err
+	}
+	defer func() {
+		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTimeout)
+		defer cancel()
+		err = errors.Join(err, asking.Shutdown(goodbye))
+	}()
+	if err := g.cluster.Await(ctx, asking); err != nil {
+		return &failure{code: codeUnavailable, what: err.Error(), cause: err}
+	}
+	return nil
+}
+
+// died says that a node has ended by itself. The others go on.
+func (g *playground) died(node *cluster.Node, err error) {
+	g.notef("%v\nits log is %s\ntry: freshet dev start %s", err, node.Log(), node.Name())
+}
+
+func (g *playground) notef(format string, args ...any) {
+	g.speaker.Lock()
+	defer g.speaker.Unlock()
+	g.call.notef(format, args...)
+}
+
 // welcome says what there is, and what to paste.
-func (c *invocation) welcome(address, dir string, removed bool) {
+func (g *playground) welcome(dir string, removed bool) {
+	out, nodes := g.call.out, g.cluster.Nodes()
 	keeping := "kept"
 	if removed {
 		keeping = "removed at the end"
 	}
-	c.out.linef("a node listens on %s; its data are in %s (%s)", address, dir, keeping)
-	c.out.linef("")
-	c.out.linef("in another terminal:")
-	if address != defaultServer {
-		c.out.linef("  export FRESHET_SERVER=%s", address)
+	is := "a node listens on " + nodes[0].API()
+	if len(nodes) > 1 {
+		is = fmt.Sprintf("%d nodes listen on %s", len(nodes), g.cluster.Target())
+	}
+	out.linef("%s; data and logs are in %s (%s)", is, dir, keeping)
+	for _, n := range nodes {
+		out.linef("  %s  %s  health and profiles on http://%s  log %s", n.Name(), n.API(), n.Admin(), n.Log())
+	}
+	out.linef("")
+	out.linef("in another terminal:")
+	if target := g.cluster.Target(); target != defaultServer {
+		out.linef("  export FRESHET_SERVER=%s", target)
 	}
 	for _, command := range welcomeCommands {
-		c.out.linef("  %s", command)
+		out.linef("  %s", command)
 	}
-	c.out.linef("")
-	c.out.linef("Ctrl-C ends it")
+	if len(nodes) > 1 {
+		out.linef("")
+		out.linef("and to see how it does without one of them:")
+		for _, command := range drillCommands {
+			out.linef("  %s", command)
+		}
+	}
+	out.linef("")
+	out.linef("Ctrl-C ends it")
 }
 
 // welcomeCommands are the first five minutes; README and docs have the same.
@@ -143,4 +226,12 @@ var welcomeCommands = []string{
 	`freshet send orders -s shop -t "Order Placed" '{"amount": 250, "country": "AU"}'`,
 	`freshet take orders/billing --ack`,
 	`freshet tail orders --from earliest`,
+}
+
+// drillCommands take a node away and bring it back.
+var drillCommands = []string{
+	`freshet cluster status`,
+	`freshet dev kill n1`,
+	`freshet send orders -s shop -t "Order Placed" '{"amount": 310, "country": "NZ"}'`,
+	`freshet dev start n1`,
 }

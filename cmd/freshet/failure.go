@@ -46,6 +46,8 @@ const (
 	codePartlyDone failureCode = 6005 // some of it is done
 
 	codeNoDeadLetter failureCode = 6006 // an event isn't a dead letter
+	codeNoNode       failureCode = 6007 // a playground has no such node
+	codeNodeState    failureCode = 6008 // a playground's node isn't in the state for that
 )
 
 // Codes of the wire that the program itself gives out.
@@ -92,6 +94,8 @@ var exitExceptions = map[failureCode]exitCode{
 	codePartlyDone:  exitPartly,
 
 	codeNoDeadLetter: exitNotFound,
+	codeNoNode:       exitNotFound,
+	codeNodeState:    exitConflict,
 }
 
 // failure is what a person is told when something went wrong. It is written as

@@ -17,7 +17,13 @@ type grammar struct {
 	everydayFlags
 
 	Demo demoCommand `cmd:"" group:"Start here" help:"The main job, checked: publish, consume, kill the node half way, and count."`
-	Dev  devCommand  `cmd:"" group:"Start here" help:"A playground: a real node on this machine, for as long as you look."`
+	Dev  struct {
+		Run    devCommand       `cmd:"" default:"withargs" help:"A playground: real nodes on this machine, for as long as you look."`
+		Kill   devKillCommand   `cmd:"" help:"Kill a node of the playground (kill -9)."`
+		Start  devStartCommand  `cmd:"" help:"Start a node of the playground again."`
+		Pause  devPauseCommand  `cmd:"" help:"Hold a node of the playground in its tracks."`
+		Resume devResumeCommand `cmd:"" help:"Let a paused node of the playground go on."`
+	} `cmd:"" group:"Start here" help:"A playground: real nodes on this machine."`
 	Send sendCommand `cmd:"" group:"Every day"  help:"Publish events, and say which subscriptions they matched."`
 	Take takeCommand `cmd:"" group:"Every day"  help:"Lease events from a subscription: look at them, ack them, or run a command on each."`
 	Tail tailCommand `cmd:"" group:"Every day"  help:"Follow a topic without side effects."`
@@ -52,7 +58,6 @@ type grammar struct {
 
 	Serve   serveCommand   `cmd:"" group:"Servers" help:"Run a production node."`
 	Version versionCommand `cmd:"" group:"Servers" help:"Say which release this is."`
-	Node    nodeCommand    `cmd:"" help:"Run a node on listeners that the parent process hands over." hidden:""`
 }
 
 // everydayFlags stand behind most commands and mean the same everywhere.
@@ -150,8 +155,8 @@ func parse(args []string, around surroundings) (func(context.Context) error, err
 		}
 		call.given[element.Flag.Name] = true
 		if use, ok := everydayOf[element.Flag.Name]; ok && chosen.uses()&use == 0 {
-			return nil, usageFailure(fmt.Sprintf("%s has no use for --%s", parsed.Selected().FullPath(), element.Flag.Name)).
-				trying(parsed.Selected().FullPath() + " --help")
+			return nil, usageFailure(fmt.Sprintf("%s has no use for --%s", pathOf(parsed.Selected()), element.Flag.Name)).
+				trying(pathOf(parsed.Selected()) + " --help")
 		}
 	}
 	if call.JSON {

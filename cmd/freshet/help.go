@@ -41,6 +41,8 @@ func helpText(app *kong.Application, node *kong.Node) string {
 		b.WriteString("usage: freshet <command> [flags]\n")
 		writeCommands(&b, node)
 		b.WriteString("\nfreshet <command> --help tells more. Start with: freshet dev\n")
+	case node.DefaultCmd != nil:
+		return helpText(app, node.DefaultCmd)
 	case len(node.Children) > 0:
 		fmt.Fprintf(&b, "%s\n\nusage: %s <verb> [flags]\n", node.Help, node.FullPath())
 		writeCommands(&b, node)
@@ -51,6 +53,9 @@ func helpText(app *kong.Application, node *kong.Node) string {
 		}
 		writeArguments(&b, node)
 		writeFlags(&b, node)
+		if node.Parent.DefaultCmd == node {
+			writeCommands(&b, node.Parent)
+		}
 	}
 	return b.String()
 }
@@ -73,10 +78,14 @@ func argumentName(argument *kong.Positional) string {
 	return name
 }
 
-// pathOf is "freshet topic list", without kong's mention of aliases.
+// pathOf is "freshet topic list", without kong's mention of aliases. What a noun
+// does without a verb has the noun's own: "freshet dev".
 func pathOf(node *kong.Node) string {
-	if node.Parent == nil {
+	switch {
+	case node.Parent == nil:
 		return node.Name
+	case node.Parent.DefaultCmd == node:
+		return pathOf(node.Parent)
 	}
 	return pathOf(node.Parent) + " " + node.Name
 }
@@ -90,6 +99,9 @@ func writeCommands(b *strings.Builder, node *kong.Node) {
 		rows = nil
 	}
 	for _, leaf := range node.Leaves(true) {
+		if leaf == node.DefaultCmd {
+			continue // its help is what this stands below
+		}
 		title := "Verbs"
 		if closest := leaf.ClosestGroup(); closest != nil && node.Parent == nil {
 			title = closest.Title

@@ -6,7 +6,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -116,73 +115,9 @@ func ask(t *testing.T, args ...string) (stdout string, code exitCode) {
 	return out.String(), code
 }
 
-func TestDevServesAndRemovesWhatItMade(t *testing.T) {
-	dev := begin(t, nil, "dev", "--port", "0", "--log-size", "16MiB")
-	found := dev.until(`^a node listens on (\S+); its data are in (\S+) \(removed at the end\)`)
-	dev.until(`^Ctrl-C ends it`)
-	address, dir := found[1], found[2]
-	if _, err := os.Stat(dir); err != nil {
-		t.Error(err)
-	}
-	if out, code := ask(t, "topic", "create", "orders", "--server", address); code != exitOK || out != "created topic orders\n" {
-		t.Errorf("exit %v, %q", code, out)
-	}
-	dev.end(exitOK)
-	if _, err := os.Stat(dir); !os.IsNotExist(err) {
-		t.Errorf("%s is still there: %v", dir, err)
-	}
-	if _, code := ask(t, "topic", "list", "--server", address); code != exitUnavailable {
-		t.Errorf("exit %v after the end, want %v", code, exitUnavailable)
-	}
-}
-
-func TestDevKeepsDataThatAreNamed(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "playground")
-	for _, round := range []string{"created topic orders\n", "topic orders is there already, with these settings\n"} {
-		dev := begin(t, nil, "dev", "--port", "0", "--log-size", "16MiB", "--data", dir)
-		address := dev.until(`^a node listens on (\S+); its data are in .* \(kept\)`)[1]
-		dev.until(`^Ctrl-C ends it`)
-		if out, code := ask(t, "topic", "create", "orders", "--server", address); code != exitOK || out != round {
-			t.Errorf("exit %v, %q, want %q", code, out, round)
-		}
-		dev.end(exitOK)
-	}
-}
-
-func TestDevNamesWhoHasThePort(t *testing.T) {
-	held, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := held.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	_, port, err := net.SplitHostPort(held.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, err := filepath.Glob(filepath.Join(os.TempDir(), "freshet-dev-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dev := begin(t, nil, "dev", "--port", port, "--log-size", "16MiB")
-	dev.wait(exitConflict)
-	if said := dev.stderr.String(); !strings.Contains(said, "is taken") || !strings.Contains(said, "try: freshet dev --port 0") {
-		t.Errorf("got %q", said)
-	}
-	after, err := filepath.Glob(filepath.Join(os.TempDir(), "freshet-dev-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(after) > len(before) {
-		t.Errorf("it left %q behind; before there was %q", after, before)
-	}
-}
-
-// TestNodeTakesAListenerAndEndsWithItsParent hands a listener over as demo does.
-func TestNodeTakesAListenerAndEndsWithItsParent(t *testing.T) {
+// TestServeInheritsAListenerAndEndsWithItsParent hands a listener over as package
+// bench/cluster does.
+func TestServeInheritsAListenerAndEndsWithItsParent(t *testing.T) {
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +139,7 @@ func TestNodeTakesAListenerAndEndsWithItsParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	parent, lifeline := io.Pipe()
-	node := begin(t, parent, "node", "--data", filepath.Join(t.TempDir(), "n1"), "--listen-fd", strconv.Itoa(descriptor), "--stop-at-eof")
+	node := begin(t, parent, "serve", "--data", filepath.Join(t.TempDir(), "n1"), "--inherit", "api="+strconv.Itoa(descriptor))
 	address := node.until(`^\{"ready":true,"node":"n1","api":"(\S+)"\}`)[1]
 	if address != listener.Addr().String() {
 		t.Errorf("it listens on %s, not on %s", address, listener.Addr())

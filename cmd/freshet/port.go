@@ -16,8 +16,13 @@ func listenOn(ctx context.Context, address string) (net.Listener, error) {
 	if err == nil {
 		return listener, nil
 	}
+	return nil, portFailure(address, err)
+}
+
+// portFailure says why an address can't be listened on, and who is in the way.
+func portFailure(address string, err error) *failure {
 	if !errors.Is(err, syscall.EADDRINUSE) {
-		return nil, &failure{code: codePortTaken, what: fmt.Sprintf("can't listen on %s: %s", address, reasonOf(err)), cause: err}
+		return &failure{code: codePortTaken, what: fmt.Sprintf("can't listen on %s: %s", address, reasonOf(err)), cause: err}
 	}
 	refused := &failure{code: codePortTaken, what: fmt.Sprintf("%s is taken", address), cause: err}
 	if _, port, splitErr := net.SplitHostPort(address); splitErr == nil {
@@ -27,7 +32,7 @@ func listenOn(ctx context.Context, address string) (net.Listener, error) {
 			refused.seen = append(refused.seen, "by which process couldn't be found out: perhaps it is another user's")
 		}
 	}
-	return nil, refused
+	return refused
 }
 
 // reasonOf is the last part of a network error: what the system said.

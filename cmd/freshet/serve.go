@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/freshet-mq/freshet/broker"
@@ -10,8 +9,9 @@ import (
 
 // serveCommand runs a production node.
 type serveCommand struct {
-	Config      string `help:"Configuration file; env FRESHET_CONFIG." placeholder:"FILE"`
-	PrintConfig bool   `help:"Print each value and where it is from, and end."`
+	Config      string      `help:"Configuration file; env FRESHET_CONFIG." placeholder:"FILE"`
+	PrintConfig bool        `help:"Print each value and where it is from, and end."`
+	Inherit     inheritance `help:"Serve on listeners that the parent process has left open, and end with it." hidden:"" placeholder:"LISTENER=FD,..."`
 	config
 }
 
@@ -42,18 +42,31 @@ func (s *serveCommand) run(ctx context.Context, call *invocation) error {
 	if s.PrintConfig {
 		return printConfig(call.out, all)
 	}
-	options, err := loaded.options(ctx, call)
+	options := loaded.options(call)
+	reached := func() (listeners, error) { return loaded.listen(ctx) }
+	if s.Inherit.given() {
+		var cancel context.CancelFunc
+		ctx, cancel = untilOrphaned(ctx, call.stdin)
+		defer cancel()
+		reached = s.Inherit.listen
+	}
+	opened, err := reached()
 	if err != nil {
 		return err
 	}
+	options.Listener, options.Admin = opened.api, opened.admin
 	return runNode(ctx, options, func(node *broker.Node) {
+		if s.Inherit.given() {
+			call.sayReady(options.Node, node.Addr())
+			return
+		}
 		call.out.linef("freshet %s serves on %s", options.Node, node.Addr())
 	})
 }
 
-// options opens the listeners and puts the rest of the configuration beside them.
-func (c *config) options(ctx context.Context, call *invocation) (broker.Options, error) {
-	options := broker.Options{
+// options is the configuration as a node wants it, but for where it is reached.
+func (c *config) options(call *invocation) broker.Options {
+	return broker.Options{
 		Node: c.Node, Dir: c.Data, Cluster: c.Cluster.Name, Advertise: c.Advertise.API, LogBytesMax: int64(c.Log.Size),
 		Defaults: broker.Defaults{
 			Visibility: time.Duration(c.Defaults.Visibility), Attempts: int(c.Defaults.Attempts), EventBytesMax: int(c.Defaults.EventBytesMax),
@@ -61,15 +74,4 @@ func (c *config) options(ctx context.Context, call *invocation) (broker.Options,
 		Limits: broker.Limits{Connections: int(c.Limits.Connections)},
 		Logger: newLogger(call, c.Telemetry.Log, c.Telemetry.LogFormat),
 	}
-	var err error
-	if options.Listener, err = listenOn(ctx, c.Listen.API); err != nil {
-		return options, err
-	}
-	if c.Listen.Admin == adminOff {
-		return options, nil
-	}
-	if options.Admin, err = listenOn(ctx, c.Listen.Admin); err != nil {
-		return options, errors.Join(err, options.Listener.Close())
-	}
-	return options, nil
 }

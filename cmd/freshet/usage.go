@@ -119,6 +119,9 @@ func corrected(args []string, wrong, right string) string {
 
 // unexpectedArgument is a command that isn't there, or one argument too many.
 func unexpectedArgument(node *kong.Node, got string, args []string) *failure {
+	if node.Parent != nil && node.Parent.DefaultCmd == node {
+		node = node.Parent // a verb was meant
+	}
 	here := pathOf(node)
 	if len(node.Children) == 0 {
 		return usageFailure(fmt.Sprintf("%q has no use for %q", here, got), "usage: "+usageLine(node)).trying(here + " --help")
