@@ -12,11 +12,13 @@ import (
 //
 //	/healthz        200 while it serves, 503 when it starts to stop or has failed
 //	/               what the build is, and what shouldn't happen but did, as text
+//	/metrics        for Prometheus (internal/observe)
 //	/debug/pprof/   profiles
 func newAdmin(n *Node) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", n.serveHealth)
 	mux.HandleFunc("GET /{$}", n.serveBuild)
+	mux.Handle("GET /metrics", n.metrics.Handler())
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

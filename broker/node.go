@@ -15,6 +15,7 @@ import (
 	healthgrpc "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
+	"github.com/freshet-mq/freshet/broker/internal/observe"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
@@ -33,6 +34,7 @@ type Node struct {
 	guard      *guard
 	life       *life
 	services   *services
+	metrics    *observe.Metrics
 
 	port      *peerPort // nil where there are no other nodes
 	peers     *peers
@@ -77,6 +79,7 @@ func Start(ctx context.Context, o Options) (_ *Node, err error) {
 	o.EnsureDefaults()
 	n.options = o
 	n.life = &life{stopping: stopping, clock: o.Clock}
+	n.metrics = newMetrics(n)
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -107,7 +110,7 @@ func (n *Node) open() (err error) {
 	if n.peers, err = openPeers(o, n.port); err != nil {
 		return err
 	}
-	if n.storage, err = openStorage(o, n.directory, n.port, n.fail); err != nil {
+	if n.storage, err = openStorage(o, n.directory, n.port, n.metrics.Synced, n.fail); err != nil {
 		return err
 	}
 	if n.metadata, err = openMetadata(o, n.directory, n.storage, n.peers, n.fail); err != nil {
@@ -119,7 +122,7 @@ func (n *Node) open() (err error) {
 	}
 	n.goNamed("metadata", func() { n.metadata.run(n.driving, o.Cluster, id, o.Partitions) })
 	if n.directory.Partitions > 0 { // it has joined before: what the others have to say of it needn't be waited for
-		n.partitions, err = openPartitions(o, n.storage, n.directory.Partitions, n.fail)
+		n.partitions, err = openPartitions(o, n.storage, n.directory.Partitions, n.metrics, n.fail)
 	}
 	return err
 }
@@ -144,7 +147,7 @@ func (n *Node) join(ctx context.Context) (catalog.Cluster, error) {
 		return cluster, err
 	}
 	if n.partitions == nil {
-		n.partitions, err = openPartitions(o, n.storage, count, n.fail)
+		n.partitions, err = openPartitions(o, n.storage, count, n.metrics, n.fail)
 	}
 	return cluster, err
 }
@@ -187,7 +190,7 @@ func (n *Node) serve(sealed *sealer) {
 	n.listening = &limitedListener{Listener: o.Listener, limit: int64(o.Limits.Connections), logger: o.Logger}
 	n.services = &services{
 		metadata: n.metadata, partitions: n.partitions, controller: n.controller, life: n.life,
-		sealer: sealed, guard: n.guard, authorise: openToAll, defaults: o.Defaults, peers: n.peers,
+		sealer: sealed, guard: n.guard, authorise: openToAll, defaults: o.Defaults, peers: n.peers, metrics: n.metrics,
 		self: &freshetv1.Node{Name: o.Node, ApiAddress: o.Advertise, PeerAddress: o.peerAddress(), Version: o.Version, Reached: true},
 	}
 	api := newServer(n.guard)

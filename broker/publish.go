@@ -23,6 +23,7 @@ func (s *publishService) Publish(ctx context.Context, req *freshetv1.PublishRequ
 		return nil, err
 	}
 	published, err := p.Publish(ctx, pub)
+	s.countPublished(req.GetTopic(), req.GetBlock(), published, err)
 	if err != nil {
 		return nil, err
 	}
@@ -35,9 +36,12 @@ func (s *publishService) admit(ctx context.Context, req *freshetv1.PublishReques
 	if err != nil {
 		return hosted{}, partition.Publication{}, err
 	}
+	began := s.life.clock.Now()
 	if err := checkBlock(req, topic); err != nil {
+		s.countPublished(topic.Name, req.GetBlock(), partition.Published{}, err)
 		return hosted{}, partition.Publication{}, err
 	}
+	s.metrics.Admitted(s.life.clock.Now().Sub(began))
 	return s.partitions.home(topic), partition.Publication{
 		Stream: partition.StreamID(topic.ID), Block: req.GetBlock(), ReportMatches: req.GetReportMatches(),
 	}, nil

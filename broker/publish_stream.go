@@ -81,6 +81,7 @@ func (p *publishing) publish(ctx context.Context, req *freshetv1.PublishRequest,
 		p.underWay.Add(1)
 		err = to.PublishAsync(ctx, pub, func(published partition.Published, err error) {
 			defer p.underWay.Done()
+			p.service.countPublished(req.GetTopic(), req.GetBlock(), published, err)
 			if err != nil {
 				p.refuse(req, err, weight)
 				return

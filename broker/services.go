@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
+	"github.com/freshet-mq/freshet/broker/internal/observe"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
@@ -19,6 +20,7 @@ type services struct {
 	peers      *peers
 	sealer     *sealer
 	guard      *guard
+	metrics    *observe.Metrics
 	authorise  authorise
 	defaults   Defaults
 	// self is the node as it tells of itself.

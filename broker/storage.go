@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/freshet-mq/freshet/partition/store"
 	"github.com/freshet-mq/freshet/raftlog"
@@ -30,7 +31,7 @@ const (
 )
 
 // openStorage opens log and checkpoints, and begins to take connections of other nodes, where there are any.
-func openStorage(o *Options, d *directory, port *peerPort, fatal func(error)) (*storage, error) {
+func openStorage(o *Options, d *directory, port *peerPort, synced func(int, time.Duration), fatal func(error)) (*storage, error) {
 	if err := o.FS.MkdirAll(d.path, directoryMode); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
@@ -42,7 +43,7 @@ func openStorage(o *Options, d *directory, port *peerPort, fatal func(error)) (*
 	s.log, err = raftlog.OpenNode(raftlog.NodeOptions{
 		Dir: d.part("log"), FS: o.FS, Name: o.Node, State: state, Connect: s.connect(o, port),
 		SegmentBytes: min(logFileBytesMax, o.LogBytesMax/logFiles/logFileAlign*logFileAlign), BytesMax: o.LogBytesMax,
-		Logger: o.Logger, Fatal: fatal,
+		Synced: synced, Logger: o.Logger, Fatal: fatal,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the log: %w", err), state.Close())
