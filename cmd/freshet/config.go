@@ -18,13 +18,17 @@ type config struct {
 	Insecure bool   `fallback:"false" help:"Listen on other than loopback although there is no TLS." key:"insecure"`
 	Listen   struct {
 		API   string `fallback:"127.0.0.1:7600" help:"Where clients reach the node." key:"api" placeholder:"HOST:PORT"`
+		Peer  string `help:"Where the other nodes of a cluster reach this one; default: its address in cluster.peers." key:"peer" placeholder:"HOST:PORT"`
 		Admin string `fallback:"127.0.0.1:7602" help:"Health and profiles, on loopback; off: nowhere." key:"admin" placeholder:"HOST:PORT"`
 	} `embed:"" key:"listen" prefix:"listen-"`
 	Advertise struct {
-		API string `help:"The address under which others are told to reach the node; default: listen.api." key:"api" placeholder:"HOST:PORT"`
+		API  string `help:"The address under which clients are told to reach the node; default: listen.api." key:"api" placeholder:"HOST:PORT"`
+		Peer string `help:"The address under which other nodes reach the node; default: its address in cluster.peers, and no other." key:"peer" placeholder:"HOST:PORT"`
 	} `embed:"" key:"advertise" prefix:"advertise-"`
 	Cluster struct {
-		Name string `fallback:"freshet" help:"Name of the cluster, for people." key:"name" placeholder:"NAME"`
+		Name       string   `fallback:"freshet" help:"Name of the cluster, for people: nodes of one cluster have the same." key:"name" placeholder:"NAME"`
+		Partitions count    `fallback:"8" help:"How many partitions the cluster has, 1 to 256. Fixed when it is founded." key:"partitions" placeholder:"N"`
+		Peers      peerList `help:"All nodes of the cluster, three or five, with the addresses where they reach each other; default: this node is all of it." key:"peers" placeholder:"NAME=HOST:PORT,..."`
 	} `embed:"" key:"cluster" prefix:"cluster-"`
 	Log struct {
 		Size size `fallback:"2GiB" help:"Bytes that the log may hold. Publishing is refused at 90 %." key:"size" placeholder:"SIZE"`
@@ -46,10 +50,6 @@ type config struct {
 // notYet are keys that freshet's documents name and this release doesn't
 // honour. To pass over one silently would be to promise what isn't there.
 var notYet = map[string]string{
-	"listen.peer":        "there is one node, so there are no peers",
-	"advertise.peer":     "there is one node, so there are no peers",
-	"cluster.partitions": "there is one partition",
-	"cluster.peers":      "there is one node, so there are no peers",
 	"log.segment":        "the log isn't segmented",
 	"defaults.retention": "an event is kept until every subscription has settled it, and no longer",
 	"limits.memory":      "what a node holds is bounded queue by queue",

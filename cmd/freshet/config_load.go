@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -64,6 +65,8 @@ func checkConfig(c *config, all []*setting) error {
 		wants  string
 	}{
 		{"node", nameForm.MatchString(c.Node), "1 to 128 of A-Z a-z 0-9 . _ -, a letter or digit first"},
+		{"cluster.name", nameForm.MatchString(c.Cluster.Name), "1 to 128 of A-Z a-z 0-9 . _ -, a letter or digit first"},
+		{"cluster.partitions", c.Cluster.Partitions <= partitionsMax, "1 to 256"},
 		{"log.size", c.Log.Size >= 16<<20, "at least 16MiB"},
 		{"defaults.visibility", c.Defaults.Visibility >= duration(time.Second) && c.Defaults.Visibility <= duration(12*time.Hour), "1s to 12h"},
 		{"defaults.attempts", c.Defaults.Attempts <= 1000, "1 to 1000"},
@@ -74,6 +77,9 @@ func checkConfig(c *config, all []*setting) error {
 			return usageFailure(fmt.Sprintf("%s wants %s, got %q", s.key, bound.wants, s.text()), "from "+s.origin)
 		}
 	}
+	if err := checkPeers(c, all); err != nil {
+		return err
+	}
 	return checkListens(c)
 }
 
@@ -83,6 +89,11 @@ var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 func checkListens(c *config) error {
 	if err := checkListen("listen.api", c.Listen.API, c.Insecure); err != nil {
 		return err
+	}
+	if len(c.Cluster.Peers) > 0 {
+		if err := checkListen("listen.peer", c.peerListen(), c.Insecure); err != nil {
+			return err
+		}
 	}
 	if c.Listen.Admin == adminOff {
 		return nil
@@ -142,6 +153,9 @@ func readConfigFile(path string, stdin io.Reader, known []*setting) (map[string]
 	reader := &configReader{path: path, written: map[string]fileLine{}}
 	for _, s := range known {
 		reader.keys = append(reader.keys, s.key)
+		if s.value.Kind() == reflect.Slice {
+			reader.lists = append(reader.lists, s.key)
+		}
 	}
 	parsed, err := parser.ParseBytes(text, 0)
 	if err != nil {
@@ -169,6 +183,7 @@ func readConfigFile(path string, stdin io.Reader, known []*setting) (map[string]
 type configReader struct {
 	path    string
 	keys    []string // every leaf's
+	lists   []string // of those that may be a sequence
 	written map[string]fileLine
 }
 
@@ -222,12 +237,46 @@ func (r *configReader) entry(prefix string, entry *ast.MappingValueNode) error {
 	if _, twice := r.written[key]; twice {
 		return r.refuse(entry.Key, "%s stands there twice", key)
 	}
+	if list, ok := entry.Value.(*ast.SequenceNode); ok && slices.Contains(r.lists, key) {
+		return r.list(key, entry, list)
+	}
 	scalar, ok := entry.Value.(ast.ScalarNode)
 	if !ok || entry.Value.Type() == ast.NullType {
 		return r.refuse(entry.Key, "%s wants a value, got %s", key, entry.Value.Type().YAMLName())
 	}
 	r.written[key] = fileLine{text: scalar.GetToken().Value, number: lineOf(entry.Key)}
 	return nil
+}
+
+// list reads a sequence of scalars, as if they stood in one with commas between.
+func (r *configReader) list(key string, entry *ast.MappingValueNode, list *ast.SequenceNode) error {
+	var parts []string
+	for _, value := range list.Values {
+		text, ok := listed(value)
+		if !ok {
+			return r.refuse(value, "%s wants a list of values, got %s in it", key, value.Type().YAMLName())
+		}
+		parts = append(parts, text)
+	}
+	r.written[key] = fileLine{text: strings.Join(parts, ","), number: lineOf(entry.Key)}
+	return nil
+}
+
+// listed is one value of a list. Within {...} the parser takes a:b in a list for a mapping of one key, although without a space it is text.
+func listed(value ast.Node) (text string, ok bool) {
+	if scalar, ok := value.(ast.ScalarNode); ok && value.Type() != ast.NullType {
+		return scalar.GetToken().Value, true
+	}
+	mapping, ok := value.(*ast.MappingNode)
+	if !ok || mapping.IsFlowStyle || len(mapping.Values) != 1 {
+		return "", false
+	}
+	entry := mapping.Values[0]
+	if entry.Value.GetToken().Position.Offset != entry.Start.Position.Offset+1 {
+		return "", false
+	}
+	rest, ok := listed(entry.Value)
+	return entry.Key.GetToken().Value + ":" + rest, ok
 }
 
 // below lists the leaves whose keys begin with prefix.

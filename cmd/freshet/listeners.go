@@ -21,6 +21,11 @@ func (c *config) listen(ctx context.Context) (opened listeners, err error) {
 	if opened.api, err = listenOn(ctx, c.Listen.API); err != nil {
 		return opened, err
 	}
+	if len(c.Cluster.Peers) > 1 {
+		if opened.peer, err = listenOn(ctx, c.peerListen()); err != nil {
+			return opened, err
+		}
+	}
 	if c.Listen.Admin == adminOff {
 		return opened, nil
 	}

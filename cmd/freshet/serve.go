@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/freshet-mq/freshet/broker"
+	"github.com/freshet-mq/freshet/raftlog/transport"
 )
 
 // serveCommand runs a production node.
@@ -20,11 +21,14 @@ func (*serveCommand) Help() string {
 	return `
 A value is taken from its flag, else from its environment variable (FRESHET_ and the key, such as
 FRESHET_LISTEN_API), else from the file, else it is the default. A key that isn't known ends it.
-SIGTERM and SIGINT stop the node in order: it answers what it has taken on, and closes its log.
+SIGTERM and SIGINT stop the node in order: it answers what it has taken on, hands on what it leads,
+and closes its log. A node of several serves once a majority of them is there.
 
   freshet serve --data /var/lib/freshet
   freshet serve --config /etc/freshet/freshet.yaml
   freshet serve --config /etc/freshet/freshet.yaml --print-config
+  freshet serve --node n1 --data /var/lib/freshet \
+    --cluster-peers n1=10.0.0.1:7601,n2=10.0.0.2:7601,n3=10.0.0.3:7601 --listen-api 10.0.0.1:7600 --insecure
 `
 }
 
@@ -55,6 +59,9 @@ func (s *serveCommand) run(ctx context.Context, call *invocation) error {
 		return err
 	}
 	options.Listener, options.Admin = opened.api, opened.admin
+	if opened.peer != nil {
+		options.PeerStreams = transport.OverTCP(opened.peer)
+	}
 	return runNode(ctx, options, func(node *broker.Node) {
 		if s.Inherit.given() {
 			call.sayReady(options.Node, node.Addr())
@@ -68,6 +75,7 @@ func (s *serveCommand) run(ctx context.Context, call *invocation) error {
 func (c *config) options(call *invocation) broker.Options {
 	return broker.Options{
 		Node: c.Node, Dir: c.Data, Cluster: c.Cluster.Name, Advertise: c.Advertise.API, LogBytesMax: int64(c.Log.Size),
+		Peers: c.Cluster.Peers, Partitions: int(c.Cluster.Partitions),
 		Defaults: broker.Defaults{
 			Visibility: time.Duration(c.Defaults.Visibility), Attempts: int(c.Defaults.Attempts), EventBytesMax: int(c.Defaults.EventBytesMax),
 		},

@@ -43,8 +43,11 @@ func ListenTCP(ctx context.Context, address string) (Streams, error) {
 	if err != nil {
 		return nil, fmt.Errorf("transport: listening on %s: %w", address, err)
 	}
-	return &tcpStreams{Listener: listener}, nil
+	return OverTCP(listener), nil
 }
+
+// OverTCP returns Streams over TCP on a listener that is there already, which they close. Otherwise they are ListenTCP's.
+func OverTCP(listener net.Listener) Streams { return &tcpStreams{Listener: listener} }
 
 // Dial implements Streams.
 func (s *tcpStreams) Dial(ctx context.Context, address string) (net.Conn, error) {
