@@ -27,8 +27,7 @@ and closes its log. A node of several serves once a majority of them is there.
   freshet serve --data /var/lib/freshet
   freshet serve --config /etc/freshet/freshet.yaml
   freshet serve --config /etc/freshet/freshet.yaml --print-config
-  freshet serve --node n1 --data /var/lib/freshet \
-    --cluster-peers n1=10.0.0.1:7601,n2=10.0.0.2:7601,n3=10.0.0.3:7601 --listen-api 10.0.0.1:7600 --insecure
+  freshet serve --config /etc/freshet/cluster.yaml --node n2 --listen-api 10.0.0.2:7600
 `
 }
 
