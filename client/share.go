@@ -73,7 +73,7 @@ type portion struct {
 	since  time.Time
 	// hungry is when it was found to be so.
 	hungry time.Time
-	// lowered is when its credit was last changed, raises counted from when they are answered; empty since when it has held nothing, likewise.
+	// changed is when its credit was, a raise when it is answered; empty is since when it has held nothing, not before the last raise.
 	changed, empty time.Time
 	// peaks are the most that was held in the time that began at peaksFrom, and in the one before.
 	peaks     [2]int
@@ -147,10 +147,7 @@ func (p *portion) credited(now time.Time) bool {
 		return false
 	}
 	if p.told[1] > p.told[0] {
-		p.changed = now
-		if p.held == 0 {
-			p.empty = now
-		}
+		p.changed, p.empty = now, now
 	}
 	p.told = append(p.told[:0], p.told[1:]...)
 	return true
@@ -167,8 +164,16 @@ func (p *portion) hint(ready bool, now time.Time) {
 	p.hinted = ready
 }
 
-// full says that it holds all that it may.
-func (p *portion) full() bool { return p.credit > 0 && p.held >= p.credit }
+// idle notes that handlers have nothing to do: who holds all that it may is hungry. It tells whether there is somebody who wasn't.
+func (s *share) idle(now time.Time) (found bool) {
+	for _, p := range s.portions {
+		if p.credit > 0 && p.held >= p.credit && p.credit < s.window {
+			found = found || !p.short(now)
+			p.hungry = now
+		}
+	}
+	return found
+}
 
 // charge is what of the window can't be given to another.
 func (p *portion) charge() int {
@@ -198,7 +203,7 @@ func (p *portion) ask(window int, now time.Time) int {
 
 // turnOver is when others may have its credit; zero while that isn't known, since the node has yet to answer.
 func (p *portion) turnOver() time.Time {
-	if n := len(p.told); n > 1 && p.told[n-1] > p.told[0] {
+	if len(p.told) > 0 && p.credit > p.told[0] {
 		return time.Time{}
 	}
 	over := p.changed.Add(turnLasts)
@@ -282,27 +287,29 @@ func (s *share) nextTurn(now time.Time) (next time.Time) {
 	return next
 }
 
-// raise gives what is free to those who are short (W1): to a parked one any credit, to another if it is at least half of what it lacks, so that what
+// raise gives what is free to those who are short (W1): to the parked ones first, any credit, to another if it is at least half of what it lacks, so that what
 // becomes free bit by bit isn't an entry for each bit.
 func (s *share) raise(order []*portion, should []int, now time.Time) (changed bool) {
 	free := s.window
 	for _, p := range s.portions {
 		free -= p.charge()
 	}
-	for i, p := range order {
-		if !p.wants(should[i], now) {
-			continue
+	for _, parked := range []bool{true, false} {
+		for i, p := range order {
+			if (p.credit == 0) != parked || !p.wants(should[i], now) {
+				continue
+			}
+			// What it holds or may still get counts as its own.
+			lacks := should[i] - p.credit
+			give := min(lacks, free+p.charge()-p.credit)
+			if give < 1 || !parked && 2*give < lacks {
+				continue
+			}
+			before := p.charge()
+			p.credit += give
+			free -= p.charge() - before
+			p.changed, p.empty, p.hungry, changed = now, now, time.Time{}, true
 		}
-		// What it holds or may still get counts as its own.
-		lacks := should[i] - p.credit
-		give := min(lacks, free+p.charge()-p.credit)
-		if give < 1 || p.credit > 0 && 2*give < lacks {
-			continue
-		}
-		before := p.charge()
-		p.credit += give
-		free -= p.charge() - before
-		p.changed, p.hungry, changed = now, time.Time{}, true
 	}
 	return changed
 }

@@ -40,14 +40,7 @@ func (c *consumer) idleHands(now time.Time) {
 	if len(c.mu.sessions) < 2 || len(c.mu.waiting) > 0 {
 		return
 	}
-	found := false
-	for _, s := range c.mu.sessions {
-		if p := s.mu.portion; p.full() && p.credit < c.options.windowEvents {
-			found = found || !p.short(now)
-			p.hungry = now
-		}
-	}
-	if found {
+	if c.mu.share.idle(now) {
 		c.moveCredit(now)
 	}
 }
