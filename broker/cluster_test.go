@@ -1,8 +1,11 @@
 package broker
 
 import (
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
@@ -58,5 +61,38 @@ func TestThreeNodes(t *testing.T) {
 				return at == m && len(nodes) == 3 && nodes[2].APIAddress == "n3:7600"
 			})
 		}
+	})
+}
+
+// TestStopHandsLeadershipOn: a node that stops in order leaves leaders behind, and nobody has to find out that it is gone.
+func TestStopHandsLeadershipOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClusterRig(t)
+		logged := &keptLog{}
+		c.adjust = func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(logged, nil)) }
+		c.startAll()
+		c.create("orders", "billing")
+		for range 3 { // whoever led the most before
+			gone := c.leader(c.home("orders"))
+			began := time.Now()
+			gone.stop()
+			for number := range uint32(clusterPartitions) {
+				c.leader(number)
+			}
+			c.metadataLeader()
+			c.publishOne("orders", `{}`)
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("%s left the others without leaders for %v", gone.name, took)
+			}
+			if err := gone.start(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, unwanted := range []string{"standing for election", "wasn't handed on"} {
+			if strings.Contains(logged.String(), unwanted) {
+				t.Errorf("%q is logged:\n%s", unwanted, logged)
+			}
+		}
+		c.agree()
 	})
 }

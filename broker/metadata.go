@@ -170,6 +170,15 @@ func (m *metadata) join(ctx context.Context) (catalog.Cluster, error) {
 	}
 }
 
+// handOn has another node lead the metadata, if this one does.
+func (m *metadata) handOn(ctx context.Context) error {
+	err := m.group.TransferLeadership(ctx, "")
+	if err == nil || errors.Is(err, raftlog.ErrNotLeader) || errors.Is(err, raftlog.ErrClosed) {
+		return nil
+	}
+	return fmt.Errorf("metadata: %w", err)
+}
+
 // Close ends the group.
 func (m *metadata) Close() error { return m.group.Close() }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/pprof"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
@@ -247,8 +248,8 @@ func (n *Node) fail(err error) {
 	})
 }
 
-// Shutdown stops the node in order: no new calls, streams end with FR5001 (UNAVAILABLE), calls that are under way are answered; then its groups
-// are closed. When the context ends before all calls have, they are broken off, and its error is returned; the rest is still done
+// Shutdown stops the node in order: other nodes take over what it leads; then there are no new calls, streams end with FR5001 (UNAVAILABLE), calls
+// that are under way are answered; then its groups are closed. When the context ends before all calls have, they are broken off, and its error is returned; the rest is still done
 // in order. It must be called, also after a failure; calls after the first return what the first did.
 func (n *Node) Shutdown(ctx context.Context) error {
 	n.stopped.Do(func() { n.stopErr = n.shutdown(ctx) })
@@ -258,6 +259,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 func (n *Node) shutdown(ctx context.Context) error {
 	n.options.Logger.Info("stopping", "node", n.options.Node)
 	n.health.Shutdown()
+	n.handOn(ctx)
 	n.stop()
 	errs := []error{n.stopCalls(ctx)}
 	if n.admin != nil {
@@ -270,6 +272,28 @@ func (n *Node) shutdown(ctx context.Context) error {
 	}
 	n.doneOnce.Do(func() { close(n.done) })
 	return errors.Join(errs...)
+}
+
+// handOnWithin bounds how long the other nodes may take over taking over. A leader whose followers are gone gives up before.
+const handOnWithin = 5 * time.Second
+
+// handOn has the other nodes lead what this one does, so that its clients find a leader when their calls end. Where nobody takes over, they will when
+// it is gone.
+func (n *Node) handOn(ctx context.Context) {
+	if len(n.options.Peers) < 2 || n.Err() != nil || ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, handOnWithin)
+	defer cancel()
+	var handing sync.WaitGroup
+	for _, hand := range []func(context.Context) error{n.metadata.handOn, n.partitions.handOn} {
+		handing.Go(func() {
+			if err := hand(ctx); err != nil {
+				n.options.Logger.Info("leadership wasn't handed on", "node", n.options.Node, "error", err)
+			}
+		})
+	}
+	handing.Wait()
 }
 
 // stopCalls waits for the calls to end, and breaks them off when the context does.

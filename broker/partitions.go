@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/partition"
@@ -76,6 +77,21 @@ func (ps *partitions) ready(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// handOn has other nodes lead what this one does, all at once.
+func (ps *partitions) handOn(ctx context.Context) error {
+	errs := make([]error, len(ps.all))
+	var handing sync.WaitGroup
+	for i, p := range ps.all {
+		handing.Go(func() {
+			if err := p.HandOn(ctx); err != nil {
+				errs[i] = fmt.Errorf("partition %d: %w", p.number, err)
+			}
+		})
+	}
+	handing.Wait()
+	return errors.Join(errs...)
 }
 
 // Close closes all of them.

@@ -3,6 +3,8 @@ package partition
 import (
 	"context"
 	"errors"
+
+	"github.com/freshet-mq/freshet/raftlog"
 )
 
 // Leader is who leads a partition, as far as a replica knows.
@@ -61,6 +63,16 @@ func (p *Partition) Ready(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.Join(ErrUnavailable, ctx.Err())
 	}
+}
+
+// HandOn has another replica lead, if this one does: the one that is furthest. It returns once this one doesn't; then nothing that was asked of it is
+// left without an answer for want of a leader for longer than a vote takes. An error says why nobody took over, and this replica leads on.
+func (p *Partition) HandOn(ctx context.Context) error {
+	err := p.group.TransferLeadership(ctx, "")
+	if errors.Is(err, raftlog.ErrNotLeader) || errors.Is(err, raftlog.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 // Leads returns a channel that is closed once the replica takes on commands: at once, where it does.
