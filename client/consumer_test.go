@@ -15,7 +15,10 @@ import (
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
-const kindQueue = freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_QUEUE
+const (
+	kindQueue  = freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_QUEUE
+	kindFanout = freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_FANOUT
+)
 
 // withQueue runs a test against a fake node with a queue that has some events.
 func withQueue(t *testing.T, visibility time.Duration, events int, test func(t *testing.T, n *fakeNode, c *Client, q *fakeQueue)) {

@@ -169,6 +169,9 @@ func decide(err error, attempt int) decision {
 	if e, ok := errors.AsType[*retryError](err); ok {
 		return decision{verb: verbRelease, after: min(max(e.after, 0), visibilityMax), reason: reasonOf(e)}
 	}
+	if errors.Is(err, errNotBegun) {
+		return decision{verb: verbRelease, unstarted: true}
+	}
 	delay := min(failureDelayMin<<min(max(attempt-1, 0), 10), failureDelayMax)
 	return decision{verb: verbRelease, after: delay, reason: reasonOf(err)}
 }

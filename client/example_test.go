@@ -299,6 +299,50 @@ func ExampleRetryAfter() {
 	// billed in attempt 2
 }
 
+func ExampleQueue_Deliveries() {
+	ctx := context.Background()
+	c, end := connect(ctx)
+	defer end()
+	publish(ctx, c, 3)
+
+	for d, err := range c.Queue("orders/billing").Deliveries(ctx) {
+		if err != nil {
+			panic(err)
+		}
+		if d.Offset == 2 {
+			break // undecided: it is released, and comes again to whoever consumes then
+		}
+		if err := d.Ack(ctx); err != nil {
+			panic(err)
+		}
+		fmt.Println("billed", d.Offset)
+	}
+	// Output:
+	// billed 0
+	// billed 1
+}
+
+func ExampleFanout_Deliveries() {
+	ctx := context.Background()
+	c, end := connect(ctx)
+	defer end()
+	publish(ctx, c, 1)
+
+	looping, stop := context.WithCancel(ctx)
+	defer stop()
+	for d, err := range c.Fanout("orders/prices", "shop-1").Deliveries(looping, client.WithVisibility(time.Minute)) {
+		if err != nil {
+			panic(err)
+		}
+		if err := d.Release(ctx, time.Hour, "the shop is closed"); err != nil {
+			panic(err)
+		}
+		stop() // the loop ends with its context
+	}
+	fmt.Println("over")
+	// Output: over
+}
+
 func ExamplePermanent() {
 	ctx := context.Background()
 	c, end := connect(ctx)
@@ -382,6 +426,27 @@ func ExampleQueue_Receive() {
 	lost := must(batch.Ack(ctx))
 	fmt.Println(len(batch.Deliveries), "received,", len(lost), "lost")
 	// Output: 3 received, 0 lost
+}
+
+func ExampleBatch_Ack() {
+	ctx := context.Background()
+	c, end := connect(ctx)
+	defer end()
+	publish(ctx, c, 4)
+
+	batch := must(c.Queue("orders/billing").Receive(ctx, 10))
+	var billed, later []*client.Delivery
+	for _, d := range batch.Deliveries {
+		if d.Offset%2 == 0 {
+			billed = append(billed, d)
+		} else {
+			later = append(later, d)
+		}
+	}
+	lost := must(batch.Ack(ctx, billed...))
+	lost = append(lost, must(batch.Release(ctx, time.Minute, "after lunch", later...))...)
+	fmt.Println(len(billed), "billed,", len(later), "later,", len(lost), "lost")
+	// Output: 2 billed, 2 later, 0 lost
 }
 
 func ExampleClient_Read() {

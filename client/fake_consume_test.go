@@ -516,7 +516,21 @@ func cutReceipt(receipt string) (full, rest string, ok bool) {
 }
 
 func (n *fakeNode) Ack(_ context.Context, r *freshetv1.AckRequest) (*freshetv1.SettleResponse, error) {
-	return n.byReceipt(r.GetReceipts(), (*fakeQueue).ack)
+	var fault fakeFault
+	n.look(func() {
+		if n.ackFault != nil {
+			fault = n.ackFault(r)
+		}
+	})
+	if fault.refuse != nil {
+		return nil, errorOfProto(fault.refuse).GRPCStatus().Err()
+	}
+	response, err := n.byReceipt(r.GetReceipts(), (*fakeQueue).ack)
+	if fault.breakAfter {
+		n.breakAll()
+		return nil, errFakeBreak
+	}
+	return response, err
 }
 
 func (n *fakeNode) Extend(_ context.Context, r *freshetv1.ExtendRequest) (*freshetv1.SettleResponse, error) {

@@ -47,6 +47,8 @@ type fakeNode struct {
 	publishFault func(r *freshetv1.PublishRequest) fakeFault
 	// refuses tells whether a block is refused; nil: none is. It is called with mu held.
 	refuses func(b *block.Block) bool
+	// ackFault does the same for an Ack by receipts, but for breaking the connection before.
+	ackFault func(r *freshetv1.AckRequest) fakeFault
 	// settleFault does the same for a Settle.
 	settleFault func(s *freshetv1.Settle) fakeFault
 }
