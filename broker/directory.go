@@ -49,6 +49,9 @@ func openDirectory(path, node string) (*directory, error) {
 	if err := os.MkdirAll(path, directoryMode); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
+	if err := checkOurs(path); err != nil {
+		return nil, err
+	}
 	// One that was there before may be too open.
 	if err := os.Chmod(path, directoryMode); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
@@ -61,6 +64,29 @@ func openDirectory(path, node string) (*directory, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// checkOurs refuses a directory that holds other things than a node's, before anything in it is touched: whoever named it meant another one.
+// What a crash leaves before there is an identity is a lock and perhaps a half of node.json; a new file system has its lost+found.
+func checkOurs(path string) error {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	stranger := ""
+	for _, entry := range entries {
+		switch entry.Name() {
+		case "node.json":
+			return nil
+		case "lock", "node.json.new", "lost+found":
+		default:
+			stranger = entry.Name()
+		}
+	}
+	if stranger == "" {
+		return nil
+	}
+	return fmt.Errorf("data directory %s is none: it has %q in it, and no node.json; name an empty directory, or one that a node has made", path, stranger)
 }
 
 // acquire locks the directory, or says which process has it.

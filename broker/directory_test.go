@@ -100,3 +100,32 @@ func TestFilesAreTheOwners(t *testing.T) {
 		t.Errorf("saw %d files and directories", seen)
 	}
 }
+
+// TestDirectoryOfStrangers is left as it is.
+func TestDirectoryOfStrangers(t *testing.T) {
+	path := t.TempDir()
+	if err := errors.Join(os.WriteFile(filepath.Join(path, "photos.tar"), nil, 0o600), os.Chmod(path, 0o755)); err != nil { //nolint:gosec // as people have them
+		t.Fatal(err)
+	}
+	if _, err := openDirectory(path, "n1"); err == nil || !strings.Contains(err.Error(), `has "photos.tar" in it`) {
+		t.Errorf("got %v", err)
+	}
+	entries, err := os.ReadDir(path)
+	info, statErr := os.Stat(path)
+	if err != nil || statErr != nil || len(entries) != 1 || info.Mode().Perm() != 0o755 {
+		t.Errorf("it was touched: %v, %v, %v, %v", err, statErr, entries, info.Mode())
+	}
+	for _, mine := range []string{"lost+found", "lock", "node.json.new"} {
+		path := t.TempDir()
+		if err := os.WriteFile(filepath.Join(path, mine), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d, err := openDirectory(path, "n1")
+		if err != nil {
+			t.Fatalf("with %s: %v", mine, err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

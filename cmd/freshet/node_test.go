@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -166,6 +167,28 @@ func TestServe(t *testing.T) {
 		t.Errorf("a second node on the same directory: %s", said)
 	}
 	serve.end(exitOK)
+}
+
+// TestServeRefusesTheTestsData: to tests FRESHET_DATA names a directory of events,
+// to a node its own. A node that is started with the tests' leaves it alone.
+func TestServeRefusesTheTestsData(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "aws-events.jsonl.gz"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), []string{"serve", "--listen-api", "127.0.0.1:0", "--listen-admin", "off"}, surroundings{
+		stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, width: func() int { return 80 },
+		lookup: func(name string) (string, bool) {
+			if name == "FRESHET_DATA" {
+				return dir, true
+			}
+			return "", false
+		},
+	})
+	if said := stderr.String(); code != exitFailed || !strings.Contains(said, "name an empty directory") || !strings.Contains(said, "from env FRESHET_DATA") {
+		t.Errorf("exit %v: %s", code, said)
+	}
 }
 
 // TestTailEndsWellWhenInterrupted: Ctrl-C is how tail is meant to end.

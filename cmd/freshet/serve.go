@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/freshet-mq/freshet/broker"
@@ -61,13 +64,18 @@ func (s *serveCommand) run(ctx context.Context, call *invocation) error {
 	if opened.peer != nil {
 		options.PeerStreams = transport.OverTCP(opened.peer)
 	}
-	return runNode(ctx, options, func(node *broker.Node) {
+	err = runNode(ctx, options, func(node *broker.Node) {
 		if s.Inherit.given() {
 			call.sayReady(options.Node, node.Addr())
 			return
 		}
 		call.out.linef("freshet %s serves on %s", options.Node, node.Addr())
 	})
+	if refused, ok := errors.AsType[*failure](err); ok {
+		data := all[slices.IndexFunc(all, func(one *setting) bool { return one.key == "data" })]
+		refused.seen = append(refused.seen, fmt.Sprintf("data is %s, from %s", data.text(), data.origin))
+	}
+	return err
 }
 
 // options is the configuration as a node wants it, but for where it is reached.
