@@ -56,23 +56,28 @@ func (c *invocation) silent(err error) *failure {
 	return failed
 }
 
-// probe looks whether anybody listens there.
+// probe looks whether anybody listens there: with several addresses, at one of them.
 func (c *invocation) probe(ctx context.Context) error {
 	bounded, cancel := c.within(ctx)
 	defer cancel()
-	if _, _, err := net.SplitHostPort(c.Server); err != nil {
-		return usageFailure(fmt.Sprintf("--server wants HOST:PORT, got %q", c.Server))
-	}
-	probe, err := new(net.Dialer).DialContext(bounded, "tcp", c.Server)
-	switch {
-	case err == nil:
-		return probe.Close()
-	case ctx.Err() != nil:
-		return ctx.Err()
+	var last error
+	for address := range strings.SplitSeq(c.Server, ",") {
+		address = strings.TrimSpace(address)
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return usageFailure(fmt.Sprintf("--server wants HOST:PORT, or several with commas between, got %q", c.Server))
+		}
+		probe, err := new(net.Dialer).DialContext(bounded, "tcp", address)
+		switch {
+		case err == nil:
+			return probe.Close()
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		last = err
 	}
 	return &failure{
 		code: codeUnavailable, what: "no node answers at " + c.Server,
-		seen: []string{reasonOf(err) + "; a node elsewhere is named with --server HOST:PORT, or FRESHET_SERVER"},
-		try:  []string{"freshet dev"}, cause: err,
+		seen: []string{reasonOf(last) + "; a node elsewhere is named with --server HOST:PORT, or FRESHET_SERVER"},
+		try:  []string{"freshet dev"}, cause: last,
 	}
 }

@@ -56,13 +56,16 @@ type grammar struct {
 		Match benchMatchCommand `cmd:"" help:"Measure the matcher: events against many rules, on one core."`
 	} `cmd:"" group:"Measuring" help:"Figures of this machine."`
 
-	Serve   serveCommand   `cmd:"" group:"Servers" help:"Run a production node."`
+	Serve   serveCommand `cmd:"" group:"Servers" help:"Run a production node."`
+	Cluster struct {
+		Status clusterStatusCommand `cmd:"" help:"Show nodes and partitions: who leads, and who is behind."`
+	} `cmd:"" group:"Servers" help:"Nodes and partitions."`
 	Version versionCommand `cmd:"" group:"Servers" help:"Say which release this is."`
 }
 
 // everydayFlags stand behind most commands and mean the same everywhere.
 type everydayFlags struct {
-	Server  string       `group:"Everywhere" help:"The node to talk to; env FRESHET_SERVER; default ${server}."        placeholder:"HOST:PORT"`
+	Server  string       `group:"Everywhere" help:"The node to talk to, or several with commas between: any that answers will do; env FRESHET_SERVER; default ${server}." placeholder:"HOST:PORT"`
 	Timeout duration     `default:"10s"      group:"Everywhere"                                                       help:"How long to wait for the node's answer; default 10s." placeholder:"TIME"`
 	Output  outputFormat `default:"table"    enum:"table,json,yaml"                                                   group:"Everywhere"                                          help:"How to write the answer: table, json or yaml; default table." placeholder:"FORMAT" short:"o"`
 	JSON    bool         `group:"Everywhere" help:"The same as -o json: the answer is one object, one line, the last." name:"json"`

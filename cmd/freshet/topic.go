@@ -12,6 +12,7 @@ import (
 // topicCreateCommand makes a topic.
 type topicCreateCommand struct {
 	Name       string `arg:"" help:"The topic: 1 to 128 of A-Z a-z 0-9 . _ -, a letter or a digit first."`
+	Partitions count  `default:"1" help:"On how many of the cluster's partitions it is: each is led by one node, and what is ordered is ordered within one; default 1." placeholder:"N"`
 	EventBytes size   `help:"Largest event that it takes, 1B to 1MiB; default: what the node says, 1MiB if nothing else." placeholder:"SIZE"`
 }
 
@@ -22,6 +23,7 @@ A topic that is there already with the same settings is left as it is, so that a
 twice; with other settings the command ends with exit code 4.
 
   freshet topic create orders
+  freshet topic create clicks --partitions 4
   freshet topic create audit.trail --event-bytes 64KiB
 `
 }
@@ -35,10 +37,11 @@ type topicAnswer struct {
 	EventBytesMax int       `json:"event_bytes_max"`
 	Created       time.Time `json:"created"`
 	Subscriptions int       `json:"subscriptions"`
+	Partitions    int       `json:"partitions"`
 }
 
 func topicAnswerOf(t *client.Topic) topicAnswer {
-	return topicAnswer{Name: t.Name, ID: t.ID, EventBytesMax: t.EventBytesMax, Created: t.Created, Subscriptions: t.Subscriptions}
+	return topicAnswer{Name: t.Name, ID: t.ID, EventBytesMax: t.EventBytesMax, Created: t.Created, Subscriptions: t.Subscriptions, Partitions: t.Partitions}
 }
 
 // topicMadeAnswer is what topic create says to programs.
@@ -54,7 +57,7 @@ func (t *topicCreateCommand) run(ctx context.Context, call *invocation) error {
 	return call.withClient(ctx, func(c *client.Client) error {
 		ctx, cancel := call.within(ctx)
 		defer cancel()
-		topic, made, err := c.Admin().CreateTopic(ctx, client.TopicConfig{Name: t.Name, EventBytesMax: int(t.EventBytes)})
+		topic, made, err := c.Admin().CreateTopic(ctx, client.TopicConfig{Name: t.Name, EventBytesMax: int(t.EventBytes), Partitions: int(t.Partitions)})
 		switch {
 		case err != nil:
 			return err
@@ -75,8 +78,8 @@ type topicListCommand struct{}
 // Help tells more.
 func (*topicListCommand) Help() string {
 	return `
-All topics by name: how many subscriptions each has, the largest event that it takes, and when it
-was made.
+All topics by name: how many subscriptions each has, on how many partitions it is, the largest event
+that it takes, and when it was made.
 
   freshet topic list
   freshet topic ls --json
@@ -95,13 +98,13 @@ func (*topicListCommand) run(ctx context.Context, call *invocation) error {
 		ctx, cancel := call.within(ctx)
 		defer cancel()
 		answer := topicsAnswer{Topics: []topicAnswer{}}
-		written := table{columns: []column{{name: "TOPIC"}, {name: "SUBSCRIPTIONS", right: true}, {name: "EVENT MAX", right: true}, {name: "CREATED"}}}
+		written := table{columns: []column{{name: "TOPIC"}, {name: "SUBSCRIPTIONS", right: true}, {name: "PARTITIONS", right: true}, {name: "EVENT MAX", right: true}, {name: "CREATED"}}}
 		for topic, err := range c.Admin().Topics(ctx) {
 			if err != nil {
 				return err
 			}
 			answer.Topics = append(answer.Topics, topicAnswerOf(topic))
-			written.row(topic.Name, strconv.Itoa(topic.Subscriptions), size(topic.EventBytesMax).String(), clock(topic.Created))
+			written.row(topic.Name, strconv.Itoa(topic.Subscriptions), strconv.Itoa(topic.Partitions), size(topic.EventBytesMax).String(), clock(topic.Created))
 		}
 		switch {
 		case call.out.structured():
