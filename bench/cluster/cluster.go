@@ -3,15 +3,11 @@ package cluster
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/freshet-mq/freshet/client"
 )
 
 // Cluster is some nodes as processes. Safe for concurrent use, but for Close,
@@ -87,46 +83,6 @@ func (c *Cluster) Start(ctx context.Context) error {
 		all.Go(func() error { return n.Start(ctx) })
 	}
 	return all.Wait()
-}
-
-// awaitInterval is how often a cluster is asked whether it is whole.
-const awaitInterval = 50 * time.Millisecond
-
-// Await waits until every node is reached by the others and every partition has a
-// leader, for as long as ctx allows. It asks through a client that is connected to
-// the cluster.
-func (c *Cluster) Await(ctx context.Context, through *client.Client) error {
-	ticker := time.NewTicker(awaitInterval)
-	defer ticker.Stop()
-	missing := "nobody has answered"
-	for {
-		seen, err := through.Admin().Cluster(ctx)
-		if err == nil {
-			if missing = c.missing(seen); missing == "" {
-				return nil
-			}
-		} else if ctx.Err() == nil {
-			missing = err.Error() // a node may have answered that it isn't ready
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return fmt.Errorf("the cluster isn't whole: %s: %w", missing, context.Cause(ctx))
-		}
-	}
-}
-
-// missing says what a cluster lacks, or nothing.
-func (c *Cluster) missing(seen *client.Cluster) string {
-	if len(seen.Nodes) < len(c.nodes) {
-		return fmt.Sprintf("%d of %d nodes are known", len(seen.Nodes), len(c.nodes))
-	}
-	for _, p := range seen.Partitions {
-		if p.Leader == "" {
-			return fmt.Sprintf("partition %d has no leader", p.Number)
-		}
-	}
-	return ""
 }
 
 // Close ends what runs, in order where that works within some seconds and by force

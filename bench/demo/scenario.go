@@ -123,7 +123,7 @@ func (s *scenario) prepare(ctx context.Context) error {
 		}
 		s.clients = append(s.clients, connected)
 	}
-	if err := s.cluster.Await(ctx, s.clients[0]); err != nil {
+	if err := s.cluster.Await(ctx); err != nil {
 		return err
 	}
 	admin := s.clients[0].Admin()

@@ -19,7 +19,7 @@ type demoCommand struct {
 	Repeat   count    `default:"1" help:"Go through the file so many times; default 1." placeholder:"N"`
 	Events   count    `default:"30000" help:"Generate so many events, 16 to 2,000,000; default 30000." placeholder:"N"`
 	Seed     uint64   `default:"1" help:"Which events are generated, and what becomes of them; default 1." placeholder:"N"`
-	Nodes    count    `default:"1" help:"Number of nodes. This release has one." placeholder:"N"`
+	Nodes    count    `default:"1" help:"Number of nodes: 1, 3 or 5; default 1." placeholder:"N"`
 	Deadline duration `default:"3m" help:"What has not arrived by then is lost; default 3m." placeholder:"TIME"`
 	LogSize  size     `default:"2GiB" help:"Bytes that the log may hold; as much has to be free on the disk; default 2GiB." placeholder:"SIZE"`
 }
@@ -72,9 +72,10 @@ func (d *demoCommand) run(ctx context.Context, call *invocation) error {
 
 // check refuses flags that contradict each other or can't be meant.
 func (d *demoCommand) check(call *invocation) error {
+	if err := nodesFailure(d.Nodes); err != nil {
+		return err
+	}
 	switch {
-	case d.Nodes != 1:
-		return &failure{code: codeUnsupported, what: fmt.Sprintf("--nodes %d isn't in this release", d.Nodes), seen: []string{"a node has no peers yet, so the demo has one node"}, try: []string{"freshet demo"}}
 	case d.Data != "" && call.given["events"]:
 		return usageFailure("--events is for generated events, --data for a file's", "how many events a file makes is said with --repeat")
 	case d.Data == "" && call.given["repeat"]:

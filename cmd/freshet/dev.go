@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/freshet-mq/freshet/bench/cluster"
-	"github.com/freshet-mq/freshet/client"
 )
 
 // devCommand runs a playground.
@@ -50,9 +49,17 @@ const (
 	devStartTimeout = time.Minute
 )
 
+// nodesFailure refuses a number of nodes that no cluster has.
+func nodesFailure(nodes count) error {
+	if nodes == 1 || nodes == 3 || nodes == 5 {
+		return nil
+	}
+	return usageFailure(fmt.Sprintf("--nodes wants 1, 3 or 5, got %d", nodes), "a majority of an even number survives no more losses than that of one fewer")
+}
+
 func (d *devCommand) run(ctx context.Context, call *invocation) (err error) {
-	if d.Nodes != 1 {
-		return &failure{code: codeUnsupported, what: fmt.Sprintf("--nodes %d isn't in this release", d.Nodes), seen: []string{"a node has no peers yet, so a playground is one node"}, try: []string{"freshet dev"}}
+	if err := nodesFailure(d.Nodes); err != nil {
+		return err
 	}
 	dir, remove, err := d.directory()
 	if err != nil {
@@ -152,22 +159,13 @@ type playground struct {
 }
 
 // begin starts the nodes, and waits until every partition has a leader.
-func (g *playground) begin(ctx context.Context) (err error) {
+func (g *playground) begin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, devStartTimeout, errTimeout)
 	defer cancel()
 	if err := g.cluster.Start(ctx); err != nil {
 		return &failure{code: codeFile, what: "a node can't start", seen: strings.Split(err.Error(), "\n"), cause: err}
 	}
-	asking, err := client.Connect(ctx, g.cluster.Target())
-	if err != nil {
-		return err
-	}
-	defer func() {
-		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTimeout)
-		defer cancel()
-		err = errors.Join(err, asking.Shutdown(goodbye))
-	}()
-	if err := g.cluster.Await(ctx, asking); err != nil {
+	if err := g.cluster.Await(ctx); err != nil {
 		return &failure{code: codeUnavailable, what: err.Error(), cause: err}
 	}
 	return nil

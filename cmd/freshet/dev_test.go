@@ -138,3 +138,25 @@ func TestDevTakesOrders(t *testing.T) {
 		t.Errorf("it notes %q", said)
 	}
 }
+
+// TestDevOfThree loses a node and has it back.
+func TestDevOfThree(t *testing.T) {
+	asChildren(t)
+	dev := begin(t, nil, "dev", "--nodes", "3", "--port", "0", "--log-size", "16MiB")
+	addresses := strings.Split(dev.until(`^3 nodes listen on (\S+); data and logs are in`)[1], ",")
+	dev.until(`^Ctrl-C ends it`)
+	if _, code := ask(t, "cluster", "status", "--server", addresses[2]); code != exitOK {
+		t.Errorf("exit %v", code)
+	}
+	for _, order := range []string{"kill", "start", "pause", "resume"} {
+		if _, code := ask(t, "dev", order, "n2"); code != exitOK {
+			t.Errorf("%s: exit %v", order, code)
+		}
+	}
+	dev.end(exitOK)
+	for _, address := range addresses {
+		if _, code := ask(t, "topic", "list", "--server", address); code != exitUnavailable {
+			t.Errorf("%s answers still: exit %v", address, code)
+		}
+	}
+}
