@@ -73,6 +73,8 @@ type consumers struct {
 	subscriptions []Subscription
 	readers       []reader
 	clients       []*client.Client
+	// sequence is told of what begins at ordered queues.
+	sequence *sequence
 	// released counts confirmed releases, forgotten what was taken and left.
 	released, forgotten atomic.Int64
 }
@@ -130,6 +132,7 @@ func (c *consumers) handler(r Reader) client.Handler {
 		times := c.ledger.Arrived(r, at, DigestOf(d.Event.Data))
 		fate := fateAck
 		if times == 1 {
+			c.begins(r, at, d.Event.Key)
 			fate = fateOf(c.seed, r, at)
 		}
 		switch fate {
@@ -155,6 +158,13 @@ func (c *consumers) handler(r Reader) client.Handler {
 		// Without a confirmed ack the event may come again, and nobody may
 		// complain about that.
 		return nil
+	}
+}
+
+// begins is told of a first time.
+func (c *consumers) begins(r Reader, at Place, key string) {
+	if c.subscriptions[c.readers[r].subscription].Ordered && key != "" {
+		c.sequence.began(r, at, key)
 	}
 }
 

@@ -159,6 +159,13 @@ func (d *Data) Event(position int) ([]byte, SubscriptionSet) {
 // Subscriptions are those that were chosen for the file.
 func (d *Data) Subscriptions() []Subscription { return d.subscriptions }
 
+// Key is one of some dozens for each event, whatever it is: a file doesn't say what
+// belongs together.
+func (d *Data) Key(position int) string { return fmt.Sprintf("lane-%d", position%dataKeys) }
+
+// dataKeys is how many keys there are.
+const dataKeys = 64
+
 // Describe names the line, and which time it was.
 func (d *Data) Describe(position int) string {
 	number, time := d.lines[position%len(d.lines)].number, position/len(d.lines)+1

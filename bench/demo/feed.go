@@ -9,6 +9,8 @@ type Feed interface {
 	// Event is the event at a position, and which of Subscriptions, by index,
 	// should get it. The bytes must not be changed.
 	Event(position int) (event []byte, wanted SubscriptionSet)
+	// Key is the key that the event at a position is published with; empty: none.
+	Key(position int) string
 	// Subscriptions are those that the feed has expectations of, at most 64.
 	Subscriptions() []Subscription
 	// Describe names the event at a position for people: "line 18, 2nd time".

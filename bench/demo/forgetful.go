@@ -47,7 +47,10 @@ func (c *consumers) forget(ctx context.Context, r Reader, number int, wait time.
 		return
 	}
 	for _, d := range batch.Deliveries {
-		c.ledger.Arrived(r, Place{Partition: d.Partition, Offset: d.Offset}, DigestOf(d.Event.Data))
+		at := Place{Partition: d.Partition, Offset: d.Offset}
+		if c.ledger.Arrived(r, at, DigestOf(d.Event.Data)) == 1 {
+			c.begins(r, at, d.Event.Key)
+		}
 		c.forgotten.Add(1)
 	}
 }

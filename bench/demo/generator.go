@@ -44,6 +44,18 @@ func (g *Generator) Event(position int) ([]byte, SubscriptionSet) {
 	return event, wanted
 }
 
+// Key is a lane for orders and for payments, so that what happens on one is in
+// order; shipments have none.
+func (g *Generator) Key(position int) string {
+	switch made := g.at(position); {
+	case made.order != nil:
+		return made.order.Channel + "/" + made.order.Country
+	case made.payment != nil:
+		return made.payment.Method + "/" + made.payment.Currency
+	}
+	return ""
+}
+
 // Subscriptions are those of the shop.
 func (g *Generator) Subscriptions() []Subscription {
 	listed := make([]Subscription, len(shopSubscriptions))

@@ -80,7 +80,9 @@ func (p *publisher) send(ctx context.Context, futures chan<- publishing) error {
 		}
 		event, wanted := p.feed.Event(position)
 		p.ledger.Sent(position, readersWanting(wanted, p.readers), DigestOf(event))
-		future := p.producer.PublishAsync(ctx, client.EventFromJSON(event))
+		published := client.EventFromJSON(event)
+		published.Key = p.feed.Key(position)
+		future := p.producer.PublishAsync(ctx, published)
 		select {
 		case futures <- publishing{event: position, future: future}:
 		case <-ctx.Done():

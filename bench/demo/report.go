@@ -21,6 +21,9 @@ type Report struct {
 	Lost         int `json:"lost"`
 	Unexpected   int `json:"unexpected"`
 	AfterAck     int `json:"after_ack"`
+	// OutOfOrder is events of ordered queues that began, for the first time, after a
+	// later one of their key.
+	OutOfOrder int `json:"out_of_order"`
 	// LeaderKills is how often a node was killed while it led.
 	LeaderKills int `json:"leader_kills"`
 	// ReplicasAgree says that at the end all replicas of every partition had
@@ -68,7 +71,7 @@ func (s *scenario) report(trouble error) *Report {
 	f := s.ledger.Figures()
 	r := &Report{
 		Published: f.Published, Matched: f.Matched, Delivered: f.Delivered, Acked: f.Acked, Redelivered: f.Redelivered,
-		DeadLettered: f.DeadLettered, Lost: f.Lost(), Unexpected: f.Unexpected, AfterAck: f.AfterAck,
+		DeadLettered: f.DeadLettered, Lost: f.Lost(), Unexpected: f.Unexpected, AfterAck: f.AfterAck, OutOfOrder: s.disorder,
 		ElapsedSeconds: seconds(time.Since(s.began)),
 		Planned:        s.feed.Len(), Rejected: f.Rejected, Released: s.released, LeftToExpire: s.forgotten, GapSeconds: seconds(s.publisher.gap()),
 		Nodes: s.Nodes, Partitions: s.Partitions, SuccessionSeconds: seconds(s.kill.Succeeded), ReplicasAgree: s.agreed, Data: s.Data, Repeat: s.Repeat, Seed: s.Seed,
@@ -108,6 +111,9 @@ func (s *scenario) faults(r *Report, f Figures, trouble error) []string {
 	if r.Lost != 0 || r.Unexpected != 0 || r.AfterAck != 0 || f.Contradictions != 0 {
 		lines = append(lines, fmt.Sprintf("%s lost, %s unexpected, %s after their ack, %s", thousands(r.Lost), thousands(r.Unexpected),
 			thousands(r.AfterAck), counted(f.Contradictions, "contradiction")))
+	}
+	if r.OutOfOrder != 0 {
+		lines = append(lines, counted(r.OutOfOrder, "event")+" of ordered queues began after a later one of the same key")
 	}
 	if len(lines) == 0 {
 		return nil // what is open now was settled, and only its answer lost

@@ -72,6 +72,9 @@ type scenario struct {
 	// released and forgotten are how many deliveries consumers gave back, and
 	// left until their leases ran out.
 	released, forgotten int
+	// disorder is how many events of an ordered queue began after a later one of
+	// their key.
+	disorder int
 }
 
 // clientsMax is how many connections there are: one to publish, two that
@@ -133,7 +136,7 @@ func (s *scenario) prepare(ctx context.Context) error {
 	for _, subscription := range s.subscriptions {
 		config := client.SubscriptionConfig{
 			Name: topicName + "/" + subscription.Name, Kind: client.KindQueue, Pattern: subscription.Pattern,
-			Visibility: visibility, Attempts: attempts, Members: subscription.Members,
+			Visibility: visibility, Attempts: attempts, Members: subscription.Members, Ordered: subscription.Ordered,
 		}
 		if subscription.Fanout() {
 			config.Kind = client.KindFanout
@@ -169,7 +172,7 @@ func (s *scenario) disconnect(parent context.Context) {
 // perform is the run's middle: what goes on all the time beside what comes one
 // after the other. It returns why it ended early, or nil.
 func (s *scenario) perform(ctx context.Context, end context.CancelCauseFunc) error {
-	consuming := &consumers{seed: s.Seed, ledger: s.ledger, subscriptions: s.subscriptions, readers: s.readers, clients: s.clients[1:]}
+	consuming := &consumers{seed: s.Seed, ledger: s.ledger, sequence: newSequence(), subscriptions: s.subscriptions, readers: s.readers, clients: s.clients[1:]}
 	s.progress.phase("publishing")
 	open, closing := context.WithCancelCause(ctx)
 	var consumed, shown sync.WaitGroup
@@ -188,6 +191,7 @@ func (s *scenario) perform(ctx context.Context, end context.CancelCauseFunc) err
 	}
 	end(errOver)
 	shown.Wait()
+	s.disorder = consuming.sequence.wrong()
 	s.released, s.forgotten = int(consuming.released.Load()), int(consuming.forgotten.Load())
 	return err
 }

@@ -13,11 +13,11 @@ type shopSubscription struct {
 	wants func(e *shopEvent) bool
 }
 
-// shopSubscriptions are a dozen: nine queues, three fan-outs of two members, each
+// shopSubscriptions are a dozen: nine queues, of which two are ordered, three fan-outs of two members, each
 // kind of pattern once.
 var shopSubscriptions = []shopSubscription{
-	{ // exact
-		Subscription{Name: "billing", Pattern: `{"source":["shop.orders"],"detail-type":["Order Placed"]}`},
+	{ // exact, in order
+		Subscription{Name: "billing", Ordered: true, Pattern: `{"source":["shop.orders"],"detail-type":["Order Placed"]}`},
 		func(e *shopEvent) bool { return e.Source == sourceOrders && e.DetailType == "Order Placed" },
 	},
 	{ // numeric
@@ -49,8 +49,8 @@ var shopSubscriptions = []shopSubscription{
 		Subscription{Name: "coupons", Pattern: `{"detail":{"coupon":[{"exists":true}]}}`},
 		func(e *shopEvent) bool { return e.order != nil && e.order.Coupon != "" },
 	},
-	{ // exists: false
-		Subscription{Name: "cardless", Pattern: `{"source":["shop.payments"],"detail":{"card":{"brand":[{"exists":false}]}}}`},
+	{ // exists: false, in order
+		Subscription{Name: "cardless", Ordered: true, Pattern: `{"source":["shop.payments"],"detail":{"card":{"brand":[{"exists":false}]}}}`},
 		func(e *shopEvent) bool { return e.payment != nil && e.payment.Card == nil },
 	},
 	{ // $or over different fields

@@ -6,6 +6,8 @@ type Subscription struct {
 	Name string
 	// Members are a fan-out's; a queue has none.
 	Members []string
+	// Ordered is of a queue that hands out events of one key one after the other.
+	Ordered bool
 	// Pattern is JSON text; empty: every event.
 	Pattern string
 }

@@ -103,7 +103,7 @@ func surveySubscriptions(s survey) []Subscription {
 		middle = numeric.numbers[n/2]
 	}
 	return []Subscription{
-		{Name: "one-kind", Pattern: pattern("detail-type", kind)},
+		{Name: "one-kind", Ordered: true, Pattern: pattern("detail-type", kind)},
 		{Name: "kinds-like", Pattern: pattern("detail-type", operator("prefix", words[0]))},
 		{Name: "kinds-ending", Pattern: pattern("detail-type", operator("suffix", lastWord))},
 		{Name: "kinds-with", Members: []string{"left", "right"}, Pattern: pattern("detail-type", operator("wildcard", "*"+escapeStars(lastWord)+"*"))},
@@ -111,7 +111,7 @@ func surveySubscriptions(s survey) []Subscription {
 		{Name: "one-source", Members: []string{"left", "right"}, Pattern: pattern("source", source)},
 		{Name: "other-sources", Pattern: pattern("source", operator("anything-but", []string{source}))},
 		{Name: "numbers", Pattern: detailPattern(numeric.path, operator("numeric", []any{">=", middle}))},
-		{Name: "having", Pattern: detailPattern(half.path, operator("exists", true))},
+		{Name: "having", Ordered: true, Pattern: detailPattern(half.path, operator("exists", true))},
 		{Name: "lacking", Pattern: detailPattern(half.path, operator("exists", false))},
 		{Name: "either", Members: []string{"left", "right"}, Pattern: jsonText(map[string]any{"$or": []any{
 			map[string]any{"source": []any{otherSource}}, map[string]any{"detail-type": []any{kind}},

@@ -139,6 +139,9 @@ func demoTable(r *demo.Report) table {
 	}
 	for _, s := range r.Rows {
 		kind := "queue"
+		if s.Ordered {
+			kind = "ordered queue"
+		}
 		if s.Fanout() {
 			kind = fmt.Sprintf("fan-out of %d", len(s.Members))
 		}
@@ -163,8 +166,8 @@ func (d *demoCommand) summary(out *output, r *demo.Report) {
 	}
 	out.linef("consumers   released %s, rejected %s, left %s until their leases ran out",
 		thousands(int64(r.Released)), thousands(int64(r.Rejected)), thousands(int64(r.LeftToExpire)))
-	out.linef("checked     %s deliveries due: %s lost  %s unexpected  %s after their ack  (%s came again before it, which is allowed)",
-		thousands(int64(r.Matched)), thousands(int64(r.Lost)), thousands(int64(r.Unexpected)), thousands(int64(r.AfterAck)), thousands(int64(r.Redelivered)))
+	out.linef("checked     %s deliveries due: %s lost  %s unexpected  %s after their ack  %s out of order  (%s came again before it, which is allowed)",
+		thousands(int64(r.Matched)), thousands(int64(r.Lost)), thousands(int64(r.Unexpected)), thousands(int64(r.AfterAck)), thousands(int64(r.OutOfOrder)), thousands(int64(r.Redelivered)))
 	if r.Nodes > 1 {
 		agree := "the replicas of every partition agree, the killed node's too"
 		if !r.ReplicasAgree {
