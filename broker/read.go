@@ -59,8 +59,11 @@ func (r *reading) begin(ctx context.Context, req *freshetv1.ReadRequest) (err er
 			return r.beginEarliest(ctx)
 		}
 	}
-	r.next, err = r.at.Head(r.id)
-	return err
+	if r.next, err = r.at.Head(r.id); err != nil {
+		return err
+	}
+	begins := uint64(r.next)
+	return r.stream.Send(&freshetv1.ReadResponse{Partition: r.at.number, Begins: &begins})
 }
 
 // beginEarliest begins with whatever is still there, which is no gap.

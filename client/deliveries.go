@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 )
 
 var (
@@ -42,13 +43,15 @@ func deliveries(ctx context.Context, consume func(context.Context, Handler, ...C
 		ctx, cancel := context.WithCancel(ctx)
 		next, ended := make(chan handed), make(chan error, 1)
 		go func() {
-			ended <- consume(ctx, handTo(ctx, next), append(opts[:len(opts):len(opts)], WithConcurrency(1))...)
+			ended <- consume(ctx, handTo(ctx, next), append(slices.Clip(opts), WithConcurrency(1))...)
 		}()
 		joined := false
 		defer func() { // also when the body panics
 			cancel()
 			if !joined {
-				<-ended // of no interest: the body's own decisions were confirmed to it
+				if err := <-ended; err != nil { // the body has heard of its own decisions
+					return
+				}
 			}
 		}()
 		for {

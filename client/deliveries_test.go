@@ -67,7 +67,10 @@ func TestDeliveriesBrokenOff(t *testing.T) {
 							t.Errorf("recovered %v", p)
 						}
 					}()
-					for d := range c.Queue("orders/billing").Deliveries(t.Context()) {
+					for d, err := range c.Queue("orders/billing").Deliveries(t.Context()) {
+						if err != nil {
+							t.Fatal(err)
+						}
 						if d.Offset < 2 {
 							if err := d.Ack(t.Context()); err != nil {
 								t.Error(err)

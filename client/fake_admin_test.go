@@ -214,6 +214,11 @@ func (n *fakeNode) Read(r *freshetv1.ReadRequest, stream freshetv1.ConsumeServic
 			func(e fakeEvent) bool { return e.stored.UnixMilli() >= from.TimeMs }))
 	}
 	n.mu.Unlock()
+	if r.GetFrom() == nil {
+		if err := stream.Send(&freshetv1.ReadResponse{Begins: &next}); err != nil {
+			return err
+		}
+	}
 	for {
 		n.mu.Lock()
 		held, head, appended := t.held, uint64(len(t.events)), t.appended

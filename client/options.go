@@ -240,11 +240,17 @@ func (o *receiveOptions) validate(events int) error {
 type ReadOption func(*readOptions)
 
 type readOptions struct {
-	earliest bool
-	offset   *uint64
-	time     time.Time
-	pattern  string
-	follow   bool
+	partition *uint32
+	earliest  bool
+	offset    *uint64
+	time      time.Time
+	pattern   string
+	follow    bool
+}
+
+// WithPartition reads one of the topic's partitions alone. Default: all of them.
+func WithPartition(number uint32) ReadOption {
+	return func(o *readOptions) { o.partition = &number }
 }
 
 // FromEarliest begins with the oldest event that is still held. Default: with the next event that is published.
@@ -252,7 +258,7 @@ func FromEarliest() ReadOption {
 	return func(o *readOptions) { o.earliest, o.offset, o.time = true, nil, time.Time{} }
 }
 
-// FromOffset begins with the event at this offset.
+// FromOffset begins with the event at this offset. Offsets are a partition's own: where the topic is on several, WithPartition has to say which.
 func FromOffset(offset uint64) ReadOption {
 	return func(o *readOptions) { o.earliest, o.offset, o.time = false, &offset, time.Time{} }
 }

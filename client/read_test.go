@@ -102,18 +102,23 @@ func TestReadFollows(t *testing.T) {
 	})
 }
 
-// TestReadFromNowCantGoOnFromNowhere: with nothing read there is no place to go on from, and events may have passed: that is told.
-func TestReadFromNowCantGoOnFromNowhere(t *testing.T) {
+// TestReadFromNowGoesOn: from where it began, also when nothing was read before the connection broke, and events passed meanwhile.
+func TestReadFromNowGoesOn(t *testing.T) {
 	withFake(t, func(t *testing.T, n *fakeNode, c *Client) {
-		done := make(chan []error)
+		publishRaw(t, c, 0, 2)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan string)
 		go func() {
-			_, errs := readAll(t.Context(), t, c, WithFollow())
-			done <- errs
+			got, errs := readAll(ctx, t, c, WithFollow())
+			done <- fmt.Sprint(got, errs)
 		}()
 		synctest.Wait()
 		n.breakAll()
-		if errs := <-done; len(errs) != 1 || !errors.Is(errs[0], ErrUnavailable) {
-			t.Errorf("errors %v", errs)
+		publishRaw(t, c, 2, 4)
+		<-time.After(5 * time.Second)
+		cancel()
+		if got := <-done; got != "[2 3] []" {
+			t.Error(got)
 		}
 	})
 }

@@ -2065,7 +2065,9 @@ type ReadResponse struct {
 	// Events in the format of proto/block, in the order of `events`.
 	Block []byte `protobuf:"bytes,4,opt,name=block,proto3" json:"block,omitempty"`
 	// Their offsets.
-	Events        []*OffsetRun `protobuf:"bytes,5,rep,name=events,proto3" json:"events,omitempty"`
+	Events []*OffsetRun `protobuf:"bytes,5,rep,name=events,proto3" json:"events,omitempty"`
+	// Where a read begins that named no place: told at once and first, so that a reader whose connection breaks can go on there. Absent otherwise.
+	Begins        *uint64 `protobuf:"varint,6,opt,name=begins,proto3,oneof" json:"begins,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2133,6 +2135,13 @@ func (x *ReadResponse) GetEvents() []*OffsetRun {
 		return x.Events
 	}
 	return nil
+}
+
+func (x *ReadResponse) GetBegins() uint64 {
+	if x != nil && x.Begins != nil {
+		return *x.Begins
+	}
+	return 0
 }
 
 var File_freshet_v1_consume_proto protoreflect.FileDescriptor
@@ -2275,13 +2284,15 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\tpartition\x18\a \x01(\rH\x01R\tpartition\x88\x01\x01B\x06\n" +
 	"\x04fromB\f\n" +
 	"\n" +
-	"_partition\"\xb9\x01\n" +
+	"_partition\"\xe1\x01\n" +
 	"\fReadResponse\x12)\n" +
 	"\x10truncated_before\x18\x01 \x01(\x04R\x0ftruncatedBefore\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\rR\tpartition\x12\x1b\n" +
 	"\tstored_ms\x18\x03 \x01(\x03R\bstoredMs\x12\x14\n" +
 	"\x05block\x18\x04 \x01(\fR\x05block\x12-\n" +
-	"\x06events\x18\x05 \x03(\v2\x15.freshet.v1.OffsetRunR\x06events*p\n" +
+	"\x06events\x18\x05 \x03(\v2\x15.freshet.v1.OffsetRunR\x06events\x12\x1b\n" +
+	"\x06begins\x18\x06 \x01(\x04H\x00R\x06begins\x88\x01\x01B\t\n" +
+	"\a_begins*p\n" +
 	"\x10SubscriptionKind\x12!\n" +
 	"\x1dSUBSCRIPTION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17SUBSCRIPTION_KIND_QUEUE\x10\x01\x12\x1c\n" +
@@ -2419,6 +2430,7 @@ func file_freshet_v1_consume_proto_init() {
 		(*ReadRequest_Offset)(nil),
 		(*ReadRequest_TimeMs)(nil),
 	}
+	file_freshet_v1_consume_proto_msgTypes[27].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
