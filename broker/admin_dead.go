@@ -4,6 +4,9 @@ import (
 	"context"
 	"slices"
 
+	"google.golang.org/grpc"
+
+	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
@@ -27,39 +30,52 @@ type deadRequest interface {
 	GetTopic() string
 	GetSubscription() string
 	GetMember() string
+	GetFromPartition() uint32
 	GetFromOffset() uint64
 	GetReason() freshetv1.DeadReason
 	GetPattern() string
 	GetKey() string
 }
 
-// deadFilter resolves whose dead letters a request means, and which. joined is false for a member that never was there: it has given nothing up.
-func (s *adminService) deadFilter(ctx context.Context, a action, req deadRequest) (p hosted, f partition.DeadFilter, joined bool, err error) {
-	sub, err := s.subscription(ctx, a, req.GetTopic(), req.GetSubscription())
-	if err != nil {
-		return hosted{}, partition.DeadFilter{}, false, err
+// deadFilter resolves whose dead letters a request means, and which.
+func (s *adminService) deadFilter(ctx context.Context, a action, req deadRequest) (sub catalog.Subscription, f partition.DeadFilter, err error) {
+	if sub, err = s.subscription(ctx, a, req.GetTopic(), req.GetSubscription()); err != nil {
+		return sub, f, err
 	}
-	f = partition.DeadFilter{From: partition.Offset(req.GetFromOffset()), Reason: partition.DeadReason(req.GetReason()), Key: req.GetKey()}
+	f = partition.DeadFilter{Reason: partition.DeadReason(req.GetReason()), Key: req.GetKey()}
 	if f.Cursor, err = cursorOf(sub, "member", req.GetMember()); err != nil {
-		return hosted{}, partition.DeadFilter{}, false, err
+		return sub, f, err
 	}
 	if _, known := freshetv1.DeadReason_name[int32(req.GetReason())]; !known {
-		return hosted{}, partition.DeadFilter{}, false, argumentRefused("reason", "is %d, which stands for nothing", int32(req.GetReason()))
+		return sub, f, argumentRefused("reason", "is %d, which stands for nothing", int32(req.GetReason()))
 	}
 	if text := req.GetPattern(); text != "" {
 		if f.Pattern, err = parsePattern("pattern", text); err != nil {
-			return hosted{}, partition.DeadFilter{}, false, err
+			return sub, f, err
 		}
 	}
-	if p, err = s.home(sub); err != nil {
-		return hosted{}, partition.DeadFilter{}, false, err
-	}
-	return p, f, isMember(p, sub, f.Cursor.Member), nil
+	return sub, f, nil
 }
 
-// ListDeadLetters lists what a subscription could not deliver.
+// deadIn returns the partitions in which a request's dead letters may be, from the one on that it begins with, by number; and the offset to begin with in the
+// first. Those where the member never was are left out: it has given nothing up there.
+func (s *adminService) deadIn(sub catalog.Subscription, req deadRequest) (in []hosted, from partition.Offset) {
+	begin := req.GetFromPartition()
+	for _, p := range s.partitions.holding(s.topicOf(sub)) {
+		if p.number < begin || !isMember(p, sub, req.GetMember()) {
+			continue
+		}
+		if len(in) == 0 && (p.number == begin || begin == 0) {
+			from = partition.Offset(req.GetFromOffset())
+		}
+		in = append(in, p)
+	}
+	return in, from
+}
+
+// ListDeadLetters lists what a subscription could not deliver, as this node's replicas have it.
 func (s *adminService) ListDeadLetters(ctx context.Context, req *freshetv1.ListDeadLettersRequest) (*freshetv1.ListDeadLettersResponse, error) {
-	p, filter, joined, err := s.deadFilter(ctx, actionRead, req)
+	sub, filter, err := s.deadFilter(ctx, actionRead, req)
 	if err != nil {
 		return nil, err
 	}
@@ -67,25 +83,55 @@ func (s *adminService) ListDeadLetters(ctx context.Context, req *freshetv1.ListD
 	if err != nil {
 		return nil, err
 	}
-	res := &freshetv1.ListDeadLettersResponse{}
-	if !joined {
-		return res, nil
-	}
-	for bytes, looks := 0, 0; len(res.Letters) < limit && bytes < deadListBytes && looks < deadListLooks; looks++ {
-		page, err := p.DeadLetters(ctx, filter, min(deadListStep, limit-len(res.Letters)))
-		if err != nil {
+	in, from := s.deadIn(sub, req)
+	list := &deadList{res: &freshetv1.ListDeadLettersResponse{}, limit: limit}
+	for i, p := range in {
+		filter.From = 0
+		if i == 0 {
+			filter.From = from
+		}
+		if err := list.add(ctx, p, filter); err != nil {
 			return nil, err
 		}
-		for i := range page.Letters {
-			res.Letters = append(res.Letters, wireDeadLetter(p.number, &page.Letters[i]))
-			bytes += len(page.Letters[i].Block)
+		if list.res.GetMore() {
+			break
 		}
-		filter.From = page.Next
-		if res.More, res.NextOffset = page.More, uint64(page.Next); !page.More {
+		if i+1 < len(in) && list.full() {
+			list.res.More, list.res.NextPartition, list.res.NextOffset = true, in[i+1].number, 0
 			break
 		}
 	}
-	return res, nil
+	return list.res, nil
+}
+
+// deadList is an answer in the making.
+type deadList struct {
+	res                 *freshetv1.ListDeadLettersResponse
+	limit, bytes, looks int
+}
+
+func (l *deadList) full() bool {
+	return len(l.res.GetLetters()) >= l.limit || l.bytes >= deadListBytes || l.looks >= deadListLooks
+}
+
+// add lists a partition's, as far as there is room.
+func (l *deadList) add(ctx context.Context, p hosted, filter partition.DeadFilter) error {
+	for ; !l.full(); l.looks++ {
+		page, err := p.DeadLetters(ctx, filter, min(deadListStep, l.limit-len(l.res.GetLetters())))
+		if err != nil {
+			return err
+		}
+		for i := range page.Letters {
+			l.res.Letters = append(l.res.Letters, wireDeadLetter(p.number, &page.Letters[i]))
+			l.bytes += len(page.Letters[i].Block)
+		}
+		filter.From = page.Next
+		if l.res.More, l.res.NextPartition, l.res.NextOffset = page.More, p.number, uint64(page.Next); !page.More {
+			l.res.NextPartition, l.res.NextOffset = 0, 0
+			return nil
+		}
+	}
+	return nil
 }
 
 func wireDeadLetter(number uint32, l *partition.DeadLetter) *freshetv1.DeadLetter {
@@ -95,9 +141,9 @@ func wireDeadLetter(number uint32, l *partition.DeadLetter) *freshetv1.DeadLette
 	}
 }
 
-// RedriveDeadLetters makes dead letters ready again.
+// RedriveDeadLetters makes dead letters ready again, partition by partition.
 func (s *adminService) RedriveDeadLetters(ctx context.Context, req *freshetv1.RedriveDeadLettersRequest) (*freshetv1.RedriveDeadLettersResponse, error) {
-	p, filter, joined, err := s.deadFilter(ctx, actionManage, req)
+	sub, filter, err := s.deadFilter(ctx, actionManage, req)
 	if err != nil {
 		return nil, err
 	}
@@ -113,12 +159,43 @@ func (s *adminService) RedriveDeadLetters(ctx context.Context, req *freshetv1.Re
 	for _, at := range slices.Compact(slices.Sorted(slices.Values(req.GetOffsets()))) {
 		command.Runs = append(command.Runs, partition.Run{First: partition.Offset(at), Count: 1})
 	}
-	if !joined {
-		return &freshetv1.RedriveDeadLettersResponse{}, nil
+	in, from := s.deadIn(sub, req)
+	if (len(command.Runs) > 0 || passedOn(ctx)) && len(in) > 1 {
+		in = in[:1] // offsets are one partition's; and of a call that was passed on, the one that is led here
 	}
-	done, err := p.Redrive(ctx, command)
-	if err != nil {
-		return nil, err
+	res := &freshetv1.RedriveDeadLettersResponse{}
+	for i, p := range in {
+		command.From = 0
+		if i == 0 {
+			command.From = from
+		}
+		one, err := s.redriveIn(ctx, p, req, command)
+		if err != nil {
+			return nil, err
+		}
+		res.Redriven += one.GetRedriven()
+		command.Max -= int(one.GetRedriven())
+		switch {
+		case one.GetMore():
+			res.More, res.NextPartition, res.NextOffset = true, p.number, one.GetNextOffset()
+			return res, nil
+		case command.Max == 0 && i+1 < len(in):
+			res.More, res.NextPartition = true, in[i+1].number
+			return res, nil
+		}
 	}
-	return &freshetv1.RedriveDeadLettersResponse{Redriven: uint32(done.Events), More: done.More, NextOffset: uint64(done.Next)}, nil
+	return res, nil
+}
+
+// redriveIn redrives a partition's dead letters, at its leader.
+func (s *adminService) redriveIn(ctx context.Context, p hosted, req *freshetv1.RedriveDeadLettersRequest, command partition.RedriveCommand) (*freshetv1.RedriveDeadLettersResponse, error) {
+	return atLeader(ctx, s.services, p, func() (*freshetv1.RedriveDeadLettersResponse, error) {
+		done, err := p.Redrive(ctx, command)
+		return &freshetv1.RedriveDeadLettersResponse{Redriven: uint32(done.Events), More: done.More, NextOffset: uint64(done.Next)}, err
+	}, func(to grpc.ClientConnInterface) (*freshetv1.RedriveDeadLettersResponse, error) {
+		return freshetv1.NewAdminServiceClient(to).RedriveDeadLetters(ctx, &freshetv1.RedriveDeadLettersRequest{
+			Topic: req.GetTopic(), Subscription: req.GetSubscription(), Member: req.GetMember(), Reason: req.GetReason(), Pattern: req.GetPattern(), Key: req.GetKey(),
+			FromPartition: p.number, FromOffset: uint64(command.From), Max: uint32(command.Max), Offsets: req.GetOffsets(), DryRun: req.GetDryRun(),
+		})
+	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"google.golang.org/grpc"
+
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
@@ -16,7 +18,7 @@ func (s *adminService) CreateSubscription(ctx context.Context, req *freshetv1.Cr
 	if wanted == nil {
 		return nil, argumentRefused("subscription", "is missing; it is required")
 	}
-	topic, err := s.metadata.topic("topic", wanted.GetTopic())
+	topic, err := s.resolve(ctx, wanted.GetTopic())
 	if err != nil {
 		return nil, err
 	}
@@ -31,14 +33,18 @@ func (s *adminService) CreateSubscription(ctx context.Context, req *freshetv1.Cr
 			return nil, err
 		}
 	}
-	res, err := s.metadata.propose(ctx, s.creation(topic, wanted))
-	if err != nil {
-		return nil, err
-	}
-	if err := s.controller.created(ctx, topic, res.Subscription.ID); err != nil {
-		return nil, err
-	}
-	return &freshetv1.CreateSubscriptionResponse{Subscription: s.wireSubscription(res.Subscription), Created: res.Created}, nil
+	return atMetadata(ctx, s.services, func() (*freshetv1.CreateSubscriptionResponse, error) {
+		res, err := s.metadata.propose(ctx, s.creation(topic, wanted))
+		if err != nil {
+			return nil, err
+		}
+		if err := s.controller.created(ctx, topic, res.Subscription.ID); err != nil {
+			return nil, err
+		}
+		return &freshetv1.CreateSubscriptionResponse{Subscription: s.wireSubscription(res.Subscription), Created: res.Created}, nil
+	}, func(to grpc.ClientConnInterface) (*freshetv1.CreateSubscriptionResponse, error) {
+		return freshetv1.NewAdminServiceClient(to).CreateSubscription(ctx, req)
+	})
 }
 
 // creation fills in what the request leaves to the node. The catalog checks the rest.
@@ -66,14 +72,15 @@ func (s *adminService) DeleteSubscription(ctx context.Context, req *freshetv1.De
 	if req.GetMember() != "" {
 		return &freshetv1.DeleteSubscriptionResponse{}, s.deleteMember(ctx, sub, req.GetMember())
 	}
-	res, err := s.metadata.propose(ctx, catalog.DeleteSubscription{Topic: sub.Topic, Name: sub.Name})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.controller.deleted(ctx, s.topicOf(res.Subscription), res.Subscription.ID); err != nil {
-		return nil, err
-	}
-	return &freshetv1.DeleteSubscriptionResponse{}, nil
+	return atMetadata(ctx, s.services, func() (*freshetv1.DeleteSubscriptionResponse, error) {
+		res, err := s.metadata.propose(ctx, catalog.DeleteSubscription{Topic: sub.Topic, Name: sub.Name})
+		if err != nil {
+			return nil, err
+		}
+		return &freshetv1.DeleteSubscriptionResponse{}, s.controller.deleted(ctx, s.topicOf(res.Subscription), res.Subscription.ID)
+	}, func(to grpc.ClientConnInterface) (*freshetv1.DeleteSubscriptionResponse, error) {
+		return freshetv1.NewAdminServiceClient(to).DeleteSubscription(ctx, req)
+	})
 }
 
 // deleteMember removes a fan-out's member. The catalog doesn't know who they are.
@@ -88,11 +95,19 @@ func (s *adminService) deleteMember(ctx context.Context, sub catalog.Subscriptio
 			continue
 		}
 		found = true
-		if err := p.RemoveMember(ctx, partition.StreamID(sub.TopicID), cursor); err != nil {
+		if passedOn(ctx) && !p.leader().Here {
+			continue // whoever passed it on asks its leader too
+		}
+		_, err := atLeader(ctx, s.services, p, func() (*freshetv1.DeleteSubscriptionResponse, error) {
+			return nil, p.RemoveMember(ctx, partition.StreamID(sub.TopicID), cursor)
+		}, func(to grpc.ClientConnInterface) (*freshetv1.DeleteSubscriptionResponse, error) {
+			return freshetv1.NewAdminServiceClient(to).DeleteSubscription(ctx, &freshetv1.DeleteSubscriptionRequest{Topic: sub.Topic, Subscription: sub.Name, Member: member})
+		})
+		if err != nil {
 			return err
 		}
 	}
-	if !found {
+	if !found && !passedOn(ctx) {
 		return faultf(freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_NOT_FOUND, "subscription %q has no member %q", sub.Topic+"/"+sub.Name, member).
 			with("field", "member")
 	}

@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 
+	"google.golang.org/grpc"
+
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
@@ -24,14 +26,18 @@ func (s *adminService) CreateTopic(ctx context.Context, req *freshetv1.CreateTop
 	if command.EventBytesMax == 0 {
 		command.EventBytesMax = uint32(s.defaults.EventBytesMax)
 	}
-	res, err := s.metadata.propose(ctx, command)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.controller.created(ctx, res.Topic, 0); err != nil {
-		return nil, err
-	}
-	return &freshetv1.CreateTopicResponse{Topic: wireTopic(res.Topic), Created: res.Created}, nil
+	return atMetadata(ctx, s.services, func() (*freshetv1.CreateTopicResponse, error) {
+		res, err := s.metadata.propose(ctx, command)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.controller.created(ctx, res.Topic, 0); err != nil {
+			return nil, err
+		}
+		return &freshetv1.CreateTopicResponse{Topic: wireTopic(res.Topic), Created: res.Created}, nil
+	}, func(to grpc.ClientConnInterface) (*freshetv1.CreateTopicResponse, error) {
+		return freshetv1.NewAdminServiceClient(to).CreateTopic(ctx, req)
+	})
 }
 
 // DeleteTopic removes a topic, and answers when every partition that held a part of it has.
@@ -43,14 +49,15 @@ func (s *adminService) DeleteTopic(ctx context.Context, req *freshetv1.DeleteTop
 	if err != nil {
 		return nil, err
 	}
-	res, err := s.metadata.propose(ctx, catalog.DeleteTopic{Name: topic.Name})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.controller.deleted(ctx, res.Topic, 0); err != nil {
-		return nil, err
-	}
-	return &freshetv1.DeleteTopicResponse{}, nil
+	return atMetadata(ctx, s.services, func() (*freshetv1.DeleteTopicResponse, error) {
+		res, err := s.metadata.propose(ctx, catalog.DeleteTopic{Name: topic.Name})
+		if err != nil {
+			return nil, err
+		}
+		return &freshetv1.DeleteTopicResponse{}, s.controller.deleted(ctx, res.Topic, 0)
+	}, func(to grpc.ClientConnInterface) (*freshetv1.DeleteTopicResponse, error) {
+		return freshetv1.NewAdminServiceClient(to).DeleteTopic(ctx, req)
+	})
 }
 
 // ListTopics lists topics by name.

@@ -48,7 +48,7 @@ func BenchmarkCheckBlock(b *testing.B) {
 				req := &freshetv1.PublishRequest{Block: benchBlock(b, codec), RequireJson: strict}
 				b.ReportAllocs()
 				for b.Loop() {
-					if err := checkBlock(req, topic); err != nil {
+					if _, err := checkBlock(req, topic); err != nil {
 						b.Fatal(err)
 					}
 				}

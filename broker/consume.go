@@ -36,6 +36,13 @@ func (s *consumeService) Consume(stream freshetv1.ConsumeService_ConsumeServer) 
 	if err != nil {
 		return err
 	}
+	to, err := s.lead(waiting, at)
+	if err != nil {
+		return err
+	}
+	if to != nil {
+		return s.relayConsume(waiting, stream, in, first, to)
+	}
 	c := &consuming{outlet: &outlet{stream: stream, partition: at.number}, in: in, waiting: waiting}
 	if c.attachment, err = at.Attach(ctx, command, c.outlet); err != nil {
 		return err
@@ -157,7 +164,7 @@ func (s *consumeService) attachCommand(ctx context.Context, first *freshetv1.Con
 	if command.Visibility, err = visibilityOf("attach.visibility_ms", attach.GetVisibilityMs()); err != nil {
 		return hosted{}, partition.AttachCommand{}, err
 	}
-	at, err := s.home(sub)
+	at, err := s.partitionOf(s.topicOf(sub), attach.Partition)
 	return at, command, err
 }
 

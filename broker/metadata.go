@@ -32,6 +32,8 @@ type metadata struct {
 	logger  *slog.Logger
 	self    string
 	peers   *peers
+	// syncs has those who wait to be told that this replica is as far as the catalog is (metadata_sync.go).
+	syncs chan chan error
 	// changed is closed, and replaced, when this node begins or ceases to lead the group.
 	leading struct {
 		sync.Mutex
@@ -55,7 +57,7 @@ const (
 
 // openMetadata opens the group. It may not lead yet, nor know who does.
 func openMetadata(o *Options, d *directory, st *storage, ps *peers, fatal func(error)) (*metadata, error) {
-	m := &metadata{machine: catalog.NewMachine(), clock: o.Clock, logger: o.Logger, self: o.Node, peers: ps}
+	m := &metadata{machine: catalog.NewMachine(), clock: o.Clock, logger: o.Logger, self: o.Node, peers: ps, syncs: make(chan chan error, syncsMax)}
 	m.leading.changed = make(chan struct{})
 	group, err := raftlog.Open(raftlog.Options{
 		Dir: d.part("meta"), Node: o.Node, Name: "meta", Machine: m.machine, Transport: st.line(metadataGroup), Members: o.members(),

@@ -121,6 +121,7 @@ func (n *Node) open() (err error) {
 	if id == "" {
 		id = uuid.NewString()
 	}
+	n.goNamed("syncs", func() { n.metadata.runSyncs(n.driving) })
 	n.goNamed("metadata", func() { n.metadata.run(n.driving, o.Cluster, id, o.Partitions) })
 	if n.directory.Partitions > 0 { // it has joined before: what the others have to say of it needn't be waited for
 		n.partitions, err = openPartitions(o, n.storage, n.directory.Partitions, n.metrics, n.fail)

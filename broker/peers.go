@@ -63,6 +63,8 @@ const (
 	// A peer that can't be reached is dialled again after these.
 	peerRedialMin = 50 * time.Millisecond
 	peerRedialMax = time.Second
+	// peerStreamsMax is how many calls another node may have passed on at a time: as many as its clients have.
+	peerStreamsMax = 1 << 17
 	// peerPingTimeout is how long a peer may take to answer a ping before calls to it fail.
 	peerPingTimeout = 5 * time.Second
 )
@@ -94,7 +96,7 @@ func markPassedOn(ctx context.Context) context.Context {
 
 // newPeerServer makes the server of the peer port: the same services, and those that only nodes ask for.
 func newPeerServer(s *services) *grpc.Server {
-	server := newServer(s.guard, grpc.ChainUnaryInterceptor(
+	server := newServer(s.guard, grpc.MaxConcurrentStreams(peerStreamsMax), grpc.ChainUnaryInterceptor(
 		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 			return handle(markPassedOn(ctx), req)
 		},

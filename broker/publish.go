@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 
+	"google.golang.org/grpc"
+
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/matcher"
 	"github.com/freshet-mq/freshet/partition"
@@ -22,12 +24,16 @@ func (s *publishService) Publish(ctx context.Context, req *freshetv1.PublishRequ
 	if err != nil {
 		return nil, err
 	}
-	published, err := p.Publish(ctx, pub)
-	s.countPublished(req.GetTopic(), req.GetBlock(), published, err)
-	if err != nil {
-		return nil, err
-	}
-	return s.published(req, p, published), nil
+	return atLeader(ctx, s.services, p, func() (*freshetv1.PublishResponse, error) {
+		published, err := p.Publish(ctx, pub)
+		s.countPublished(req.GetTopic(), req.GetBlock(), published, err)
+		if err != nil {
+			return nil, err
+		}
+		return s.published(req, p, published), nil
+	}, func(to grpc.ClientConnInterface) (*freshetv1.PublishResponse, error) {
+		return freshetv1.NewPublishServiceClient(to).Publish(ctx, req)
+	})
 }
 
 // admit checks all that a stranger says of a block, and returns where it is to be stored. Nothing is kept of a request before this.
@@ -37,14 +43,74 @@ func (s *publishService) admit(ctx context.Context, req *freshetv1.PublishReques
 		return hosted{}, partition.Publication{}, err
 	}
 	began := s.life.clock.Now()
-	if err := checkBlock(req, topic); err != nil {
+	b, err := checkBlock(req, topic)
+	p := hosted{}
+	if err == nil {
+		p, err = s.placed(req, topic, &b)
+	}
+	if err != nil {
 		s.countPublished(topic.Name, req.GetBlock(), partition.Published{}, err)
 		return hosted{}, partition.Publication{}, err
 	}
 	s.metrics.Admitted(s.life.clock.Now().Sub(began))
-	return s.partitions.home(topic), partition.Publication{
+	return p, partition.Publication{
 		Stream: partition.StreamID(topic.ID), Block: req.GetBlock(), ReportMatches: req.GetReportMatches(),
 	}, nil
+}
+
+// placed returns the partition that a block belongs to: by the slots of its events, all of which have to be on it.
+func (s *publishService) placed(req *freshetv1.PublishRequest, topic catalog.Topic, b *block.Block) (p hosted, err error) {
+	if len(topic.Partitions) == 0 {
+		return s.partitionOf(topic, nil)
+	}
+	named := req.Partition != nil
+	if named {
+		if req.GetEpoch() != topic.Epoch {
+			return hosted{}, faultf(freshetv1.ErrorCode_ERROR_CODE_ROUTE_CHANGED, "the route of topic %q has epoch %d, the request %d: ask for the route again", topic.Name, topic.Epoch, req.GetEpoch()).
+				with("field", "epoch").with("topic", topic.Name)
+		}
+		if p, err = s.partOf(topic, req.GetPartition()); err != nil {
+			return hosted{}, err
+		}
+	}
+	if len(topic.Partitions) == 1 {
+		return s.partitions.home(topic), nil
+	}
+	first := -1 // the first event that has a slot
+	for i := range b.Len() {
+		slot, some := b.Slot(i)
+		if !some {
+			continue
+		}
+		at := s.partitions.at(topic, slot)
+		switch {
+		case !named && first < 0:
+			p = at
+		case at.number == p.number:
+		case named:
+			return hosted{}, argumentRefused("partition", "is %d, and event %d belongs to %d by its key", p.number, i, at.number)
+		default:
+			return hosted{}, argumentRefused("block", "has events of several partitions: event %d belongs to %d by its key, event %d to %d; publish them apart", first, p.number, i, at.number)
+		}
+		if first < 0 {
+			first = i
+		}
+	}
+	if named || first >= 0 {
+		return p, nil
+	}
+	return s.anyOf(topic), nil
+}
+
+// anyOf returns a partition of a topic for events that may go to any: one that is led here, where there is.
+func (s *services) anyOf(topic catalog.Topic) hosted {
+	held := s.partitions.holding(topic)
+	for _, p := range held {
+		if p.leader().Here {
+			return p
+		}
+	}
+	return held[0]
 }
 
 // published is the answer to a request whose block was stored.
@@ -70,28 +136,27 @@ func (s *publishService) published(req *freshetv1.PublishRequest, p hosted, publ
 var blockReaders = sync.Pool{New: func() any { return new(block.Reader) }}
 
 // checkBlock verifies a published block: its bytes, its limits, and what this release doesn't do.
-func checkBlock(req *freshetv1.PublishRequest, topic catalog.Topic) error {
+func checkBlock(req *freshetv1.PublishRequest, topic catalog.Topic) (b block.Block, err error) {
 	if len(req.GetBlock()) == 0 {
-		return argumentRefused("block", "is empty; it is required")
+		return b, argumentRefused("block", "is empty; it is required")
 	}
-	b, err := block.Open(req.GetBlock())
-	if err != nil {
-		return blockFault(err)
+	if b, err = block.Open(req.GetBlock()); err != nil {
+		return b, blockFault(err)
 	}
 	if n := b.Len(); req.GetReportMatches() && n > reportEventsMax {
 		f := limitExceeded("block.events", reportEventsMax, int64(n), "")
 		f.message = fmt.Sprintf("the block has %d events, with report_matches at most %d", n, reportEventsMax)
-		return f
+		return b, f
 	}
 	reader, _ := blockReaders.Get().(*block.Reader)
 	defer blockReaders.Put(reader)
 	if err := reader.Verify(&b, int(topic.EventBytesMax)); err != nil {
-		return blockFault(err)
+		return b, blockFault(err)
 	}
 	if req.GetRequireJson() {
-		return checkJSON(reader, &b)
+		return b, checkJSON(reader, &b)
 	}
-	return nil
+	return b, nil
 }
 
 // checkJSON refuses a block in which an event says that it is JSON and isn't.

@@ -27,7 +27,9 @@ const (
 //	           │                   └──────────────────────────────┘                    │
 //	           └───────────────────────────────────────────────────────────────────────┘
 func (s *publishService) PublishStream(stream freshetv1.PublishService_PublishStreamServer) error {
-	p := &publishing{service: s, stream: stream, room: semaphore.NewWeighted(unansweredBytesMax), answers: newAnswers()}
+	p := &publishing{
+		service: s, stream: stream, room: semaphore.NewWeighted(unansweredBytesMax), answers: newAnswers(), forwards: map[destination]*forwarding{},
+	}
 	reading, release := s.life.bind(stream.Context())
 	defer release()
 
@@ -36,6 +38,9 @@ func (s *publishService) PublishStream(stream freshetv1.PublishService_PublishSt
 	err := p.receive(reading)
 	// What was taken on is answered before the stream ends, also when the node is stopping. A broken stream ends sending by itself.
 	p.underWay.Wait()
+	for _, f := range p.forwards {
+		f.close()
+	}
 	p.answers.close()
 	return errors.Join(err, <-sent)
 }
@@ -46,6 +51,8 @@ type publishing struct {
 	stream  freshetv1.PublishService_PublishStreamServer
 	room    *semaphore.Weighted
 	answers *answers
+	// forwards are the streams to other nodes; receive's goroutine alone uses them until it has ended.
+	forwards map[destination]*forwarding
 	// underWay are the blocks that the partition has.
 	underWay sync.WaitGroup
 }
@@ -77,7 +84,15 @@ func (p *publishing) receive(ctx context.Context) error {
 // publish takes on one block. It returns an error only when the stream can't go on: the caller may not publish here.
 func (p *publishing) publish(ctx context.Context, req *freshetv1.PublishRequest, weight int64) error {
 	to, pub, err := p.service.admit(p.stream.Context(), req)
-	if err == nil {
+	var elsewhere destination
+	if err == nil && !to.leader().Here {
+		elsewhere, err = p.service.lead(ctx, to)
+	}
+	switch {
+	case err != nil:
+	case elsewhere != nil:
+		err = p.forward(elsewhere, req, weight)
+	default:
 		p.underWay.Add(1)
 		err = to.PublishAsync(ctx, pub, func(published partition.Published, err error) {
 			defer p.underWay.Done()

@@ -21,11 +21,22 @@ func (s *consumeService) Read(req *freshetv1.ReadRequest, stream freshetv1.Consu
 	if err != nil {
 		return err
 	}
-	r := &reading{at: s.partitions.home(topic), id: partition.StreamID(topic.ID), stream: stream}
+	at, err := s.partitionOf(topic, req.Partition)
+	if err != nil {
+		return err
+	}
+	r := &reading{at: at, id: partition.StreamID(topic.ID), stream: stream}
 	if text := req.GetPattern(); text != "" {
 		if r.pattern, err = parsePattern("pattern", text); err != nil {
 			return err
 		}
+	}
+	to, err := s.lead(ctx, at)
+	if err != nil {
+		return err
+	}
+	if to != nil {
+		return s.relayRead(ctx, stream, req, to)
 	}
 	if err := r.begin(ctx, req); err != nil {
 		return err

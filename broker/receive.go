@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
@@ -31,27 +33,35 @@ func (s *consumeService) Receive(ctx context.Context, req *freshetv1.ReceiveRequ
 	if err := checkWait(req.GetWaitMs()); err != nil {
 		return nil, err
 	}
-	bound, release := s.life.bind(ctx)
-	defer release()
-	waiting, release := s.life.within(bound, time.Duration(req.GetWaitMs())*time.Millisecond)
-	defer release()
-
-	p, err := s.home(sub)
+	topic := s.topicOf(sub)
+	if req.Partition == nil && len(topic.Partitions) > 1 {
+		return s.receiveAnywhere(ctx, topic, req)
+	}
+	p, err := s.partitionOf(topic, req.Partition)
 	if err != nil {
 		return nil, err
 	}
+	return atLeader(ctx, s.services, p, func() (*freshetv1.ReceiveResponse, error) {
+		return s.receiveHere(ctx, p, sub, command, req.GetWaitMs())
+	},
+		func(to grpc.ClientConnInterface) (*freshetv1.ReceiveResponse, error) {
+			return freshetv1.NewConsumeServiceClient(to).Receive(ctx, req)
+		})
+}
+
+// receiveHere leases events of a partition that is led here.
+func (s *consumeService) receiveHere(ctx context.Context, p hosted, sub catalog.Subscription, command partition.TakeCommand, waitMs uint32) (*freshetv1.ReceiveResponse, error) {
+	bound, release := s.life.bind(ctx)
+	defer release()
+	waiting, release := s.life.within(bound, time.Duration(waitMs)*time.Millisecond)
+	defer release()
 	// A member that isn't there yet is made by its first take; until then there is nothing to wait for.
 	known := isMember(p, sub, command.Cursor.Member)
 	for {
 		if known {
-			err := p.WaitReady(waiting, command.Cursor)
-			switch {
-			case bound.Err() != nil:
-				return nil, context.Cause(bound)
-			case waiting.Err() != nil && err != nil:
-				return &freshetv1.ReceiveResponse{}, nil
-			case err != nil:
-				return nil, err
+			ready, err := waitReady(bound, waiting, p, command.Cursor)
+			if err != nil || !ready {
+				return &freshetv1.ReceiveResponse{}, err
 			}
 		}
 		taken, err := p.Take(ctx, command)
@@ -63,6 +73,20 @@ func (s *consumeService) Receive(ctx context.Context, req *freshetv1.ReceiveRequ
 		}
 		known = true // somebody else was quicker
 	}
+}
+
+// waitReady waits until a cursor has something to lease; false when the time for that is over. bound ends with the call, or the node.
+func waitReady(bound, waiting context.Context, p hosted, cursor partition.CursorID) (bool, error) {
+	err := p.WaitReady(waiting, cursor)
+	switch {
+	case err == nil:
+		return true, nil
+	case bound.Err() != nil:
+		return false, context.Cause(bound)
+	case waiting.Err() != nil:
+		return false, nil
+	}
+	return false, err
 }
 
 // Ready waits until there is something to lease, and leases nothing.
@@ -78,24 +102,20 @@ func (s *consumeService) Ready(ctx context.Context, req *freshetv1.ReadyRequest)
 	if err := checkWait(req.GetWaitMs()); err != nil {
 		return nil, err
 	}
-	bound, release := s.life.bind(ctx)
-	defer release()
-	waiting, release := s.life.within(bound, time.Duration(req.GetWaitMs())*time.Millisecond)
-	defer release()
-	p, err := s.home(sub)
+	p, err := s.partitionOf(s.topicOf(sub), req.Partition)
 	if err != nil {
 		return nil, err
 	}
-	err = p.WaitReady(waiting, cursor)
-	switch {
-	case bound.Err() != nil:
-		return nil, context.Cause(bound)
-	case waiting.Err() != nil && err != nil:
-		return &freshetv1.ReadyResponse{}, nil
-	case err != nil:
-		return nil, err
-	}
-	return &freshetv1.ReadyResponse{Ready: true}, nil
+	return atLeader(ctx, s.services, p, func() (*freshetv1.ReadyResponse, error) {
+		bound, release := s.life.bind(ctx)
+		defer release()
+		waiting, release := s.life.within(bound, time.Duration(req.GetWaitMs())*time.Millisecond)
+		defer release()
+		ready, err := waitReady(bound, waiting, p, cursor)
+		return &freshetv1.ReadyResponse{Ready: ready}, err
+	}, func(to grpc.ClientConnInterface) (*freshetv1.ReadyResponse, error) {
+		return freshetv1.NewConsumeServiceClient(to).Ready(ctx, req)
+	})
 }
 
 // checkWait bounds how long a call may wait.

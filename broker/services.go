@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 
 	"google.golang.org/grpc"
 
@@ -59,9 +60,18 @@ func (s *services) may(ctx context.Context, a action, r resource) error {
 	return s.authorise(ctx, principalOf(ctx), a, r)
 }
 
+// resolve resolves a topic's name, whoever asks.
+func (s *services) resolve(ctx context.Context, name string) (catalog.Topic, error) {
+	t, err := s.metadata.topic("topic", name)
+	if err != nil && s.hear(ctx, err) {
+		t, err = s.metadata.topic("topic", name)
+	}
+	return t, err
+}
+
 // topic resolves a topic that the caller may do something with.
 func (s *services) topic(ctx context.Context, a action, name string) (catalog.Topic, error) {
-	t, err := s.metadata.topic("topic", name)
+	t, err := s.resolve(ctx, name)
 	if err == nil {
 		err = s.may(ctx, a, resource{topic: t.Name})
 	}
@@ -74,18 +84,25 @@ func (s *services) topicOf(sub catalog.Subscription) catalog.Topic {
 	return t
 }
 
-// home returns the partition of a subscription's topic, which is on one.
-func (s *services) home(sub catalog.Subscription) (hosted, error) {
-	topic := s.topicOf(sub)
-	if len(topic.Partitions) == 0 { // deleted since the subscription was resolved
-		return hosted{}, faultf(freshetv1.ErrorCode_ERROR_CODE_TOPIC_NOT_FOUND, "topic %q was deleted", sub.Topic).with("topic", sub.Topic)
+// hear tells whether the catalog is to be looked at again for what it doesn't have: another node may have been asked to make it a moment ago.
+func (s *services) hear(ctx context.Context, err error) bool {
+	f, ok := errors.AsType[*fault](err)
+	if !ok || f.code != freshetv1.ErrorCode_ERROR_CODE_TOPIC_NOT_FOUND && f.code != freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_NOT_FOUND {
+		return false
 	}
-	return s.partitions.home(topic), nil
+	before := s.metadata.view().Version()
+	if err := s.metadata.sync(ctx); err != nil {
+		s.guard.logger.Debug("answering from what this node knows of the catalog", "error", err)
+	}
+	return s.metadata.view().Version() != before
 }
 
 // subscription resolves a subscription that the caller may do something with.
 func (s *services) subscription(ctx context.Context, a action, topic, name string) (catalog.Subscription, error) {
 	sub, err := s.metadata.subscription(topic, name)
+	if err != nil && s.hear(ctx, err) {
+		sub, err = s.metadata.subscription(topic, name)
+	}
 	if err == nil {
 		err = s.may(ctx, a, resource{topic: sub.Topic, subscription: sub.Name})
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"google.golang.org/grpc"
+
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
@@ -12,7 +14,9 @@ import (
 
 // Ack settles received events.
 func (s *consumeService) Ack(ctx context.Context, req *freshetv1.AckRequest) (*freshetv1.SettleResponse, error) {
-	return s.settleReceipts(ctx, req.GetReceipts(), partition.Decision{Verb: partition.VerbAck})
+	return s.settleReceipts(ctx, req.GetReceipts(), partition.Decision{Verb: partition.VerbAck}, func(to freshetv1.ConsumeServiceClient, receipts []string) (*freshetv1.SettleResponse, error) {
+		return to.Ack(ctx, &freshetv1.AckRequest{Receipts: receipts})
+	})
 }
 
 // Extend moves received events' deadlines.
@@ -24,7 +28,10 @@ func (s *consumeService) Extend(ctx context.Context, req *freshetv1.ExtendReques
 	if err != nil {
 		return nil, err
 	}
-	return s.settleReceipts(ctx, req.GetReceipts(), partition.Decision{Verb: partition.VerbExtend, After: partition.Tick(d.Milliseconds())})
+	decision := partition.Decision{Verb: partition.VerbExtend, After: partition.Tick(d.Milliseconds())}
+	return s.settleReceipts(ctx, req.GetReceipts(), decision, func(to freshetv1.ConsumeServiceClient, receipts []string) (*freshetv1.SettleResponse, error) {
+		return to.Extend(ctx, &freshetv1.ExtendRequest{Receipts: receipts, VisibilityMs: req.GetVisibilityMs()})
+	})
 }
 
 // Release gives received events back.
@@ -37,7 +44,10 @@ func (s *consumeService) Release(ctx context.Context, req *freshetv1.ReleaseRequ
 	if err != nil {
 		return nil, err
 	}
-	return s.settleReceipts(ctx, req.GetReceipts(), partition.Decision{Verb: partition.VerbRelease, After: after, Reason: why})
+	decision := partition.Decision{Verb: partition.VerbRelease, After: after, Reason: why}
+	return s.settleReceipts(ctx, req.GetReceipts(), decision, func(to freshetv1.ConsumeServiceClient, receipts []string) (*freshetv1.SettleResponse, error) {
+		return to.Release(ctx, &freshetv1.ReleaseRequest{Receipts: receipts, AfterMs: req.GetAfterMs(), Reason: req.GetReason()})
+	})
 }
 
 // Reject makes received events dead letters.
@@ -46,12 +56,18 @@ func (s *consumeService) Reject(ctx context.Context, req *freshetv1.RejectReques
 	if err != nil {
 		return nil, err
 	}
-	return s.settleReceipts(ctx, req.GetReceipts(), partition.Decision{Verb: partition.VerbReject, Reason: why})
+	decision := partition.Decision{Verb: partition.VerbReject, Reason: why}
+	return s.settleReceipts(ctx, req.GetReceipts(), decision, func(to freshetv1.ConsumeServiceClient, receipts []string) (*freshetv1.SettleResponse, error) {
+		return to.Reject(ctx, &freshetv1.RejectRequest{Receipts: receipts, Reason: req.GetReason()})
+	})
 }
 
 // settleReceipts carries a decision out for each receipt. All of them are looked at before anything is done, so one that isn't a receipt
-// refuses the call and changes nothing; one whose lease is over is answered as lost (P6).
-func (s *consumeService) settleReceipts(ctx context.Context, texts []string, d partition.Decision) (*freshetv1.SettleResponse, error) {
+// refuses the call and changes nothing; one whose lease is over is answered as lost (P6). Each partition's are settled by its leader, with there where that is
+// another node.
+func (s *consumeService) settleReceipts(ctx context.Context, texts []string, d partition.Decision,
+	there func(freshetv1.ConsumeServiceClient, []string) (*freshetv1.SettleResponse, error),
+) (*freshetv1.SettleResponse, error) {
 	switch n := len(texts); {
 	case n == 0:
 		return nil, argumentRefused("receipts", "is empty; 1 to %d are settled at a time", partition.ReceiptsMax)
@@ -64,7 +80,11 @@ func (s *consumeService) settleReceipts(ctx context.Context, texts []string, d p
 	}
 	res := &freshetv1.SettleResponse{}
 	for _, share := range shares {
-		lost, err := share.at.Return(ctx, d, share.receipts)
+		lost, err := atLeader(ctx, s.services, share.at, func() ([]uint32, error) { return share.at.Return(ctx, d, share.receipts) },
+			func(to grpc.ClientConnInterface) ([]uint32, error) {
+				answer, err := there(freshetv1.NewConsumeServiceClient(to), share.texts)
+				return answer.GetLost(), err
+			})
 		if err != nil {
 			return nil, err
 		}
@@ -80,6 +100,7 @@ func (s *consumeService) settleReceipts(ctx context.Context, texts []string, d p
 type share struct {
 	at       hosted
 	receipts []partition.Receipt
+	texts    []string
 	// positions of the receipts in the request.
 	positions []uint32
 }
@@ -112,6 +133,7 @@ func (s *consumeService) openReceipts(ctx context.Context, texts []string) ([]*s
 			k, shares = len(shares), append(shares, &share{at: at})
 		}
 		shares[k].receipts = append(shares[k].receipts, r.Receipt)
+		shares[k].texts = append(shares[k].texts, text)
 		shares[k].positions = append(shares[k].positions, uint32(i))
 	}
 	return shares, nil
