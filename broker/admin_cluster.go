@@ -61,7 +61,7 @@ func (s *adminService) DescribeCluster(ctx context.Context, req *freshetv1.Descr
 	}
 	slices.SortFunc(res.Nodes, func(a, b *freshetv1.Node) int { return strings.Compare(a.GetName(), b.GetName()) })
 	for _, p := range res.GetPartitions() {
-		slices.SortFunc(p.Replicas, func(a, b *freshetv1.Replica) int { return strings.Compare(a.GetNode(), b.GetNode()) })
+		slices.SortFunc(p.GetReplicas(), func(a, b *freshetv1.Replica) int { return strings.Compare(a.GetNode(), b.GetNode()) })
 	}
 	return res, nil
 }
@@ -70,6 +70,13 @@ func (s *adminService) DescribeCluster(ctx context.Context, req *freshetv1.Descr
 func (s *adminService) askAll(ctx context.Context, req *freshetv1.DescribeNodeRequest) []*freshetv1.DescribeNodeResponse {
 	ctx, cancel := context.WithTimeout(ctx, describeWithin)
 	defer cancel()
+	if len(s.peers.all) == 0 {
+		res, err := s.DescribeNode(ctx, req)
+		if err != nil {
+			return nil
+		}
+		return []*freshetv1.DescribeNodeResponse{res}
+	}
 	said := make([]*freshetv1.DescribeNodeResponse, len(s.peers.all))
 	var asking sync.WaitGroup
 	for i, peer := range s.peers.all {
@@ -93,12 +100,6 @@ func (s *adminService) askAll(ctx context.Context, req *freshetv1.DescribeNodeRe
 		})
 	}
 	asking.Wait()
-	if len(said) == 0 {
-		res, err := s.DescribeNode(ctx, req)
-		if err == nil {
-			said = append(said, res)
-		}
-	}
 	return said
 }
 

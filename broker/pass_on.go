@@ -88,27 +88,30 @@ func (ps *peers) reach(ctx context.Context, what, node string) (destination, err
 
 // passOn has a call done by whoever leads, here or there, and looks for the leader again when it turns out that it was another.
 func passOn[Res any](ctx context.Context, s *services, find func(context.Context) (destination, error), here func() (Res, error), there func(grpc.ClientConnInterface) (Res, error)) (res Res, err error) {
-	var again *search
-	for {
-		var to destination
-		if to, err = find(ctx); err == nil {
-			if to == nil {
-				res, err = here()
-			} else if res, err = there(to); err != nil {
-				err = peerError(err)
-			}
+	once := func() (Res, error) {
+		to, err := find(ctx)
+		if err != nil {
+			var none Res
+			return none, err
 		}
-		if err == nil || !undone(err) || passedOn(ctx) {
+		if to == nil {
+			return here()
+		}
+		res, err := there(to)
+		return res, peerError(err)
+	}
+	// Most calls find their leader at once.
+	if res, err = once(); err == nil || !undone(err) || passedOn(ctx) {
+		return res, err
+	}
+	again := s.search(ctx)
+	defer again.end()
+	for again.wait() {
+		if res, err = once(); err == nil || !undone(err) {
 			return res, err
 		}
-		if again == nil { // which is seldom: most calls find their leader at once
-			again = s.search(ctx)
-			defer again.end()
-		}
-		if !again.wait() {
-			return res, s.life.ended(again.bound, err)
-		}
 	}
+	return res, s.life.ended(again.bound, err)
 }
 
 // search is the time that a call has to find a leader.
@@ -172,6 +175,9 @@ func undone(err error) bool {
 
 // peerError is what became of a call that was passed on. What the other node answered is the answer; without one nobody knows.
 func peerError(err error) error {
+	if err == nil {
+		return nil
+	}
 	st, ok := status.FromError(err)
 	if !ok && !errors.Is(err, io.EOF) {
 		return err
@@ -185,8 +191,7 @@ func peerError(err error) error {
 			return err
 		}
 	}
-	switch st.Code() {
-	case codes.Unavailable, codes.Unknown, codes.Internal:
+	if code := st.Code(); code == codes.Unavailable || code == codes.Unknown || code == codes.Internal {
 		return faultf(freshetv1.ErrorCode_ERROR_CODE_OUTCOME_UNKNOWN, "the connection to the node that leads broke before it answered: it may have been done or not")
 	}
 	return err

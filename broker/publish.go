@@ -154,7 +154,8 @@ func checkBlock(req *freshetv1.PublishRequest, topic catalog.Topic) (b block.Blo
 		return b, blockFault(err)
 	}
 	if req.GetRequireJson() {
-		return b, checkJSON(reader, &b)
+		err = checkJSON(reader, &b)
+		return b, err
 	}
 	return b, nil
 }

@@ -74,7 +74,7 @@ func (f *forwarding) send(req *freshetv1.PublishRequest, weight int64) {
 		Partition: req.Partition, Epoch: req.GetEpoch(),
 	}
 	// An error is only that the stream has ended: receive finds out why, and answers.
-	_ = f.stream.Send(there) //nolint:errcheck // see above
+	_ = f.stream.Send(there)
 }
 
 // receive passes answers on until the stream ends, and then answers for all that is left.

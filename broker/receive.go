@@ -84,7 +84,7 @@ func waitReady(bound, waiting context.Context, p hosted, cursor partition.Cursor
 	case bound.Err() != nil:
 		return false, context.Cause(bound)
 	case waiting.Err() != nil:
-		return false, nil
+		return false, nil //nolint:nilerr // that the time is over is the answer
 	}
 	return false, err
 }

@@ -95,7 +95,7 @@ func (s *consumeService) anyReady(ctx context.Context, req *freshetv1.ReceiveReq
 
 // firstOf returns the first of joined errors: a caller can do something about one.
 func firstOf(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is what errors.Join has just made
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return firstOf(joined.Unwrap()[0])
 	}
 	return err
