@@ -112,6 +112,9 @@ func TestLongCallsEndWithTheNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := reader.Recv(); err != nil { // where it begins
+		t.Fatal(err)
+	}
 	consumer, err := r.consume.Consume(context.Background())
 	if err != nil {
 		t.Fatal(err)
