@@ -34,17 +34,17 @@ const (
 	connectionWindowBytes = 8 << 20
 )
 
-// Client is a service's connection to freshet. It is safe for concurrent use; one serves a whole process. End it with Shutdown.
+// Client is a service's connection to a freshet cluster. It is safe for concurrent use; one serves a whole process. End it with Shutdown.
 type Client struct {
 	target  string
 	options clientOptions
 	started time.Time // the zero of the clock that stamps lease beginnings
 
-	// Publishing and consuming have a connection each, so that neither waits behind the other's bytes.
-	publishConn, consumeConn *grpc.ClientConn
-	publish                  freshetv1.PublishServiceClient
-	consume                  freshetv1.ConsumeServiceClient
-	admin                    freshetv1.AdminServiceClient
+	nodes  *nodes
+	routes *routes
+	// What any node can do; to a partition's leader nodes.toLeader has the way.
+	consume freshetv1.ConsumeServiceClient
+	admin   freshetv1.AdminServiceClient
 
 	// context ends when Shutdown gives up: everything that still goes on ends then.
 	context context.Context //nolint:containedctx // the client's own life, not a request's
@@ -59,8 +59,9 @@ type Client struct {
 	}
 }
 
-// Connect connects to a node, "host:port", and waits until it answers or ctx ends: give it a deadline. A node that is starting is waited for.
-// It returns an error that wraps ctx's and the last that was seen, or at once an *Error that waiting can't help. What ctx carries besides
+// Connect connects to a cluster by the address of a node, "host:port", or of several with commas between them, of which one has to be there, and
+// waits until one answers or ctx ends: give it a deadline. A node that is starting is waited for. Other nodes' addresses, and who leads what, the
+// client learns from those that it reaches; when one is lost it goes on with another. It returns an error that wraps ctx's and the last that was seen, or at once an *Error that waiting can't help. What ctx carries besides
 // its end is passed on to the client's requests; its end doesn't end the client.
 func Connect(ctx context.Context, target string, opts ...Option) (*Client, error) {
 	c := &Client{target: target, started: time.Now().Add(-1)} // stamps are never 0
@@ -71,24 +72,21 @@ func Connect(ctx context.Context, target string, opts ...Option) (*Client, error
 	c.mu.producers, c.mu.consumers = map[*Producer]struct{}{}, map[*consumer]struct{}{}
 	c.context, c.abort = context.WithCancelCause(context.WithoutCancel(ctx))
 	var err error
-	if c.publishConn, err = c.dial(); err == nil {
-		c.consumeConn, err = c.dial()
+	if c.nodes, err = newNodes(target, c.dial); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("freshet: target %q: %w", target, err), c.closeConns())
-	}
-	c.publish = freshetv1.NewPublishServiceClient(c.publishConn)
-	c.consume = freshetv1.NewConsumeServiceClient(c.consumeConn)
-	c.admin = freshetv1.NewAdminServiceClient(c.consumeConn)
+	c.routes = newRoutes(c.nodes)
+	c.consume = freshetv1.NewConsumeServiceClient(anyNode{c.nodes, forConsuming})
+	c.admin = freshetv1.NewAdminServiceClient(anyNode{c.nodes, forConsuming})
 	if err := c.greet(ctx); err != nil {
 		c.abort(err)
-		return nil, errors.Join(err, c.closeConns())
+		return nil, errors.Join(err, c.nodes.close())
 	}
 	return c, nil
 }
 
 // dial makes a connection, which connects when it is first used and again whenever it is broken.
-func (c *Client) dial() (*grpc.ClientConn, error) {
+func (c *Client) dial(address string) (*grpc.ClientConn, error) {
 	transport := insecure.NewCredentials()
 	if c.options.tls != nil {
 		transport = credentials.NewTLS(c.options.tls)
@@ -106,11 +104,11 @@ func (c *Client) dial() (*grpc.ClientConn, error) {
 		grpc.WithDisableServiceConfig(), // retries are decided here, not by what DNS says
 		grpc.WithDisableRetry(),
 	}
-	target := c.target
+	target := address
 	if c.options.dialer != nil {
-		target = "passthrough:///" + c.target
+		target = "passthrough:///" + address
 		options = append(options, grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return c.options.dialer(ctx, c.target)
+			return c.options.dialer(ctx, address)
 		}))
 	}
 	return grpc.NewClient(target, options...)
@@ -119,39 +117,48 @@ func (c *Client) dial() (*grpc.ClientConn, error) {
 // connectTimeout is how long one attempt to connect may take.
 const connectTimeout = 5 * time.Second
 
+// greetTimeout is how long one of several nodes may take to answer before another is asked.
+const greetTimeout = 3 * time.Second
+
 // greet waits until a node answers.
 func (c *Client) greet(ctx context.Context) error {
 	var wait retry
 	var last error
 	for {
-		_, err := c.admin.DescribeCluster(ctx, &freshetv1.DescribeClusterRequest{})
-		if err == nil {
-			return nil
-		}
-		err = errorOf(c.context, err)
-		if last == nil || ctx.Err() == nil { // that ctx ended says less than what went wrong before
-			last = err
-		}
-		if ctx.Err() == nil && definite(err) {
-			return err
+		for _, address := range c.nodes.order() {
+			err := c.greetOne(ctx, address)
+			if err == nil {
+				return nil
+			}
+			if last == nil || ctx.Err() == nil { // that ctx ended says less than what went wrong before
+				last = err
+			}
+			if ctx.Err() == nil && definite(err) {
+				return err
+			}
 		}
 		if ended := wait.pause(ctx); ended != nil {
-			return &noAnswerError{target: c.target, ended: ended, last: last}
+			return &noAnswerError{asked: c.target, ended: ended, last: last}
 		}
 	}
 }
 
-// noAnswerError says that a context ended before a node answered.
-type noAnswerError struct {
-	target      string
-	ended, last error
+func (c *Client) greetOne(ctx context.Context, address string) error {
+	l, err := c.nodes.link(address, forConsuming)
+	if err != nil {
+		return err
+	}
+	if c.nodes.count() > 1 { // a single one may take as long as ctx allows
+		limited, cancel := context.WithTimeout(ctx, greetTimeout)
+		defer cancel()
+		ctx = limited
+	}
+	if _, err = freshetv1.NewAdminServiceClient(l).DescribeCluster(ctx, &freshetv1.DescribeClusterRequest{}); err != nil {
+		return errorOf(c.context, err)
+	}
+	c.nodes.answered(address)
+	return nil
 }
-
-func (e *noAnswerError) Error() string {
-	return fmt.Sprintf("freshet: no answer from %s (%v): %v", e.target, e.ended, e.last)
-}
-
-func (e *noAnswerError) Unwrap() []error { return []error{e.last, e.ended} }
 
 // Shutdown ends the client: it stops taking events, drains consumers as if their contexts had ended, flushes and closes producers, and
 // closes the connections. All of the client's goroutines have ended then. When ctx ends before that is done it gives up waiting: handlers'
@@ -196,17 +203,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	}
 	closing.Wait()
 	c.abort(ErrClosed)
-	return errors.Join(err, errors.Join(closed...), c.closeConns())
-}
-
-func (c *Client) closeConns() error {
-	var errs []error
-	for _, conn := range []*grpc.ClientConn{c.publishConn, c.consumeConn} {
-		if conn != nil {
-			errs = append(errs, conn.Close())
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(err, errors.Join(closed...), c.nodes.close())
 }
 
 // elapsed is the client's own monotonic clock, in nanoseconds from 1.

@@ -2,12 +2,9 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
 // Queue is a queue subscription: its consumers compete.
@@ -193,36 +190,13 @@ func (c *consumer) run(ctx context.Context) error {
 
 // route finds the topic's partitions and begins a session on each.
 func (c *consumer) route() {
-	var again retry
-	for {
-		partitions, err := c.client.partitions(c.context, c.name.topic)
-		switch {
-		case err == nil:
-			c.openSessions(partitions)
-			return
-		case c.context.Err() != nil:
-			return
-		case definite(err):
-			c.fail(err)
-			return
-		}
-		c.client.options.logger.Debug("asking for the partitions again after a pause", "topic", c.name.topic, "error", err)
-		if again.pause(c.context) != nil {
-			return
-		}
+	found, err := c.client.routes.route(c.context, c.name.topic)
+	switch {
+	case err == nil:
+		c.openSessions(convert(found.partitions, func(p routed) uint32 { return p.number }))
+	case definite(err):
+		c.fail(err)
 	}
-}
-
-// partitions finds the partitions that hold a topic.
-func (c *Client) partitions(ctx context.Context, topic string) ([]uint32, error) {
-	route, err := freshetv1.NewRouteServiceClient(c.consumeConn).Route(ctx, &freshetv1.RouteRequest{Topic: topic})
-	if err != nil {
-		return nil, errorOf(ctx, err)
-	}
-	if len(route.GetPartitions()) == 0 {
-		return nil, &Error{Code: CodeInternal, Message: fmt.Sprintf("the node's route to topic %q has no partition", topic), OutcomeUnknown: true}
-	}
-	return convert(route.GetPartitions(), (*freshetv1.RoutedPartition).GetNumber), nil
 }
 
 // openSessions begins a session on each partition.

@@ -1,10 +1,11 @@
 // Package client is what services import to publish to freshet and to consume from it.
 //
-//	            +----------- Producer: gathers, numbers, sends again ------- PublishStream ==> \
-//	Client -----+----------- Queue, Fanout: session, leases, handlers ------ Consume <=======>  > node
-//	            +----------- Queue, Fanout: Receive, one-shot leases ------- unary ==========> /
-//	            +----------- Read: the log, without side effects
-//	            +----------- Admin: topics, subscriptions, dead letters
+//	            +--- Producer: gathers, numbers, sends again ---- PublishStream ==> \
+//	Client -----+--- Queue, Fanout: session, leases, handlers --- Consume <=======>  > a partition's leader
+//	            |                    routes: who that is -------- Route ==> any node
+//	            +--- Queue, Fanout: Receive, one-shot leases ---- unary ==========> \
+//	            +--- Read: the log, without side effects -------- Read ===========>  > any node
+//	            +--- Admin: topics, subscriptions, dead letters - unary ==========> /
 //
 // It owns what makes a service's life easy and its events safe: batching, numbering so that what is sent again is stored once,
 // sessions that survive broken connections, leases that are extended while a handler works, acks that are confirmed. It knows nothing
@@ -23,11 +24,11 @@
 // # Goroutines
 //
 // A Producer has one that sends, and one a connection that receives answers. A running Consume has one that receives, one that sends, one
-// that watches deadlines, and the handlers'. Client has none of its own besides those of its two gRPC connections, one for
-// publishing and one for all else.
+// that watches deadlines, and the handlers'. Client has none of its own besides those of its gRPC connections: two a node that it needs, one for publishing
+// and one for all else.
 //
 // # Where to start
 //
-// client.go, then along an event's way: event.go, producer.go, producer_batch.go, producer_window.go (the essay), producer_send.go;
-// consumer.go (the essay), session.go, handling.go, lease.go, keeper.go, settle.go, talk.go. Errors are in errors.go.
+// client.go, with nodes.go, routes.go and failover.go (who is asked), then along an event's way: event.go, producer.go, producer_batch.go, producer_window.go
+// (the essay), producer_send.go; consumer.go (the essay), session.go, handling.go, lease.go, keeper.go, settle.go, talk.go. Errors are in errors.go.
 package client

@@ -68,6 +68,9 @@ func errorOf(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
+	if unanswered, ok := errors.AsType[*noAnswerError](err); ok {
+		return unanswered
+	}
 	if ended := ctx.Err(); ended != nil {
 		return fmt.Errorf("freshet: %w", ended)
 	}
@@ -77,7 +80,7 @@ func errorOf(ctx context.Context, err error) error {
 	if errors.Is(err, io.EOF) { // a stream that the other side ended without a word
 		return &Error{Code: CodeOutcomeUnknown, Message: "the node ended the connection", Retryable: true, OutcomeUnknown: true}
 	}
-	if errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // there is no other way to tell Shutdown's end from the node's
+	if errors.Is(err, ErrClosed) || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // there is no other way to tell Shutdown's end from the node's
 		return ErrClosed
 	}
 	return errorOfStatus(status.Convert(err))

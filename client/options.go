@@ -24,7 +24,8 @@ func WithTLS(config *tls.Config) Option {
 	return func(o *clientOptions) { o.tls = config }
 }
 
-// WithDialer opens connections in place of TCP, for tests and tunnels. It is given the target as it was given to Connect.
+// WithDialer opens connections in place of TCP, for tests and tunnels. It is given an address as it was given to Connect, or as a node of the cluster
+// advertises it; one that it can't reach does no harm as long as it reaches another.
 func WithDialer(dial func(ctx context.Context, target string) (net.Conn, error)) Option {
 	return func(o *clientOptions) { o.dialer = dial }
 }

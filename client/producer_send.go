@@ -385,7 +385,7 @@ type publishStream struct {
 
 func openPublishStream(p *Producer) (*publishStream, error) {
 	ctx, cancel := context.WithCancel(p.context)
-	rpc, err := p.client.publish.PublishStream(ctx)
+	rpc, err := freshetv1.NewPublishServiceClient(anyNode{p.client.nodes, forPublishing}).PublishStream(ctx)
 	if err != nil {
 		cancel()
 		return nil, err

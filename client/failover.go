@@ -1,0 +1,117 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// failoverTimeout is how long a call is tried again and again when no node can do it, and its context allows that: some times as long as an election
+// takes.
+const failoverTimeout = 10 * time.Second
+
+// anyNode is a connection for what any node can do: it calls the one that answered last, and when that doesn't answer, or says that it can't do it
+// now, another.
+//
+// A call is made again only if nothing was done, or if doing it twice is as good as doing it once (idempotent). So every call is tried at each
+// node, and then again after pauses of 10 ms to 1 s, until it is done or refused, its context ends, or failoverTimeout has passed.
+type anyNode struct {
+	nodes   *nodes
+	purpose purpose
+}
+
+// idempotent are the calls that may be made again when the answer was lost. Those that create tell that it is there already, and those that delete
+// that it is gone.
+var idempotent = map[string]bool{
+	freshetv1.AdminService_CreateTopic_FullMethodName:        true,
+	freshetv1.AdminService_DeleteTopic_FullMethodName:        true,
+	freshetv1.AdminService_ListTopics_FullMethodName:         true,
+	freshetv1.AdminService_CreateSubscription_FullMethodName: true,
+	freshetv1.AdminService_DeleteSubscription_FullMethodName: true,
+	freshetv1.AdminService_ListSubscriptions_FullMethodName:  true,
+	freshetv1.AdminService_ListDeadLetters_FullMethodName:    true,
+	freshetv1.AdminService_DescribeCluster_FullMethodName:    true,
+	freshetv1.AdminService_DescribeNode_FullMethodName:       true,
+	freshetv1.RouteService_Route_FullMethodName:              true,
+}
+
+// deletes are the calls whose repetition finds nothing.
+var deletes = map[string]bool{
+	freshetv1.AdminService_DeleteTopic_FullMethodName:        true,
+	freshetv1.AdminService_DeleteSubscription_FullMethodName: true,
+}
+
+// Invoke makes a call with one answer.
+func (a anyNode) Invoke(ctx context.Context, method string, request, response any, options ...grpc.CallOption) error {
+	var again retry
+	var failing time.Time // since when
+	lost := false         // an answer was
+	for tries := 1; ; tries++ {
+		l, err := a.nodes.any(ctx, a.purpose)
+		if err != nil {
+			return err
+		}
+		if err = l.Invoke(ctx, method, request, response, options...); err == nil {
+			a.nodes.answered(l.address)
+			return nil
+		}
+		trouble, ok := errors.AsType[*Error](errorOf(ctx, err))
+		switch {
+		case !ok:
+			return err
+		case trouble.Is(ErrNotFound) && lost && deletes[method]:
+			return nil // that it isn't there is our own doing
+		case !elsewhere(trouble):
+			a.nodes.answered(l.address)
+			return err
+		}
+		a.nodes.failed(l.address)
+		if trouble.OutcomeUnknown && !idempotent[method] {
+			return err
+		}
+		lost = lost || trouble.OutcomeUnknown
+		if failing.IsZero() {
+			failing = time.Now()
+		}
+		if time.Since(failing) >= failoverTimeout {
+			return err
+		}
+		if tries < a.nodes.count() {
+			continue
+		}
+		if ended := again.pause(ctx); ended != nil {
+			return &noAnswerError{asked: "any node", ended: ended, last: trouble}
+		}
+	}
+}
+
+// elsewhere says that another node may be able to do what one couldn't.
+func elsewhere(err *Error) bool {
+	return err.Code == CodeUnavailable || err.Code == CodeNotLeader || err.Code == CodeOutcomeUnknown
+}
+
+// NewStream begins a call of many messages. When it breaks its caller begins another.
+func (a anyNode) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, options ...grpc.CallOption) (grpc.ClientStream, error) {
+	l, err := a.nodes.any(ctx, a.purpose)
+	if err != nil {
+		return nil, err
+	}
+	return l.NewStream(ctx, desc, method, options...)
+}
+
+// noAnswerError says that a context ended before a node answered.
+type noAnswerError struct {
+	asked       string
+	ended, last error
+}
+
+func (e *noAnswerError) Error() string {
+	return fmt.Sprintf("freshet: no answer from %s (%v): %v", e.asked, e.ended, e.last)
+}
+
+func (e *noAnswerError) Unwrap() []error { return []error{e.last, e.ended} }
