@@ -190,10 +190,10 @@ func (c *consumer) run(ctx context.Context) error {
 
 // route finds the topic's partitions and begins a session on each.
 func (c *consumer) route() {
-	found, err := c.client.routes.route(c.context, c.name.topic)
+	partitions, err := c.client.partitions(c.context, c.name.topic)
 	switch {
 	case err == nil:
-		c.openSessions(convert(found.partitions, func(p routed) uint32 { return p.number }))
+		c.openSessions(partitions)
 	case definite(err):
 		c.fail(err)
 	}

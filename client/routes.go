@@ -284,3 +284,12 @@ func (r *routes) note(t *topicRoute, fresh *route, err error) {
 		close(before.replaced)
 	}
 }
+
+// partitions returns the partitions that hold a topic, by number. Errors are as for routes.route.
+func (c *Client) partitions(ctx context.Context, topic string) ([]uint32, error) {
+	found, err := c.routes.route(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	return convert(found.partitions, func(p routed) uint32 { return p.number }), nil
+}
