@@ -36,6 +36,7 @@ type Node struct {
 	life       *life
 	services   *services
 	metrics    *observe.Metrics
+	clocks     *clocks
 
 	port      *peerPort // nil where there are no other nodes
 	peers     *peers
@@ -111,6 +112,7 @@ func (n *Node) open() (err error) {
 	if n.peers, err = openPeers(o, n.port); err != nil {
 		return err
 	}
+	n.clocks = newClocks(o.Clock, n.peers, o.Logger)
 	if n.storage, err = openStorage(o, n.directory, n.port, n.metrics.Synced, n.fail); err != nil {
 		return err
 	}
@@ -124,7 +126,7 @@ func (n *Node) open() (err error) {
 	n.goNamed("syncs", func() { n.metadata.runSyncs(n.driving) })
 	n.goNamed("metadata", func() { n.metadata.run(n.driving, o.Cluster, id, o.Partitions) })
 	if n.directory.Partitions > 0 { // it has joined before: what the others have to say of it needn't be waited for
-		n.partitions, err = openPartitions(o, n.storage, n.directory.Partitions, n.metrics, n.fail)
+		n.partitions, err = openPartitions(o, n.storage, n.directory.Partitions, n.clocks.agree, n.metrics, n.fail)
 	}
 	return err
 }
@@ -149,7 +151,7 @@ func (n *Node) join(ctx context.Context) (catalog.Cluster, error) {
 		return cluster, err
 	}
 	if n.partitions == nil {
-		n.partitions, err = openPartitions(o, n.storage, count, n.metrics, n.fail)
+		n.partitions, err = openPartitions(o, n.storage, count, n.clocks.agree, n.metrics, n.fail)
 	}
 	return cluster, err
 }
@@ -159,6 +161,7 @@ func (n *Node) control(ctx context.Context) error {
 	o := &n.options
 	n.controller = newController(n.metadata, n.partitions, o.Logger)
 	n.goNamed("controller", func() { n.controller.run(n.driving) })
+	n.goNamed("clocks", func() { n.clocks.run(n.driving) })
 	n.goNamed("announcement", func() { n.announce(n.driving) })
 	if len(o.Peers) > 1 {
 		return nil

@@ -28,12 +28,12 @@ type partitions struct {
 }
 
 // openPartitions opens every replica that the node has. They may not lead yet, nor know who does.
-func openPartitions(o *Options, st *storage, count int, observer partition.Observer, fatal func(error)) (*partitions, error) {
+func openPartitions(o *Options, st *storage, count int, agreed func() bool, observer partition.Observer, fatal func(error)) (*partitions, error) {
 	ps := &partitions{}
 	for number := range uint32(count) {
 		p, err := partition.Open(partition.Options{
 			Number: number, Log: st.log, Keeper: st.state.Group(partition.GroupOf(number)), Members: o.members(),
-			Observer: observer, Clock: o.Clock, Logger: o.Logger, Fatal: fatal,
+			WallAgreed: agreed, Observer: observer, Clock: o.Clock, Logger: o.Logger, Fatal: fatal,
 		})
 		if err != nil {
 			return nil, errors.Join(err, ps.Close())

@@ -72,6 +72,9 @@ func TestStreamLimit(t *testing.T) {
 		}
 		if i == 0 {
 			first, end = stream, stop
+			if _, err := first.Recv(); err != nil { // where it begins
+				t.Fatal(err)
+			}
 		}
 		t.Cleanup(stop)
 	}

@@ -53,5 +53,6 @@ func openLeading(tb testing.TB, o Options) (*Partition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, p.Ready(tb.Context())
+	err = p.Ready(tb.Context())
+	return p, err
 }

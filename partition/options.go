@@ -44,6 +44,9 @@ type Options struct {
 	Keeper Keeper
 	// AwayAfter is how long a session may be detached before it is forgotten. Default 15 s.
 	AwayAfter time.Duration
+	// WallAgreed tells whether a majority of the members' wall clocks agree with this node's. A leader's that doesn't is believed only while it is within a minute of
+	// what W was and the time since. It mustn't block. Default: yes where there is one member, otherwise no.
+	WallAgreed func() bool
 	// Observer is told what the partition does. Default: nobody is.
 	Observer Observer
 	// Clock defaults to SystemClock.
@@ -66,6 +69,10 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.AwayAfter == 0 {
 		o.AwayAfter = 15 * time.Second
+	}
+	if o.WallAgreed == nil {
+		alone := len(o.Members) <= 1
+		o.WallAgreed = func() bool { return alone }
 	}
 	if o.Observer == nil {
 		o.Observer = unobserved{}

@@ -299,7 +299,7 @@ func (pr *proposer) readClock(s *sealed) time.Time {
 	pr.read = pr.read.Add(delta.duration())
 	pr.buf = appendSection(pr.buf, clockSection{
 		Delta: delta, Wall: Wall(max(now.UnixMilli(), 0)),
-		Agreed: true, // one voter is its own majority
+		Agreed: pr.p.options.WallAgreed(),
 	})
 	s.commands = append(s.commands, nil)
 	// The deadline that brought this entry about is dealt with when it is applied; until then it mustn't bring about another.

@@ -23,6 +23,87 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type ClockRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClockRequest) Reset() {
+	*x = ClockRequest{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClockRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClockRequest) ProtoMessage() {}
+
+func (x *ClockRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClockRequest.ProtoReflect.Descriptor instead.
+func (*ClockRequest) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{0}
+}
+
+type ClockResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Milliseconds since 1970 UTC.
+	WallMs        int64 `protobuf:"varint,1,opt,name=wall_ms,json=wallMs,proto3" json:"wall_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClockResponse) Reset() {
+	*x = ClockResponse{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClockResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClockResponse) ProtoMessage() {}
+
+func (x *ClockResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClockResponse.ProtoReflect.Descriptor instead.
+func (*ClockResponse) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ClockResponse) GetWallMs() int64 {
+	if x != nil {
+		return x.WallMs
+	}
+	return 0
+}
+
 // RemovedRequest comes from the partition's leader.
 type RemovedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -36,7 +117,7 @@ type RemovedRequest struct {
 
 func (x *RemovedRequest) Reset() {
 	*x = RemovedRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -48,7 +129,7 @@ func (x *RemovedRequest) String() string {
 func (*RemovedRequest) ProtoMessage() {}
 
 func (x *RemovedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -61,7 +142,7 @@ func (x *RemovedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovedRequest.ProtoReflect.Descriptor instead.
 func (*RemovedRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{0}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RemovedRequest) GetPartition() uint32 {
@@ -86,7 +167,7 @@ type RemovedResponse struct {
 
 func (x *RemovedResponse) Reset() {
 	*x = RemovedResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -98,7 +179,7 @@ func (x *RemovedResponse) String() string {
 func (*RemovedResponse) ProtoMessage() {}
 
 func (x *RemovedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -111,7 +192,7 @@ func (x *RemovedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovedResponse.ProtoReflect.Descriptor instead.
 func (*RemovedResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{1}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{3}
 }
 
 type ChangeRequest struct {
@@ -124,7 +205,7 @@ type ChangeRequest struct {
 
 func (x *ChangeRequest) Reset() {
 	*x = ChangeRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -136,7 +217,7 @@ func (x *ChangeRequest) String() string {
 func (*ChangeRequest) ProtoMessage() {}
 
 func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -149,7 +230,7 @@ func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeRequest.ProtoReflect.Descriptor instead.
 func (*ChangeRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{2}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ChangeRequest) GetCommand() []byte {
@@ -169,7 +250,7 @@ type ChangeResponse struct {
 
 func (x *ChangeResponse) Reset() {
 	*x = ChangeResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -181,7 +262,7 @@ func (x *ChangeResponse) String() string {
 func (*ChangeResponse) ProtoMessage() {}
 
 func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -194,7 +275,7 @@ func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeResponse.ProtoReflect.Descriptor instead.
 func (*ChangeResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{3}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ChangeResponse) GetVersion() uint64 {
@@ -208,7 +289,10 @@ var File_broker_internal_peerpb_peer_proto protoreflect.FileDescriptor
 
 const file_broker_internal_peerpb_peer_proto_rawDesc = "" +
 	"\n" +
-	"!broker/internal/peerpb/peer.proto\x12\x0ffreshet.peer.v1\"H\n" +
+	"!broker/internal/peerpb/peer.proto\x12\x0ffreshet.peer.v1\"\x0e\n" +
+	"\fClockRequest\"(\n" +
+	"\rClockResponse\x12\x17\n" +
+	"\awall_ms\x18\x01 \x01(\x03R\x06wallMs\"H\n" +
 	"\x0eRemovedRequest\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\x18\n" +
 	"\athrough\x18\x02 \x01(\x04R\athrough\"\x11\n" +
@@ -216,10 +300,11 @@ const file_broker_internal_peerpb_peer_proto_rawDesc = "" +
 	"\rChangeRequest\x12\x18\n" +
 	"\acommand\x18\x01 \x01(\fR\acommand\"*\n" +
 	"\x0eChangeResponse\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\x04R\aversion2\xa6\x01\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion2\xee\x01\n" +
 	"\vPeerService\x12I\n" +
 	"\x06Change\x12\x1e.freshet.peer.v1.ChangeRequest\x1a\x1f.freshet.peer.v1.ChangeResponse\x12L\n" +
-	"\aRemoved\x12\x1f.freshet.peer.v1.RemovedRequest\x1a .freshet.peer.v1.RemovedResponseB6Z4github.com/freshet-mq/freshet/broker/internal/peerpbb\x06proto3"
+	"\aRemoved\x12\x1f.freshet.peer.v1.RemovedRequest\x1a .freshet.peer.v1.RemovedResponse\x12F\n" +
+	"\x05Clock\x12\x1d.freshet.peer.v1.ClockRequest\x1a\x1e.freshet.peer.v1.ClockResponseB6Z4github.com/freshet-mq/freshet/broker/internal/peerpbb\x06proto3"
 
 var (
 	file_broker_internal_peerpb_peer_proto_rawDescOnce sync.Once
@@ -233,20 +318,24 @@ func file_broker_internal_peerpb_peer_proto_rawDescGZIP() []byte {
 	return file_broker_internal_peerpb_peer_proto_rawDescData
 }
 
-var file_broker_internal_peerpb_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_broker_internal_peerpb_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_broker_internal_peerpb_peer_proto_goTypes = []any{
-	(*RemovedRequest)(nil),  // 0: freshet.peer.v1.RemovedRequest
-	(*RemovedResponse)(nil), // 1: freshet.peer.v1.RemovedResponse
-	(*ChangeRequest)(nil),   // 2: freshet.peer.v1.ChangeRequest
-	(*ChangeResponse)(nil),  // 3: freshet.peer.v1.ChangeResponse
+	(*ClockRequest)(nil),    // 0: freshet.peer.v1.ClockRequest
+	(*ClockResponse)(nil),   // 1: freshet.peer.v1.ClockResponse
+	(*RemovedRequest)(nil),  // 2: freshet.peer.v1.RemovedRequest
+	(*RemovedResponse)(nil), // 3: freshet.peer.v1.RemovedResponse
+	(*ChangeRequest)(nil),   // 4: freshet.peer.v1.ChangeRequest
+	(*ChangeResponse)(nil),  // 5: freshet.peer.v1.ChangeResponse
 }
 var file_broker_internal_peerpb_peer_proto_depIdxs = []int32{
-	2, // 0: freshet.peer.v1.PeerService.Change:input_type -> freshet.peer.v1.ChangeRequest
-	0, // 1: freshet.peer.v1.PeerService.Removed:input_type -> freshet.peer.v1.RemovedRequest
-	3, // 2: freshet.peer.v1.PeerService.Change:output_type -> freshet.peer.v1.ChangeResponse
-	1, // 3: freshet.peer.v1.PeerService.Removed:output_type -> freshet.peer.v1.RemovedResponse
-	2, // [2:4] is the sub-list for method output_type
-	0, // [0:2] is the sub-list for method input_type
+	4, // 0: freshet.peer.v1.PeerService.Change:input_type -> freshet.peer.v1.ChangeRequest
+	2, // 1: freshet.peer.v1.PeerService.Removed:input_type -> freshet.peer.v1.RemovedRequest
+	0, // 2: freshet.peer.v1.PeerService.Clock:input_type -> freshet.peer.v1.ClockRequest
+	5, // 3: freshet.peer.v1.PeerService.Change:output_type -> freshet.peer.v1.ChangeResponse
+	3, // 4: freshet.peer.v1.PeerService.Removed:output_type -> freshet.peer.v1.RemovedResponse
+	1, // 5: freshet.peer.v1.PeerService.Clock:output_type -> freshet.peer.v1.ClockResponse
+	3, // [3:6] is the sub-list for method output_type
+	0, // [0:3] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
 	0, // [0:0] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
@@ -263,7 +352,7 @@ func file_broker_internal_peerpb_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_broker_internal_peerpb_peer_proto_rawDesc), len(file_broker_internal_peerpb_peer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	PeerService_Change_FullMethodName  = "/freshet.peer.v1.PeerService/Change"
 	PeerService_Removed_FullMethodName = "/freshet.peer.v1.PeerService/Removed"
+	PeerService_Clock_FullMethodName   = "/freshet.peer.v1.PeerService/Clock"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -35,6 +36,8 @@ type PeerServiceClient interface {
 	Change(ctx context.Context, in *ChangeRequest, opts ...grpc.CallOption) (*ChangeResponse, error)
 	// Removed tells the leader of the metadata what a partition has removed. Whoever doesn't lead refuses.
 	Removed(ctx context.Context, in *RemovedRequest, opts ...grpc.CallOption) (*RemovedResponse, error)
+	// Clock tells what time it is there.
+	Clock(ctx context.Context, in *ClockRequest, opts ...grpc.CallOption) (*ClockResponse, error)
 }
 
 type peerServiceClient struct {
@@ -65,6 +68,16 @@ func (c *peerServiceClient) Removed(ctx context.Context, in *RemovedRequest, opt
 	return out, nil
 }
 
+func (c *peerServiceClient) Clock(ctx context.Context, in *ClockRequest, opts ...grpc.CallOption) (*ClockResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ClockResponse)
+	err := c.cc.Invoke(ctx, PeerService_Clock_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
@@ -75,6 +88,8 @@ type PeerServiceServer interface {
 	Change(context.Context, *ChangeRequest) (*ChangeResponse, error)
 	// Removed tells the leader of the metadata what a partition has removed. Whoever doesn't lead refuses.
 	Removed(context.Context, *RemovedRequest) (*RemovedResponse, error)
+	// Clock tells what time it is there.
+	Clock(context.Context, *ClockRequest) (*ClockResponse, error)
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -90,6 +105,9 @@ func (UnimplementedPeerServiceServer) Change(context.Context, *ChangeRequest) (*
 }
 func (UnimplementedPeerServiceServer) Removed(context.Context, *RemovedRequest) (*RemovedResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Removed not implemented")
+}
+func (UnimplementedPeerServiceServer) Clock(context.Context, *ClockRequest) (*ClockResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Clock not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -148,6 +166,24 @@ func _PeerService_Removed_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PeerService_Clock_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClockRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServiceServer).Clock(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PeerService_Clock_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServiceServer).Clock(ctx, req.(*ClockRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -162,6 +198,10 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Removed",
 			Handler:    _PeerService_Removed_Handler,
+		},
+		{
+			MethodName: "Clock",
+			Handler:    _PeerService_Clock_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
