@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ type fakeFronts struct {
 		leaders []*fakeFront // by partition; nil: none now
 		terms   []uint64
 		changed []chan struct{} // closed and replaced when a partition's leader changes
-		passed  int             // streams that another node than the leader was asked for
+		detours int             // sessions that are with another node than the leader
 	}
 }
 
@@ -95,22 +96,21 @@ func (f *fakeFronts) connect(t *testing.T) *Client {
 }
 
 func (f *fakeFronts) dial(ctx context.Context, address string) (net.Conn, error) {
-	for _, n := range f.fronts {
-		if n.address() != address {
-			continue
-		}
-		n.conns.Lock()
-		defer n.conns.Unlock()
-		if n.conns.down {
-			return nil, errors.New("connection refused by the fake")
-		}
-		conn, err := n.listener.DialContext(ctx)
-		if err == nil {
-			n.conns.open[conn] = struct{}{}
-		}
-		return conn, err
+	i := slices.IndexFunc(f.fronts, func(n *fakeFront) bool { return n.address() == address })
+	if i < 0 {
+		return nil, fmt.Errorf("nobody is at %s", address)
 	}
-	return nil, fmt.Errorf("nobody is at %s", address)
+	n := f.fronts[i]
+	n.conns.Lock()
+	defer n.conns.Unlock()
+	if n.conns.down {
+		return nil, errors.New("connection refused by the fake")
+	}
+	conn, err := n.listener.DialContext(ctx)
+	if err == nil {
+		n.conns.open[conn] = struct{}{}
+	}
+	return conn, err
 }
 
 // lead changes a partition's leader; nil: it has none.
@@ -204,11 +204,6 @@ func (f *fakeFront) find(ctx context.Context, partition uint32) (*fakeNode, <-ch
 			down := leader.conns.down
 			leader.conns.Unlock()
 			if !down {
-				if leader != f {
-					f.mu.Lock()
-					f.mu.passed++
-					f.mu.Unlock()
-				}
 				return f.partitions[partition], changed, nil
 			}
 		}
@@ -238,6 +233,16 @@ func (f *fakeFront) Consume(stream freshetv1.ConsumeService_ConsumeServer) error
 	if err != nil {
 		return err
 	}
+	f.mu.Lock()
+	if f.mu.changed[number] == changed && f.mu.leaders[number] != f {
+		f.mu.detours++
+		defer func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.mu.detours--
+		}()
+	}
+	f.mu.Unlock()
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	led := &ledStream{ConsumeService_ConsumeServer: stream, ctx: ctx, partition: number, changed: changed, in: make(chan *freshetv1.ConsumeRequest)}

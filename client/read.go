@@ -139,7 +139,7 @@ func merge(ctx context.Context, readers []*reader, yield func(*Stored, error) bo
 
 // reader reads one partition.
 type reader struct {
-	client  *Client
+	way     way
 	request *freshetv1.ReadRequest
 	// emit takes an event, or a *TruncatedError. False: no more is wanted.
 	emit   func(*Stored, error) bool
@@ -148,7 +148,7 @@ type reader struct {
 }
 
 func newReader(c *Client, topic string, partition uint32, o *readOptions) *reader {
-	r := &reader{client: c, request: &freshetv1.ReadRequest{Topic: topic, Partition: &partition, Pattern: o.pattern, Follow: o.follow}}
+	r := &reader{way: way{client: c, topic: topic, partition: partition}, request: &freshetv1.ReadRequest{Topic: topic, Partition: &partition, Pattern: o.pattern, Follow: o.follow}}
 	switch {
 	case o.earliest:
 		r.request.From = &freshetv1.ReadRequest_Earliest{Earliest: true}
@@ -173,10 +173,12 @@ func (r *reader) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return r.ended(ctx)
 		}
-		if err := errorOf(ctx, err); definite(err) || r.client.context.Err() != nil {
+		err = errorOf(ctx, err)
+		r.way.left(err)
+		if definite(err) || r.way.client.context.Err() != nil {
 			return err
 		}
-		r.client.options.logger.Debug("reading again after a pause", "topic", r.request.GetTopic(), "partition", r.request.GetPartition(), "error", err)
+		r.way.client.options.logger.Debug("reading again after a pause", "topic", r.request.GetTopic(), "partition", r.request.GetPartition(), "error", err)
 		if r.retry.pause(ctx) != nil {
 			return r.ended(ctx)
 		}
@@ -195,10 +197,15 @@ func (r *reader) ended(ctx context.Context) error {
 func (r *reader) stream(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := r.client.consume.Read(ctx, r.request)
+	node, err := r.way.node(ctx)
 	if err != nil {
 		return err
 	}
+	stream, err := node.Read(ctx, r.request)
+	if err != nil {
+		return err
+	}
+	answered := false
 	for {
 		response, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -208,6 +215,10 @@ func (r *reader) stream(ctx context.Context) error {
 			return err
 		}
 		r.retry.reset()
+		if !answered {
+			r.way.answered()
+			answered = true
+		}
 		if response.Begins != nil {
 			r.goOn(response.GetBegins())
 		}

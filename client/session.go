@@ -73,8 +73,9 @@ type consumeStream = grpc.BidiStreamingClient[freshetv1.ConsumeRequest, freshetv
 // serve keeps the session attached until the consumer is over.
 func (s *session) serve() {
 	var again retry
+	w := way{client: s.consumer.client, topic: s.consumer.name.topic, partition: s.partition}
 	for s.consumer.context.Err() == nil {
-		attached, err := s.connect()
+		attached, err := s.connect(&w)
 		s.detached()
 		s.mu.Lock()
 		over := s.consumer.mu.phase == closing
@@ -86,6 +87,7 @@ func (s *session) serve() {
 			again.reset()
 		}
 		err = errorOf(s.consumer.context, err)
+		w.left(err)
 		if s.consumer.context.Err() != nil {
 			return
 		}
@@ -116,10 +118,14 @@ func (s *session) afterBreak(attached bool, err error) error {
 }
 
 // connect attaches the session and receives until the connection is over. It reports whether the session was attached.
-func (s *session) connect() (attached bool, err error) {
+func (s *session) connect(w *way) (attached bool, err error) {
 	ctx, cancel := context.WithCancel(s.consumer.context)
 	defer cancel()
-	stream, err := s.consumer.client.consume.Consume(ctx)
+	node, err := w.node(ctx)
+	if err != nil {
+		return false, err
+	}
+	stream, err := node.Consume(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -134,13 +140,16 @@ func (s *session) connect() (attached bool, err error) {
 	if err := s.attach(response.GetAttached()); err != nil {
 		return false, err
 	}
-	talked := make(chan struct{})
-	go func() {
-		defer close(talked)
-		s.talk(ctx, stream)
-	}()
-	defer func() { <-talked }()
-	defer cancel() // before talk is joined
+	w.answered()
+	var talking sync.WaitGroup
+	defer talking.Wait()
+	defer cancel() // before they are joined
+	talking.Go(func() { s.talk(ctx, stream) })
+	talking.Go(func() {
+		if w.better(ctx) {
+			cancel()
+		}
+	})
 	for {
 		response, err := stream.Recv()
 		if err != nil {
