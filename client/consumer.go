@@ -144,6 +144,7 @@ func (c *Client) runConsumer(ctx context.Context, full, member string, kind Kind
 		options: consumeOptions{
 			windowEvents: windowEventsDefault, windowBytes: windowBytesDefault, concurrency: concurrencyDefault,
 			handlerTimeout: handlerTimeoutDefault, drainTimeout: drainTimeoutDefault,
+			acked: func(int) {},
 		},
 		ended: make(chan struct{}), failed: make(chan struct{}), lookAgain: make(chan struct{}, 1),
 	}

@@ -123,6 +123,7 @@ type consumeOptions struct {
 	visibility     time.Duration // 0: the subscription's
 	handlerTimeout time.Duration
 	drainTimeout   time.Duration
+	acked          func(events int)
 }
 
 // Limits and defaults of consumers.
@@ -162,6 +163,11 @@ func WithVisibility(d time.Duration) ConsumeOption {
 // event is released, as an attempt. When all handlers are stuck beyond it, what waits for a handler is given back too. Default 10 minutes.
 func WithHandlerTimeout(d time.Duration) ConsumeOption {
 	return func(o *consumeOptions) { o.handlerTimeout = d }
+}
+
+// WithAcked has count told how many events a node has just confirmed as acked, for figures of one's own. It must return at once, and not use the client.
+func WithAcked(count func(events int)) ConsumeOption {
+	return func(o *consumeOptions) { o.acked = count }
 }
 
 // WithDrainTimeout is how long handlers may go on when Consume is to end, before their contexts end with ErrDraining, and then again how

@@ -213,10 +213,14 @@ func (s *session) answered(r *freshetv1.Settled) error {
 	s.mu.settled = r.GetSequence()
 	now := time.Now()
 	lost := lostLeases(r.GetLost())
+	acked := 0
 	for _, d := range f.items {
 		if lost.has(d) {
 			s.lost(d)
 		} else {
+			if d.lease.decision.verb == verbAck {
+				acked++
+			}
 			s.finish(d, nil)
 		}
 		s.settledInLine(d, r.GetEpoch(), d.lease.err)
@@ -236,6 +240,9 @@ func (s *session) answered(r *freshetv1.Settled) error {
 		}
 		e.delivery.lease.extended(f.began.Add(e.by), now)
 		e.finish(nil)
+	}
+	if acked > 0 {
+		s.consumer.options.acked(acked)
 	}
 	s.noteHeld(now)
 	s.consumer.moveCredit(now)

@@ -54,6 +54,7 @@ type grammar struct {
 
 	Bench struct {
 		Match benchMatchCommand `cmd:"" help:"Measure the matcher: events against many rules, on one core."`
+		Queue benchQueueCommand `cmd:"" help:"Measure the whole way of events through a queue: published, delivered, acked, and checked."`
 	} `cmd:"" group:"Measuring" help:"Figures of this machine."`
 
 	Serve   serveCommand `cmd:"" group:"Servers" help:"Run a production node."`
