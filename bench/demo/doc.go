@@ -1,28 +1,29 @@
-// Package demo is the main job, checked: a node, a topic, a dozen subscriptions,
-// events published at speed and consumed by competing consumers, a kill -9 in the
-// middle, and a count at the end that has to come out even. It is what
+// Package demo is the main job, checked: a cluster, a topic, a dozen subscriptions,
+// events published at speed and consumed by competing consumers, a kill -9 of a
+// leader in the middle, and a count at the end that has to come out even. It is what
 // `freshet demo` runs, and the first thing that a change to freshet has to
 // survive.
 //
 // # What it owns
 //
 // The scenario; the events (a generator's, or a file's) and what should become of
-// them; the ledger that is told what did become of them; the node's process; the
-// live view and the report. It owns nothing of the broker: it sees packages
-// client, matcher and proto, as any user's program does, and the command that
-// runs a node is given to it.
+// them; the ledger that is told what did become of them; the live view and the
+// report. It owns nothing of the broker: it sees packages client, matcher and
+// proto, as any user's program does, and the nodes are processes, which package
+// bench/cluster runs.
 //
 //	         Feed: Generator or Data
 //	         an event, and who should get it
 //	                │
-//	node ◄───── publisher ── Sent, Stored, Unknown ──┐
+//	nodes ◄──── publisher ── Sent, Stored, Unknown ──┐
 //	(child                                           ▼
-//	process) ─► consumers ── Arrived, Acked, ... ─► Ledger ──► Figures ──► view, Report
-//	 ▲  ▲                                            ▲
-//	 │  └────── drain: what do you still hold? Dead ─┘
-//	 └───────── kill -9 when half is confirmed
+//	processes)► consumers ── Arrived, Acked, ... ─► Ledger ──► Figures ──► view, Report
+//	 ▲  ▲  ▲        └─── began ─► sequence           ▲                       ▲
+//	 │  │  └─── drain: what do you still hold? Dead ─┘                       │
+//	 │  └────── agreement: what have you applied, with which state? ─────────┘
+//	 └───────── kill -9 of a leader when half is confirmed
 //
-// What should arrive is decided apart from the node. For the generator's events
+// What should arrive is decided apart from the nodes. For the generator's events
 // predicates in Go say it, beside each pattern and on the generator's own
 // structs: nothing of package matcher is asked. For a file's lines its plain
 // evaluator says it, here, line by line.
@@ -40,20 +41,22 @@
 //	    Rejections are counted as rejected, beside.
 //	D4  An arrival is after its ack only if the handler began after Ack had
 //	    returned to this process.
-//	D5  A run in which not everything was published, no node was killed, or time
-//	    ran out is a failure, however good its figures are.
-//	D6  When Run returns the node's process has ended and its data are gone. If
-//	    this process is killed the node dies with it.
+//	D5  A run in which not everything was published, no node was killed, the
+//	    replicas were not seen to agree, or time ran out is a failure, however
+//	    good its figures are.
+//	D6  When Run returns the nodes' processes have ended and their data are gone. If
+//	    this process is killed they die with it (bench/cluster, CL2).
+//	D7  An event of an ordered queue begins for the first time after all events of
+//	    its key that lie before it have.
 //
 // After the last event is settled the run listens for longer than any lease
 // lasts: an ack that had ended no lease would show as an event that comes again.
 //
 // # Goroutines
 //
-// Run joins all that it starts: the view, the consumers, the publisher's two, the
-// killer, a watcher of the node's process, and for each process one that keeps
-// its thread (child.go says why). The ledger is told by many at once; everything
-// else has one owner.
+// Run joins all that it starts: the view, one that asks who leads, the consumers,
+// the publisher's two, and the killer. The ledger and the sequence are told by many
+// at once; everything else has one owner.
 //
 // # Where to start reading
 //

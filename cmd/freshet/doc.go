@@ -10,8 +10,10 @@
 // words again.
 //
 //	arguments ── usage.go ──► a command ──► client ──► a node somewhere
-//	  grammar.go                 │  │ └────► matcher    (offline: pattern, explain)
-//	                             │  └──────► broker     (serve, dev, node)
+//	  grammar.go                 │ │││
+//	                             │ ││└─────► matcher    (offline: pattern, explain)
+//	                             │ │└──────► broker     (serve)
+//	                             │ └───────► bench      (dev, demo, bench: serve as child processes)
 //	    standard output ◄── output.go
 //	    standard error  ◄── failure.go ◄── anything that went wrong
 //
@@ -29,11 +31,13 @@
 //
 // # Goroutines
 //
-// main starts none but those of signal.NotifyContext. Commands that run a node
-// (serve, dev, node) leave its goroutines to package broker and wait until it
-// has ended; take has one that reads a session's stream, or one that extends
-// leases while commands run, and joins them. The context of run ends at the
-// first SIGINT or SIGTERM; a second one ends the process at once.
+// main starts none but those of signal.NotifyContext. serve leaves a node's to
+// package broker and waits until it has ended; under a parent one more waits for
+// the end of standard input. dev has one that takes orders, and leaves its
+// processes to bench/cluster. take has one that reads a session's stream, or one
+// that extends leases while commands run. All but the one on standard input are
+// joined. The context of run ends at the first SIGINT or SIGTERM; a second one
+// ends the process at once.
 //
 // # Where to start reading
 //
