@@ -27,6 +27,8 @@ type Progress struct {
 type Row struct {
 	Subscription
 	Counts
+	// PerSecond is how many deliveries came, over the last second or so.
+	PerSecond float64
 }
 
 // NodeProgress is one server.
@@ -59,24 +61,29 @@ type meter struct {
 }
 
 type reading struct {
-	at                   time.Duration
-	published, delivered int
+	at     time.Duration
+	counts []int
 }
 
 // meterSpan is how far back a rate looks.
 const meterSpan = time.Second
 
-// read notes the counts of a moment and returns how fast they grew of late.
-func (m *meter) read(at time.Duration, published, delivered int) (publishedPerSecond, deliveredPerSecond float64) {
-	m.readings = append(m.readings, reading{at: at, published: published, delivered: delivered})
+// read notes the counts of a moment, always as many, and returns how fast each grew of
+// late, in a second.
+func (m *meter) read(at time.Duration, counts ...int) []float64 {
+	m.readings = append(m.readings, reading{at: at, counts: counts})
 	// The oldest reading that is kept is the youngest that is old enough.
 	for len(m.readings) > 2 && at-m.readings[1].at >= meterSpan {
 		m.readings = m.readings[1:]
 	}
+	rates := make([]float64, len(counts))
 	first := m.readings[0]
 	span := (at - first.at).Seconds()
 	if span <= 0 {
-		return 0, 0
+		return rates
 	}
-	return float64(published-first.published) / span, float64(delivered-first.delivered) / span
+	for i, count := range counts {
+		rates[i] = float64(count-first.counts[i]) / span
+	}
+	return rates
 }

@@ -93,7 +93,15 @@ func (k *progressKeeper) now() Progress {
 	s := k.scenario
 	p := Progress{Elapsed: time.Since(s.began), Planned: s.feed.Len(), Figures: s.ledger.Figures()}
 	p.Rows = rowsOf(s.subscriptions, s.readers, p.Figures.Readers)
-	p.PublishedPerSecond, p.DeliveredPerSecond = k.meter.read(p.Elapsed, p.Published, p.Delivered)
+	counts := []int{p.Published, p.Delivered}
+	for _, row := range p.Rows {
+		counts = append(counts, row.Delivered)
+	}
+	rates := k.meter.read(p.Elapsed, counts...)
+	p.PublishedPerSecond, p.DeliveredPerSecond = rates[0], rates[1]
+	for i := range p.Rows {
+		p.Rows[i].PerSecond = rates[2+i]
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	p.Phase = k.mu.phase

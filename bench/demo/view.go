@@ -14,9 +14,9 @@ import (
 //	published  ██████████████████████████████████     30,000 of 30,000           401/s
 //	delivered  ██████████▋░░░░░░░░░░░░░░░░░░░░░░░     21,624 of 74,127         9,831/s
 //
-//	             pattern              matched delivered     acked in flight
-//	  billing    {"source":["shop.…     7,179     1,254     1,181        72 █▋░░░░░░░░
-//	≡ dashboard  {"detail":{"amoun…     1,774     1,774     1,765         3 █████████▉
+//	             pattern              matched delivered a second     acked in flight
+//	  billing    {"source":["shop.…     7,179     1,254      410     1,181        72 █▋░░░░░░░░
+//	≡ dashboard  {"detail":{"amoun…     1,774     1,774        0     1,765         3 █████████▉
 //
 //	to come 52,503   unexpected 0   after ack 0   redelivered 354   rejected 75
 //
@@ -41,6 +41,9 @@ const (
 	viewWidthMin = 40
 	rowBarWidth  = 10
 	countWidth   = 9
+	// patternWidthMin is the least of a pattern that says anything.
+	patternWidthMin = 12
+	rateWidth       = 8
 )
 
 // lines draws. No line is wider than the view.
@@ -134,29 +137,28 @@ func (v view) rows(rows []Row, width int) []string {
 		name = max(name, 2+utf8.RuneCountInString(r.Name))
 	}
 	name = min(name, 24)
-	counts := 4 * (1 + countWidth)
-	patternWidth := width - name - 1 - counts - 1 - rowBarWidth
-	bars := true
-	if patternWidth < 12 {
-		patternWidth += 1 + rowBarWidth
-		bars = false
+	counts := 4*(1+countWidth) + 1 + rateWidth
+	patternWidth, barWidth := width-name-1-counts-1-rowBarWidth, rowBarWidth
+	if patternWidth < patternWidthMin { // its room is the bar's
+		patternWidth, barWidth = 0, width-name-counts-1
 	}
-	if patternWidth < 12 {
-		patternWidth = 0
+	if barWidth < rowBarWidth {
+		barWidth = 0
 	}
 	heading := pad("", name)
 	if patternWidth > 0 {
 		heading += " " + pad("pattern", patternWidth)
 	}
-	heading += fmt.Sprintf(" %*s %*s %*s %*s", countWidth, "matched", countWidth, "delivered", countWidth, "acked", countWidth, "in flight")
+	heading += fmt.Sprintf(" %*s %*s %*s %*s %*s", countWidth, "matched", countWidth, "delivered", rateWidth, "a second",
+		countWidth, "acked", countWidth, "in flight")
 	lines := []string{v.paint(faint, shortened(heading, width))}
 	for _, r := range rows {
-		lines = append(lines, v.row(r, name, patternWidth, bars, width))
+		lines = append(lines, v.row(r, name, patternWidth, barWidth, width))
 	}
 	return lines
 }
 
-func (v view) row(r Row, name, patternWidth int, bars bool, width int) string {
+func (v view) row(r Row, name, patternWidth, barWidth, width int) string {
 	mark := "  "
 	if r.Fanout() {
 		mark = "≡ "
@@ -169,12 +171,11 @@ func (v view) row(r Row, name, patternWidth int, bars bool, width int) string {
 		}
 		line += " " + pad(shortened(text, patternWidth), patternWidth)
 	}
-	for _, n := range []int{r.Matched, r.Delivered, r.Acked, r.InFlight()} {
-		line += fmt.Sprintf(" %*s", countWidth, thousands(n))
-	}
+	line += fmt.Sprintf(" %*s %*s %*s %*s %*s", countWidth, thousands(r.Matched), countWidth, thousands(r.Delivered),
+		rateWidth, thousands(int(r.PerSecond)), countWidth, thousands(r.Acked), countWidth, thousands(r.InFlight()))
 	line = shortened(line, width)
-	if bars {
-		line += " " + v.paint(cyan, bar(r.Acked+r.Rejected, r.Matched, rowBarWidth))
+	if barWidth > 0 {
+		line += " " + v.paint(cyan, bar(r.Acked+r.Rejected, r.Matched, barWidth))
 	}
 	return line
 }

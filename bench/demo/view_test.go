@@ -98,6 +98,7 @@ func scanProgress(t *testing.T, d *datadriven.TestData) Progress {
 		}
 		row.Pattern = strings.Join(words[5:], " ")
 		row.Open = row.Matched - row.Acked - row.Rejected
+		row.PerSecond = float64(row.Delivered) / 10
 		p.Rows = append(p.Rows, row)
 		p.add(row.Counts)
 	}
@@ -225,20 +226,20 @@ func TestPainterGivesUpOnABrokenScreen(t *testing.T) {
 
 func TestMeter(t *testing.T) {
 	var m meter
-	if published, delivered := m.read(0, 0, 0); published != 0 || delivered != 0 {
-		t.Errorf("the first reading makes %v and %v a second", published, delivered)
+	if rates := m.read(0, 0, 0); rates[0] != 0 || rates[1] != 0 {
+		t.Errorf("the first reading makes %v a second", rates)
 	}
-	var published, delivered float64
+	var rates []float64
 	for tick := 1; tick <= 20; tick++ { // four times a second, 100 and 50 a tick
-		published, delivered = m.read(time.Duration(tick)*250*time.Millisecond, 100*tick, 50*tick)
+		rates = m.read(time.Duration(tick)*250*time.Millisecond, 100*tick, 50*tick)
 	}
-	if published != 400 || delivered != 200 {
-		t.Errorf("%v and %v a second, want 400 and 200", published, delivered)
+	if rates[0] != 400 || rates[1] != 200 {
+		t.Errorf("%v a second, want 400 and 200", rates)
 	}
 	if len(m.readings) > 6 {
 		t.Errorf("%d readings are kept for a second", len(m.readings))
 	}
-	if published, _ = m.read(10*time.Second, 2000, 1000); published != 0 {
-		t.Errorf("%v a second after a second of nothing", published)
+	if rates = m.read(10*time.Second, 2000, 1000); rates[0] != 0 {
+		t.Errorf("%v a second after a second of nothing", rates[0])
 	}
 }
