@@ -133,17 +133,13 @@ func (s *scenario) prepare(ctx context.Context) error {
 	if _, _, err := admin.CreateTopic(ctx, client.TopicConfig{Name: topicName, Partitions: s.Partitions}); err != nil {
 		return fmt.Errorf("topic %s: %w", topicName, err)
 	}
+	// All at once: each waits until every node has it, and they can wait together.
+	making, within := errgroup.WithContext(ctx)
 	for _, subscription := range s.subscriptions {
-		config := client.SubscriptionConfig{
-			Name: topicName + "/" + subscription.Name, Kind: client.KindQueue, Pattern: subscription.Pattern,
-			Visibility: visibility, Attempts: attempts, Members: subscription.Members, Ordered: subscription.Ordered,
-		}
-		if subscription.Fanout() {
-			config.Kind = client.KindFanout
-		}
-		if _, _, err := admin.CreateSubscription(ctx, config); err != nil {
-			return fmt.Errorf("subscription %s: %w", config.Name, err)
-		}
+		making.Go(func() error { return makeSubscription(within, admin, subscription) })
+	}
+	if err := making.Wait(); err != nil {
+		return err
 	}
 	producer, err := s.clients[0].Producer(topicName)
 	if err != nil {
@@ -151,6 +147,20 @@ func (s *scenario) prepare(ctx context.Context) error {
 	}
 	s.publisher = newPublisher(s.feed, s.readers, s.ledger, producer)
 	s.progress = newProgressKeeper(s)
+	return nil
+}
+
+func makeSubscription(ctx context.Context, admin *client.Admin, s Subscription) error {
+	config := client.SubscriptionConfig{
+		Name: topicName + "/" + s.Name, Kind: client.KindQueue, Pattern: s.Pattern,
+		Visibility: visibility, Attempts: attempts, Members: s.Members, Ordered: s.Ordered,
+	}
+	if s.Fanout() {
+		config.Kind = client.KindFanout
+	}
+	if _, _, err := admin.CreateSubscription(ctx, config); err != nil {
+		return fmt.Errorf("subscription %s: %w", config.Name, err)
+	}
 	return nil
 }
 

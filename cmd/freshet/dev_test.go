@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -158,5 +161,36 @@ func TestDevOfThree(t *testing.T) {
 		if _, code := ask(t, "topic", "list", "--server", address); code != exitUnavailable {
 			t.Errorf("%s answers still: exit %v", address, code)
 		}
+	}
+}
+
+// TestDevToldTwice is timeout(1), which tells its child to end and at once its child's
+// whole group: what was made is removed all the same.
+func TestDevToldTwice(t *testing.T) {
+	asChildren(t)
+	dev := exec.Command(os.Args[0], "dev", "--port", "0", "--log-size", "16MiB") //nolint:gosec,noctx // this test's own binary, ended below
+	out, err := dev.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dev.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Ctrl-C") { // it is up when it says how to end it
+	}
+	for range 2 {
+		if err := dev.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for lines.Scan() { // Wait closes the pipe
+	}
+	if err := dev.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	left, err := os.ReadDir(os.TempDir())
+	if err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

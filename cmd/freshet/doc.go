@@ -36,8 +36,8 @@
 // the end of standard input. dev has one that takes orders, and leaves its
 // processes to bench/cluster. take has one that reads a session's stream, or one
 // that extends leases while commands run. All but the one on standard input are
-// joined. The context of run ends at the first SIGINT or SIGTERM; a second one
-// ends the process at once.
+// joined. The context of run ends at the first SIGINT or SIGTERM; another one,
+// a second later or more, ends the process at once.
 //
 // # Where to start reading
 //

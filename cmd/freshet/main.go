@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -16,9 +17,11 @@ var version string
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// After the first signal the default comes back: a second one ends a
-	// process that takes too long over its goodbye.
-	context.AfterFunc(ctx, stop)
+	// A while after the first signal the default comes back: another one then
+	// ends a process that takes too long over its goodbye. One that follows at once
+	// is the same word said twice: timeout(1) tells its child, then the child's
+	// whole group.
+	context.AfterFunc(ctx, func() { time.AfterFunc(patience, stop) })
 
 	code := run(ctx, os.Args[1:], surroundings{
 		stdin:       os.Stdin,
@@ -32,6 +35,9 @@ func main() {
 	stop()
 	os.Exit(int(code))
 }
+
+// patience is how long further signals are passed over once one has come.
+const patience = time.Second
 
 // surroundings is all that a command sees of the process it runs in, so that
 // tests can run commands without one.
