@@ -32,7 +32,7 @@ func (c *invocation) withClient(ctx context.Context, do func(*client.Client) err
 // connect reaches the node. The client would wait for one that is starting; a
 // person wants to know at once that nobody is there, so the port is tried first.
 func (c *invocation) connect(ctx context.Context) (*client.Client, error) {
-	if err := c.probe(ctx); err != nil {
+	if _, err := c.probe(ctx); err != nil {
 		return nil, err
 	}
 	bounded, cancel := c.within(ctx)
@@ -56,26 +56,27 @@ func (c *invocation) silent(err error) *failure {
 	return failed
 }
 
-// probe looks whether anybody listens there: with several addresses, at one of them.
-func (c *invocation) probe(ctx context.Context) error {
+// probe looks where somebody listens: with several addresses it returns the first of
+// those.
+func (c *invocation) probe(ctx context.Context) (address string, err error) {
 	bounded, cancel := c.within(ctx)
 	defer cancel()
 	var last error
 	for address := range strings.SplitSeq(c.Server, ",") {
 		address = strings.TrimSpace(address)
 		if _, _, err := net.SplitHostPort(address); err != nil {
-			return usageFailure(fmt.Sprintf("--server wants HOST:PORT, or several with commas between, got %q", c.Server))
+			return "", usageFailure(fmt.Sprintf("--server wants HOST:PORT, or several with commas between, got %q", c.Server))
 		}
 		probe, err := new(net.Dialer).DialContext(bounded, "tcp", address)
 		switch {
 		case err == nil:
-			return probe.Close()
+			return address, probe.Close()
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return "", ctx.Err()
 		}
 		last = err
 	}
-	return &failure{
+	return "", &failure{
 		code: codeUnavailable, what: "no node answers at " + c.Server,
 		seen: []string{reasonOf(last) + "; a node elsewhere is named with --server HOST:PORT, or FRESHET_SERVER"},
 		try:  []string{"freshet dev"}, cause: last,

@@ -67,23 +67,24 @@ func (t *takeCommand) run(ctx context.Context, call *invocation) error {
 // lease takes events in earnest.
 func (t *takeCommand) lease(ctx context.Context, call *invocation, name subscriptionName) error {
 	return call.withClient(ctx, func(c *client.Client) error {
-		batch, err := t.receive(ctx, call, c, name)
+		taken, err := t.receive(ctx, call, c, name)
+		deliveries := taken.deliveries()
 		switch {
 		case err != nil:
 			return err
-		case len(batch.Deliveries) == 0:
+		case len(deliveries) == 0:
 			t.nothing(call, name)
 			return nil
 		case t.Exec != "":
-			return t.execute(ctx, call, name, batch)
+			return t.execute(ctx, call, name, taken)
 		}
-		for _, d := range batch.Deliveries {
+		for _, d := range deliveries {
 			call.writeDelivery(d)
 		}
 		if call.out.err != nil || t.Hold != 0 {
 			return call.out.err // what wasn't written isn't acked: it comes again
 		}
-		return ackAll(ctx, call, batch)
+		return ackAll(ctx, call, taken)
 	})
 }
 
@@ -118,21 +119,46 @@ func (t *takeCommand) wrongMember(ctx context.Context, call *invocation, name su
 // takeMax is how many events one take leases.
 const takeMax = 1000
 
-// receive leases the events.
-func (t *takeCommand) receive(ctx context.Context, call *invocation, c *client.Client, name subscriptionName) (*client.Batch, error) {
-	options := []client.ReceiveOption{client.WithWait(time.Duration(t.Wait)), client.WithMaxBytes(takeBytesMax)}
+// receive leases the events. One call brings what one partition has ready, so it
+// asks again until there are enough, or none.
+func (t *takeCommand) receive(ctx context.Context, call *invocation, c *client.Client, name subscriptionName) (leases, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(t.Wait)+time.Duration(call.Timeout), errTimeout)
+	defer cancel()
+	var taken leases
+	wait, number, room := time.Duration(t.Wait), int(t.Number), takeBytesMax
+	for number > 0 && room > 0 {
+		batch, err := t.receiveOnce(ctx, c, name, number, room, wait)
+		switch {
+		case err != nil && len(taken) == 0:
+			return nil, err
+		case err != nil:
+			call.notef("note: there may be more: %v", err) // what is leased is ours all the same
+			return taken, nil
+		case len(batch.Deliveries) == 0:
+			return taken, nil
+		}
+		for _, d := range batch.Deliveries {
+			room -= len(d.Event.Data)
+		}
+		taken = append(taken, batch)
+		number -= len(batch.Deliveries)
+		wait = 0 // only the first event is waited for
+	}
+	return taken, nil
+}
+
+func (t *takeCommand) receiveOnce(ctx context.Context, c *client.Client, name subscriptionName, number, room int, wait time.Duration) (*client.Batch, error) {
+	options := []client.ReceiveOption{client.WithWait(wait), client.WithMaxBytes(room)}
 	switch {
 	case t.Hold != 0:
 		options = append(options, client.WithLease(time.Duration(t.Hold)))
 	case t.Exec != "":
 		options = append(options, client.WithLease(execLease))
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(t.Wait)+time.Duration(call.Timeout), errTimeout)
-	defer cancel()
 	if t.Member != "" {
-		return c.Fanout(name.String(), t.Member).Receive(ctx, int(t.Number), options...)
+		return c.Fanout(name.String(), t.Member).Receive(ctx, number, options...)
 	}
-	return c.Queue(name.String()).Receive(ctx, int(t.Number), options...)
+	return c.Queue(name.String()).Receive(ctx, number, options...)
 }
 
 // takeBytesMax bounds what one take holds in memory.
@@ -149,24 +175,4 @@ func (c *invocation) writeDelivery(d *client.Delivery) {
 	answer := eventAnswerOf(&d.Event)
 	answer.Partition, answer.Offset, answer.Attempt = d.Partition, d.Offset, d.Attempt
 	c.writeEvent(&answer)
-}
-
-// ackAll acks what was printed.
-func ackAll(ctx context.Context, call *invocation, batch *client.Batch) error {
-	ctx, cancel := call.within(ctx)
-	defer cancel()
-	lost, err := batch.Ack(ctx)
-	if err != nil {
-		return err
-	}
-	if n := len(lost); n > 0 {
-		return &failure{
-			code: codePartlyDone, what: fmt.Sprintf("acked %d of %d", len(batch.Deliveries)-n, len(batch.Deliveries)),
-			seen: []string{fmt.Sprintf("the lease of %s had ended before; they come again", events(n))},
-		}
-	}
-	if call.perEvent() == formatTable {
-		call.notef("acked %s", events(len(batch.Deliveries)))
-	}
-	return nil
 }

@@ -19,16 +19,17 @@ import (
 const execLease = 30 * time.Second
 
 // execute runs the command on each event, one after the other.
-func (t *takeCommand) execute(ctx context.Context, call *invocation, name subscriptionName, batch *client.Batch) error {
+func (t *takeCommand) execute(ctx context.Context, call *invocation, name subscriptionName, taken leases) error {
 	keeping, stop := context.WithCancel(ctx)
 	var keeper sync.WaitGroup
-	keeper.Go(func() { keepLeases(keeping, call, batch) })
+	keeper.Go(func() { keepLeases(keeping, call, taken) })
 	defer func() {
 		stop()
 		keeper.Wait()
 	}()
 	acked, released := 0, 0
-	for _, d := range batch.Deliveries {
+	deliveries := taken.deliveries()
+	for _, d := range deliveries {
 		if ctx.Err() != nil {
 			break // what wasn't begun is left to its lease
 		}
@@ -47,7 +48,7 @@ func (t *takeCommand) execute(ctx context.Context, call *invocation, name subscr
 			return err
 		}
 	}
-	return t.executed(ctx, len(batch.Deliveries), acked, released)
+	return t.executed(ctx, len(deliveries), acked, released)
 }
 
 // executed says how it went, if it didn't go well.
@@ -83,7 +84,7 @@ func (t *takeCommand) executeOne(ctx context.Context, call *invocation, name sub
 }
 
 // keepLeases extends the leases of what isn't settled until the context ends.
-func keepLeases(ctx context.Context, call *invocation, batch *client.Batch) {
+func keepLeases(ctx context.Context, call *invocation, taken leases) {
 	ticker := time.NewTicker(execLease / 3)
 	defer ticker.Stop()
 	for {
@@ -91,7 +92,7 @@ func keepLeases(ctx context.Context, call *invocation, batch *client.Batch) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			lost, err := batch.Extend(ctx, execLease)
+			lost, err := taken.extend(ctx, execLease)
 			if err != nil && ctx.Err() == nil {
 				call.notef("note: extending the leases: %v", err) // the next tick tries again
 			}
