@@ -52,7 +52,7 @@ func (t *takeCommand) look(ctx context.Context, call *invocation, name subscript
 	if err != nil {
 		return err
 	}
-	seen := &looking{call: call, name: name, admin: freshetv1.NewAdminServiceClient(asking), sessions: sessions, enough: int(t.Number)}
+	seen := &looking{call: call, sessions: sessions, enough: int(t.Number)}
 	responses := make(chan lookResponse)
 	reading, readers := errgroup.WithContext(ctx)
 	for _, session := range sessions {
@@ -90,25 +90,27 @@ func (t *takeCommand) attach(ctx context.Context, asking, leasing *grpc.ClientCo
 	if err != nil {
 		return nil, answeredError(err)
 	}
-	sessions := make([]*lookSession, 0, len(routed.GetPartitions()))
-	for _, p := range routed.GetPartitions() {
-		one, err := openLookSession(ctx, leasing, &freshetv1.Attach{
-			Topic: name.topic, Subscription: name.name, Member: t.Member, Partition: new(p.GetNumber()),
-			Credit: &freshetv1.Credit{Events: uint32(t.Number), Bytes: takeBytesMax},
+	sessions := make([]*lookSession, len(routed.GetPartitions()))
+	opening, within := errgroup.WithContext(ctx)
+	opening.SetLimit(lookOpening)
+	for i, p := range routed.GetPartitions() {
+		opening.Go(func() (err error) {
+			sessions[i] = &lookSession{questions: freshetv1.NewConsumeServiceClient(asking), ready: &freshetv1.ReadyRequest{
+				Topic: name.topic, Subscription: name.name, Member: t.Member, Partition: new(p.GetNumber()),
+			}}
+			sessions[i].expecting = sessions[i].more(within)
+			return sessions[i].open(ctx, leasing, &freshetv1.Credit{Events: uint32(t.Number), Bytes: takeBytesMax})
 		})
-		if err != nil {
-			return nil, err
-		}
-		sessions = append(sessions, one)
 	}
-	return sessions, nil
+	return sessions, opening.Wait()
 }
+
+// lookOpening is how many partitions are asked at a time.
+const lookOpening = 16
 
 // looking is a look under way.
 type looking struct {
 	call     *invocation
-	name     subscriptionName
-	admin    freshetv1.AdminServiceClient
 	sessions []*lookSession
 	enough   int
 	events   int
@@ -156,19 +158,20 @@ func (l *looking) watch(ctx context.Context, responses <-chan lookResponse, inte
 	}
 }
 
-// drained reports whether there is nothing more that could come now. Of a fanout
-// the node tells the sum over the members, which says nothing of one.
+// drained reports whether there is nothing more that could come now: what was ready
+// at the beginning has come, and nothing else is.
 func (l *looking) drained(ctx context.Context) bool {
-	listed, err := l.admin.ListSubscriptions(ctx, &freshetv1.ListSubscriptionsRequest{Topic: l.name.topic})
-	if err != nil {
-		return false // the streams will say what is wrong
-	}
-	for _, subscription := range listed.GetSubscriptions() {
-		if subscription.GetName() == l.name.name {
-			return subscription.GetCounts().GetReady() == 0
+	for _, session := range l.sessions {
+		if session.expecting && session.received == 0 {
+			return false
 		}
 	}
-	return false
+	for _, session := range l.sessions {
+		if session.more(ctx) {
+			return false
+		}
+	}
+	return true
 }
 
 // take writes a delivery's events, as many as are wanted still: each session may

@@ -17,9 +17,13 @@ import (
 // lookSession is a look's session on one partition. One goroutine reads, another
 // does the rest.
 type lookSession struct {
-	stream   grpc.BidiStreamingClient[freshetv1.ConsumeRequest, freshetv1.ConsumeResponse]
-	received uint64
-	held     []*freshetv1.Leased
+	questions freshetv1.ConsumeServiceClient
+	ready     *freshetv1.ReadyRequest // names the partition
+	// expecting: something was ready before the session was opened.
+	expecting bool
+	stream    grpc.BidiStreamingClient[freshetv1.ConsumeRequest, freshetv1.ConsumeResponse]
+	received  uint64
+	held      []*freshetv1.Leased
 }
 
 // lookResponse is a delivery, and whose it is.
@@ -28,21 +32,30 @@ type lookResponse struct {
 	delivery *freshetv1.Delivery
 }
 
-// openLookSession attaches to a partition under a name of its own.
-func openLookSession(ctx context.Context, conn *grpc.ClientConn, attach *freshetv1.Attach) (*lookSession, error) {
-	stream, err := freshetv1.NewConsumeServiceClient(conn).Consume(ctx)
-	if err != nil {
-		return nil, answeredError(err)
+// more reports whether the partition has something ready, as far as it answers: if
+// not, the stream will say what is wrong.
+func (s *lookSession) more(ctx context.Context) bool {
+	answer, err := s.questions.Ready(ctx, s.ready)
+	return err == nil && answer.GetReady()
+}
+
+// open attaches, under a name of its own.
+func (s *lookSession) open(ctx context.Context, conn *grpc.ClientConn, credit *freshetv1.Credit) (err error) {
+	if s.stream, err = freshetv1.NewConsumeServiceClient(conn).Consume(ctx); err != nil {
+		return answeredError(err)
 	}
-	attach.Session = make([]byte, 16)
+	attach := &freshetv1.Attach{
+		Topic: s.ready.GetTopic(), Subscription: s.ready.GetSubscription(), Member: s.ready.GetMember(), Partition: s.ready.Partition,
+		Session: make([]byte, 16), Credit: credit,
+	}
 	if _, err := rand.Read(attach.GetSession()); err != nil {
-		return nil, err
+		return err
 	}
-	err = stream.Send(&freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Attach{Attach: attach}})
+	err = s.stream.Send(&freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Attach{Attach: attach}})
 	if err != nil && !errors.Is(err, io.EOF) { // EOF: the reason is what Recv returns
-		return nil, answeredError(err)
+		return answeredError(err)
 	}
-	return &lookSession{stream: stream}, nil
+	return nil
 }
 
 // read passes deliveries on until the node has closed the session, as it was asked

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/freshet-mq/freshet/bench/cluster"
 	"github.com/freshet-mq/freshet/broker"
 )
 
@@ -30,6 +32,28 @@ func (s *session) startNode(t *testing.T) string {
 	s.nodes = append(s.nodes, node)
 	s.env["FRESHET_SERVER"] = node.Addr().String()
 	s.replaced = append(s.replaced, strings.NewReplacer(node.Addr().String(), "NODE"))
+	return ""
+}
+
+// startCluster starts three nodes for a script, each a process.
+func (s *session) startCluster(t *testing.T) string {
+	t.Helper()
+	c, err := cluster.New(t.Context(), cluster.Options{
+		Nodes: 3, Name: "script", Dir: t.TempDir(), Program: []string{os.Args[0]}, Environment: []string{asProgram + "=1"},
+		LogBytes: 16 << 20, Died: func(_ *cluster.Node, err error) { t.Error(err) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := errors.Join(c.Start(t.Context()), c.Await(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	s.cluster, s.env["FRESHET_SERVER"] = c, c.Target()
 	return ""
 }
 

@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
 
+	"github.com/freshet-mq/freshet/bench/cluster"
 	"github.com/freshet-mq/freshet/broker"
 )
 
@@ -21,9 +23,12 @@ import (
 //	file NAME           writes a file into the session's own directory
 //	env NAME=VALUE      sets a variable for the commands that follow
 //	node                starts a node that the commands talk to
+//	cluster             starts three nodes, each a process, that the commands talk to
+//	kill NODE           ends one of them with SIGKILL
 //	terminal            standard output is one from here on
 //	run                 runs the lines below, each a command of a shell that
-//	                    knows quotes, `< FILE` and nothing else
+//	                    knows quotes, `< FILE` and nothing else; `run sorted` sorts
+//	                    the lines of what each writes
 //
 // What comes back stands below the dashes: standard output, then standard error
 // with a bar before it, then how it ended unless that was well.
@@ -42,6 +47,7 @@ type session struct {
 	terminal bool
 	replaced []*strings.Replacer
 	nodes    []*broker.Node
+	cluster  *cluster.Cluster
 }
 
 func runScript(t *testing.T, path string) {
@@ -70,6 +76,13 @@ func runScript(t *testing.T, path string) {
 			return ""
 		case "node":
 			return s.startNode(t)
+		case "cluster":
+			return s.startCluster(t)
+		case "kill":
+			if err := s.cluster.Node(d.CmdArgs[0].Key).Kill(); err != nil {
+				d.Fatalf(t, "%v", err)
+			}
+			return ""
 		case "run":
 			return s.run(t, d)
 		}
@@ -93,7 +106,12 @@ func (s *session) run(t *testing.T, d *datadriven.TestData) string {
 		if strings.Count(strings.TrimSpace(d.Input), "\n") > 0 {
 			transcript.WriteString("$ " + line + "\n")
 		}
-		transcript.WriteString(s.runOne(t, args[1:], stdin))
+		written := s.runOne(t, args[1:], stdin)
+		if d.HasArg("sorted") {
+			lines := slices.Sorted(strings.Lines(written))
+			written = strings.Join(lines, "")
+		}
+		transcript.WriteString(written)
 	}
 	return transcript.String()
 }
