@@ -109,8 +109,8 @@ func (b *benchQueueCommand) check(call *invocation) error {
 // onOthers measures a cluster that somebody else runs.
 func (b *benchQueueCommand) onOthers(ctx context.Context, call *invocation, options load.Options) (*load.Report, error) {
 	there := *call
-	there.Server = strings.Split(b.Connect, ",")[0]
-	if err := there.probe(ctx); err != nil {
+	there.Server = b.Connect
+	if _, err := there.probe(ctx); err != nil {
 		return nil, err
 	}
 	return load.Queue(ctx, options)
