@@ -58,11 +58,11 @@ func (s *adminService) deadFilter(ctx context.Context, a action, req deadRequest
 }
 
 // deadIn returns the partitions in which a request's dead letters may be, from the one on that it begins with, by number; and the offset to begin with in the
-// first. Those where the member never was are left out: it has given nothing up there.
-func (s *adminService) deadIn(sub catalog.Subscription, req deadRequest) (in []hosted, from partition.Offset) {
+// first. Those where the member never was are left out: it has given nothing up there. A request that was passed on is about the one that it names.
+func (s *adminService) deadIn(ctx context.Context, sub catalog.Subscription, req deadRequest) (in []hosted, from partition.Offset) {
 	begin := req.GetFromPartition()
 	for _, p := range s.partitions.holding(s.topicOf(sub)) {
-		if p.number < begin || !isMember(p, sub, req.GetMember()) {
+		if p.number < begin || passedOn(ctx) && p.number > begin || !isMember(p, sub, req.GetMember()) {
 			continue
 		}
 		if len(in) == 0 && (p.number == begin || begin == 0) {
@@ -83,7 +83,7 @@ func (s *adminService) ListDeadLetters(ctx context.Context, req *freshetv1.ListD
 	if err != nil {
 		return nil, err
 	}
-	in, from := s.deadIn(sub, req)
+	in, from := s.deadIn(ctx, sub, req)
 	list := &deadList{res: &freshetv1.ListDeadLettersResponse{}, limit: limit}
 	for i, p := range in {
 		filter.From = 0
@@ -159,9 +159,9 @@ func (s *adminService) RedriveDeadLetters(ctx context.Context, req *freshetv1.Re
 	for _, at := range slices.Compact(slices.Sorted(slices.Values(req.GetOffsets()))) {
 		command.Runs = append(command.Runs, partition.Run{First: partition.Offset(at), Count: 1})
 	}
-	in, from := s.deadIn(sub, req)
-	if (len(command.Runs) > 0 || passedOn(ctx)) && len(in) > 1 {
-		in = in[:1] // offsets are one partition's; and of a call that was passed on, the one that is led here
+	in, from := s.deadIn(ctx, sub, req)
+	if len(command.Runs) > 0 && len(in) > 1 {
+		in = in[:1] // offsets are one partition's
 	}
 	res := &freshetv1.RedriveDeadLettersResponse{}
 	for i, p := range in {
@@ -170,8 +170,13 @@ func (s *adminService) RedriveDeadLetters(ctx context.Context, req *freshetv1.Re
 			command.From = from
 		}
 		one, err := s.redriveIn(ctx, p, req, command)
+		if err != nil && res.GetRedriven() > 0 && undone(err) {
+			// What was done is told, and whoever goes on hears of the trouble, if it is still there.
+			res.More, res.NextPartition, res.NextOffset = true, p.number, uint64(command.From)
+			return res, nil
+		}
 		if err != nil {
-			return nil, err
+			return nil, s.partly(int(res.GetRedriven()), int(res.GetRedriven())+command.Max, "dead letters are redriven", err)
 		}
 		res.Redriven += one.GetRedriven()
 		command.Max -= int(one.GetRedriven())

@@ -3,10 +3,12 @@ package broker
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"google.golang.org/grpc"
 
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
+	"github.com/freshet-mq/freshet/broker/internal/peerpb"
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
@@ -83,35 +85,44 @@ func (s *adminService) DeleteSubscription(ctx context.Context, req *freshetv1.De
 	})
 }
 
-// deleteMember removes a fan-out's member. The catalog doesn't know who they are.
+// deleteMember removes a fan-out's member from every partition. The catalog doesn't know who they are, so each partition's leader is asked.
 func (s *adminService) deleteMember(ctx context.Context, sub catalog.Subscription, member string) error {
-	cursor, err := cursorOf(sub, "member", member)
-	if err != nil {
+	if _, err := cursorOf(sub, "member", member); err != nil {
 		return err
 	}
-	found := false
-	for _, p := range s.partitions.holding(s.topicOf(sub)) {
-		if !isMember(p, sub, member) {
-			continue
-		}
-		found = true
-		if passedOn(ctx) && !p.leader().Here {
-			continue // whoever passed it on asks its leader too
-		}
-		_, err := atLeader(ctx, s.services, p, func() (*freshetv1.DeleteSubscriptionResponse, error) {
-			return nil, p.RemoveMember(ctx, partition.StreamID(sub.TopicID), cursor)
-		}, func(to grpc.ClientConnInterface) (*freshetv1.DeleteSubscriptionResponse, error) {
-			return freshetv1.NewAdminServiceClient(to).DeleteSubscription(ctx, &freshetv1.DeleteSubscriptionRequest{Topic: sub.Topic, Subscription: sub.Name, Member: member})
-		})
+	held, removals := s.partitions.holding(s.topicOf(sub)), 0
+	for _, p := range held {
+		removed, err := atLeader(ctx, s.services, p, func() (bool, error) { return s.removeMember(ctx, p, sub, member) },
+			func(to grpc.ClientConnInterface) (bool, error) {
+				res, err := peerpb.NewPeerServiceClient(to).RemoveMember(ctx, &peerpb.RemoveMemberRequest{Partition: p.number, Subscription: sub.ID, Member: member})
+				return res.GetRemoved(), err
+			})
 		if err != nil {
-			return err
+			return s.partly(removals, len(held), "partitions have removed it", err)
+		}
+		if removed {
+			removals++
 		}
 	}
-	if !found && !passedOn(ctx) {
+	if removals == 0 {
 		return faultf(freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_NOT_FOUND, "subscription %q has no member %q", sub.Topic+"/"+sub.Name, member).
 			with("field", "member")
 	}
 	return nil
+}
+
+// removeMember removes a member from a partition that is led here. false: it wasn't there.
+func (s *services) removeMember(ctx context.Context, p hosted, sub catalog.Subscription, member string) (bool, error) {
+	cursor, err := cursorOf(sub, "member", member)
+	switch {
+	case err != nil:
+		return false, err
+	case !p.leader().Here:
+		return false, notLeader("partition "+strconv.FormatUint(uint64(p.number), 10), p.leader().Node)
+	case !isMember(p, sub, member):
+		return false, nil
+	}
+	return true, p.RemoveMember(ctx, partition.StreamID(sub.TopicID), cursor)
 }
 
 // ListSubscriptions lists a topic's subscriptions by name, with what they hold.

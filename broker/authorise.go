@@ -42,20 +42,6 @@ func (r resource) String() string {
 	return fmt.Sprintf("subscription %q", r.topic+"/"+r.subscription)
 }
 
-// principal is who wants it: how they proved it, who says so, and their name there. All three count, so that nobody passes for a
-// namesake from elsewhere.
-type principal struct {
-	method, issuer, subject string
-}
-
-func (p principal) String() string { return p.method + ":" + p.issuer + ":" + p.subject }
-
-// anonymous is everybody, as long as nobody has to say who they are.
-var anonymous = principal{method: "none"}
-
-// principalOf tells who is calling. There is no authentication yet.
-func principalOf(context.Context) principal { return anonymous }
-
 // authorise decides whether a principal may do something: the one place that every command of every service passes. It returns nil or the
 // error that the call ends with: PERMISSION_DENIED or UNAUTHENTICATED.
 type authorise func(ctx context.Context, p principal, a action, r resource) error

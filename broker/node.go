@@ -195,7 +195,7 @@ func (n *Node) serve(sealed *sealer) {
 	n.listening = &limitedListener{Listener: o.Listener, limit: int64(o.Limits.Connections), logger: o.Logger}
 	n.services = &services{
 		metadata: n.metadata, partitions: n.partitions, controller: n.controller, life: n.life,
-		sealer: sealed, guard: n.guard, authorise: openToAll, defaults: o.Defaults, peers: n.peers, metrics: n.metrics,
+		sealer: sealed, guard: n.guard, authorise: o.authorise, defaults: o.Defaults, peers: n.peers, metrics: n.metrics,
 		self: &freshetv1.Node{Name: o.Node, ApiAddress: o.Advertise, PeerAddress: o.peerAddress(), Version: o.Version, Reached: true},
 	}
 	api := newServer(n.guard)

@@ -72,6 +72,9 @@ type Options struct {
 	// the process should end, and a new one find out what is there. Default: nothing more than what happens anyway, Done is closed
 	// and Err says why.
 	Fatal func(error)
+
+	// authorise decides who may do what. Default openToAll; only tests choose another so far.
+	authorise authorise
 }
 
 // Defaults of topics and subscriptions.
@@ -130,6 +133,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
+	}
+	if o.authorise == nil {
+		o.authorise = openToAll
 	}
 }
 

@@ -164,13 +164,22 @@ func atMetadata[Res any](ctx context.Context, s *services, here func() (Res, err
 	return res, err
 }
 
+// partly is what a call ends with of whose parts, each another partition's, some were done before one failed with err: whoever would hear that nothing was
+// done would be told wrong.
+func (s *services) partly(done, of int, what string, err error) error {
+	if done == 0 || denied(err) {
+		return err
+	}
+	return faultf(freshetv1.ErrorCode_ERROR_CODE_OUTCOME_UNKNOWN, "%d of %d %s; of the rest: %s", done, of, what, status.Convert(callError(err, s.metadata)).Message())
+}
+
 // undone tells whether an error says that nothing was done since whoever was asked doesn't lead.
 func undone(err error) bool {
 	if errors.Is(err, partition.ErrUnavailable) {
 		return true
 	}
 	f, ok := errors.AsType[*fault](err)
-	return ok && f.code == freshetv1.ErrorCode_ERROR_CODE_NOT_LEADER
+	return ok && (f.code == freshetv1.ErrorCode_ERROR_CODE_NOT_LEADER || f.code == freshetv1.ErrorCode_ERROR_CODE_UNAVAILABLE)
 }
 
 // peerError is what became of a call that was passed on. What the other node answered is the answer; without one nobody knows.

@@ -35,6 +35,7 @@ type peers struct {
 // openPeers prepares the connections; none is made yet.
 func openPeers(o *Options, port *peerPort) (*peers, error) {
 	ps := &peers{self: o.Node, all: o.Peers, conns: map[string]*grpc.ClientConn{}}
+	self := nodePrincipal(o.Cluster, o.Node)
 	for _, p := range o.Peers {
 		if p.Name == o.Node {
 			continue
@@ -50,6 +51,7 @@ func openPeers(o *Options, port *peerPort) (*peers, error) {
 			}),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingsApart, Timeout: peerPingTimeout}),
 			grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
+			grpc.WithUnaryInterceptor(carryUnary(self)), grpc.WithStreamInterceptor(carryStream(self)),
 		)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("peer %s at %s: %w", p.Name, p.Address, err), ps.Close())
@@ -90,19 +92,28 @@ type passedOnKey struct{}
 // passedOn tells whether a call came from another node, which has passed it on: it is not passed on again.
 func passedOn(ctx context.Context) bool { return ctx.Value(passedOnKey{}) != nil }
 
-func markPassedOn(ctx context.Context) context.Context {
-	return context.WithValue(ctx, passedOnKey{}, true)
+// markPassedOn marks a call, and notes for whom it is.
+func markPassedOn(ctx context.Context) (context.Context, error) {
+	return carriedPrincipal(context.WithValue(ctx, passedOnKey{}, true))
 }
 
 // newPeerServer makes the server of the peer port: the same services, and those that only nodes ask for.
 func newPeerServer(s *services) *grpc.Server {
 	server := newServer(s.guard, grpc.MaxConcurrentStreams(peerStreamsMax), grpc.ChainUnaryInterceptor(
 		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-			return handle(markPassedOn(ctx), req)
+			ctx, err := markPassedOn(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return handle(ctx, req)
 		},
 	), grpc.ChainStreamInterceptor(
 		func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-			return handle(srv, &passedOnStream{stream, markPassedOn(stream.Context())})
+			ctx, err := markPassedOn(stream.Context())
+			if err != nil {
+				return err
+			}
+			return handle(srv, &passedOnStream{stream, ctx})
 		},
 	))
 	register(server, s)
@@ -145,6 +156,28 @@ func (s *peerService) Removed(ctx context.Context, req *peerpb.RemovedRequest) (
 		return nil, err
 	}
 	return &peerpb.RemovedResponse{}, s.metadata.removed(ctx, req.GetPartition(), req.GetThrough())
+}
+
+// RemoveMember removes a fan-out's member from a partition that is led here.
+func (s *peerService) RemoveMember(ctx context.Context, req *peerpb.RemoveMemberRequest) (*peerpb.RemoveMemberResponse, error) {
+	if err := s.may(ctx, actionManage, resource{}); err != nil {
+		return nil, err
+	}
+	p, err := s.partitions.numbered(req.GetPartition())
+	if err != nil {
+		return nil, err
+	}
+	sub, known := s.metadata.view().SubscriptionByID(req.GetSubscription())
+	if !known {
+		if err := s.metadata.sync(ctx); err != nil {
+			return nil, err
+		}
+		if sub, known = s.metadata.view().SubscriptionByID(req.GetSubscription()); !known {
+			return &peerpb.RemoveMemberResponse{}, nil // deleted since: its members are gone, or will be
+		}
+	}
+	removed, err := s.removeMember(ctx, p, sub, req.GetMember())
+	return &peerpb.RemoveMemberResponse{Removed: removed}, err
 }
 
 // notLeader tells who leads, where that is known, to somebody who asked the wrong node.

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"strconv"
 	"sync"
 
@@ -99,12 +100,18 @@ func (s *publishService) placed(req *freshetv1.PublishRequest, topic catalog.Top
 	if named || first >= 0 {
 		return p, nil
 	}
-	return s.anyOf(topic), nil
+	return s.anyOf(topic, b.Producer().ID), nil
 }
 
-// anyOf returns a partition of a topic for events that may go to any: one that is led here, where there is.
-func (s *services) anyOf(topic catalog.Topic) hosted {
+// anyOf returns a partition of a topic for events that may go to any: one that is led here, where there is. A producer's are always on the same one, so
+// that a block that comes again, by whatever node, comes to where it is known.
+func (s *services) anyOf(topic catalog.Topic, producer block.ProducerID) hosted {
 	held := s.partitions.holding(topic)
+	if producer != (block.ProducerID{}) {
+		h := fnv.New64a()
+		_, _ = h.Write(producer[:]) // a hash takes anything
+		return held[h.Sum64()%uint64(len(held))]
+	}
 	for _, p := range held {
 		if p.leader().Here {
 			return p

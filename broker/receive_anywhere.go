@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -30,8 +31,8 @@ func (s *consumeService) receiveAnywhere(ctx context.Context, topic catalog.Topi
 	first := rand.IntN(len(numbers)) //nolint:gosec // so that no partition is always the last to be asked
 	for {
 		var failed error
-		for i := range numbers {
-			res, err := s.receiveFrom(ctx, req, numbers[(first+i)%len(numbers)])
+		for _, number := range s.turns(numbers, first) {
+			res, err := s.receiveFrom(ctx, req, number)
 			if len(res.GetReceipts()) > 0 {
 				return res, nil
 			}
@@ -51,6 +52,20 @@ func (s *consumeService) receiveAnywhere(ctx context.Context, topic catalog.Topi
 		}
 		first = at
 	}
+}
+
+// turns is the order in which partitions are asked, beginning with one of them. Those that nobody leads come last, since each would have to be waited for.
+func (s *consumeService) turns(numbers []uint32, first int) []uint32 {
+	order := slices.Concat(numbers[first:], numbers[:first])
+	slices.SortStableFunc(order, func(a, b uint32) int { return s.leaderless(a) - s.leaderless(b) })
+	return order
+}
+
+func (s *consumeService) leaderless(number uint32) int {
+	if s.partitions.all[number].leader().Node == "" {
+		return 1
+	}
+	return 0
 }
 
 // receiveFrom asks one partition for what is there now.

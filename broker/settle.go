@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
@@ -78,19 +79,49 @@ func (s *consumeService) settleReceipts(ctx context.Context, texts []string, d p
 	if err != nil {
 		return nil, err
 	}
-	res := &freshetv1.SettleResponse{}
-	for _, share := range shares {
-		lost, err := atLeader(ctx, s.services, share.at, func() ([]uint32, error) { return share.at.Return(ctx, d, share.receipts) },
-			func(to grpc.ClientConnInterface) ([]uint32, error) {
-				answer, err := there(freshetv1.NewConsumeServiceClient(to), share.texts)
-				return answer.GetLost(), err
-			})
-		if err != nil {
-			return nil, err
+	failed := make([]error, len(shares))
+	lost := make([][]uint32, len(shares))
+	var settling errgroup.Group
+	settling.SetLimit(sharesAtOnce)
+	for i, share := range shares {
+		settling.Go(func() error {
+			lost[i], failed[i] = atLeader(ctx, s.services, share.at, func() ([]uint32, error) { return share.at.Return(ctx, d, share.receipts) },
+				func(to grpc.ClientConnInterface) ([]uint32, error) {
+					answer, err := there(freshetv1.NewConsumeServiceClient(to), share.texts)
+					return answer.GetLost(), err
+				})
+			return nil // the others are settled all the same
+		})
+	}
+	_ = settling.Wait() // failed has what became of each
+	return s.settled(shares, lost, failed)
+}
+
+// sharesAtOnce is how many partitions one call settles at a time.
+const sharesAtOnce = 8
+
+// settled puts together what became of each partition's share.
+func (s *consumeService) settled(shares []*share, lost [][]uint32, failed []error) (*freshetv1.SettleResponse, error) {
+	res, done, all := &freshetv1.SettleResponse{}, 0, 0
+	var failure error
+	for i, share := range shares {
+		all += len(share.receipts)
+		if failed[i] != nil {
+			if failure == nil || undone(failure) && !undone(failed[i]) { // what may have been done is told before what was not
+				failure = failed[i]
+			}
+			continue
 		}
-		for _, i := range lost {
-			res.Lost = append(res.Lost, share.positions[i])
+		done += len(share.receipts)
+		for _, at := range lost[i] {
+			if int(at) >= len(share.positions) {
+				return nil, fmt.Errorf("partition %d has lost receipt %d of %d", share.at.number, at, len(share.positions))
+			}
+			res.Lost = append(res.Lost, share.positions[at])
 		}
+	}
+	if failure != nil {
+		return nil, s.partly(done, all, "receipts are settled", failure)
 	}
 	slices.Sort(res.Lost)
 	return res, nil

@@ -23,6 +23,176 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Principal is who asked the node that passes a call on. It travels with the call as metadata, "freshet-principal-bin".
+type Principal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How they proved it, who says so, and their name there.
+	Method        string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	Issuer        string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	Subject       string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Principal) Reset() {
+	*x = Principal{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Principal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Principal) ProtoMessage() {}
+
+func (x *Principal) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Principal.ProtoReflect.Descriptor instead.
+func (*Principal) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Principal) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Principal) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *Principal) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+type RemoveMemberRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of the partition.
+	Partition uint32 `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	// Id of the subscription. Its name may be another's by now.
+	Subscription uint64 `protobuf:"varint,2,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	// Name of the member.
+	Member        string `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveMemberRequest) Reset() {
+	*x = RemoveMemberRequest{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveMemberRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveMemberRequest) ProtoMessage() {}
+
+func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
+func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RemoveMemberRequest) GetPartition() uint32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *RemoveMemberRequest) GetSubscription() uint64 {
+	if x != nil {
+		return x.Subscription
+	}
+	return 0
+}
+
+func (x *RemoveMemberRequest) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+type RemoveMemberResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// False: the partition had no such member.
+	Removed       bool `protobuf:"varint,1,opt,name=removed,proto3" json:"removed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveMemberResponse) Reset() {
+	*x = RemoveMemberResponse{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveMemberResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveMemberResponse) ProtoMessage() {}
+
+func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
+func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RemoveMemberResponse) GetRemoved() bool {
+	if x != nil {
+		return x.Removed
+	}
+	return false
+}
+
 type ClockRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -31,7 +201,7 @@ type ClockRequest struct {
 
 func (x *ClockRequest) Reset() {
 	*x = ClockRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -43,7 +213,7 @@ func (x *ClockRequest) String() string {
 func (*ClockRequest) ProtoMessage() {}
 
 func (x *ClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -56,7 +226,7 @@ func (x *ClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockRequest.ProtoReflect.Descriptor instead.
 func (*ClockRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{0}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{3}
 }
 
 type ClockResponse struct {
@@ -69,7 +239,7 @@ type ClockResponse struct {
 
 func (x *ClockResponse) Reset() {
 	*x = ClockResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -81,7 +251,7 @@ func (x *ClockResponse) String() string {
 func (*ClockResponse) ProtoMessage() {}
 
 func (x *ClockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -94,7 +264,7 @@ func (x *ClockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockResponse.ProtoReflect.Descriptor instead.
 func (*ClockResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{1}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ClockResponse) GetWallMs() int64 {
@@ -117,7 +287,7 @@ type RemovedRequest struct {
 
 func (x *RemovedRequest) Reset() {
 	*x = RemovedRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -129,7 +299,7 @@ func (x *RemovedRequest) String() string {
 func (*RemovedRequest) ProtoMessage() {}
 
 func (x *RemovedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -142,7 +312,7 @@ func (x *RemovedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovedRequest.ProtoReflect.Descriptor instead.
 func (*RemovedRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{2}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RemovedRequest) GetPartition() uint32 {
@@ -167,7 +337,7 @@ type RemovedResponse struct {
 
 func (x *RemovedResponse) Reset() {
 	*x = RemovedResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -179,7 +349,7 @@ func (x *RemovedResponse) String() string {
 func (*RemovedResponse) ProtoMessage() {}
 
 func (x *RemovedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -192,7 +362,7 @@ func (x *RemovedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovedResponse.ProtoReflect.Descriptor instead.
 func (*RemovedResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{3}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{6}
 }
 
 type ChangeRequest struct {
@@ -205,7 +375,7 @@ type ChangeRequest struct {
 
 func (x *ChangeRequest) Reset() {
 	*x = ChangeRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -217,7 +387,7 @@ func (x *ChangeRequest) String() string {
 func (*ChangeRequest) ProtoMessage() {}
 
 func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -230,7 +400,7 @@ func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeRequest.ProtoReflect.Descriptor instead.
 func (*ChangeRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{4}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ChangeRequest) GetCommand() []byte {
@@ -250,7 +420,7 @@ type ChangeResponse struct {
 
 func (x *ChangeResponse) Reset() {
 	*x = ChangeResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -262,7 +432,7 @@ func (x *ChangeResponse) String() string {
 func (*ChangeResponse) ProtoMessage() {}
 
 func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -275,7 +445,7 @@ func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeResponse.ProtoReflect.Descriptor instead.
 func (*ChangeResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{5}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ChangeResponse) GetVersion() uint64 {
@@ -289,7 +459,17 @@ var File_broker_internal_peerpb_peer_proto protoreflect.FileDescriptor
 
 const file_broker_internal_peerpb_peer_proto_rawDesc = "" +
 	"\n" +
-	"!broker/internal/peerpb/peer.proto\x12\x0ffreshet.peer.v1\"\x0e\n" +
+	"!broker/internal/peerpb/peer.proto\x12\x0ffreshet.peer.v1\"U\n" +
+	"\tPrincipal\x12\x16\n" +
+	"\x06method\x18\x01 \x01(\tR\x06method\x12\x16\n" +
+	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\"o\n" +
+	"\x13RemoveMemberRequest\x12\x1c\n" +
+	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\"\n" +
+	"\fsubscription\x18\x02 \x01(\x04R\fsubscription\x12\x16\n" +
+	"\x06member\x18\x03 \x01(\tR\x06member\"0\n" +
+	"\x14RemoveMemberResponse\x12\x18\n" +
+	"\aremoved\x18\x01 \x01(\bR\aremoved\"\x0e\n" +
 	"\fClockRequest\"(\n" +
 	"\rClockResponse\x12\x17\n" +
 	"\awall_ms\x18\x01 \x01(\x03R\x06wallMs\"H\n" +
@@ -300,11 +480,12 @@ const file_broker_internal_peerpb_peer_proto_rawDesc = "" +
 	"\rChangeRequest\x12\x18\n" +
 	"\acommand\x18\x01 \x01(\fR\acommand\"*\n" +
 	"\x0eChangeResponse\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\x04R\aversion2\xee\x01\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion2\xcb\x02\n" +
 	"\vPeerService\x12I\n" +
 	"\x06Change\x12\x1e.freshet.peer.v1.ChangeRequest\x1a\x1f.freshet.peer.v1.ChangeResponse\x12L\n" +
 	"\aRemoved\x12\x1f.freshet.peer.v1.RemovedRequest\x1a .freshet.peer.v1.RemovedResponse\x12F\n" +
-	"\x05Clock\x12\x1d.freshet.peer.v1.ClockRequest\x1a\x1e.freshet.peer.v1.ClockResponseB6Z4github.com/freshet-mq/freshet/broker/internal/peerpbb\x06proto3"
+	"\x05Clock\x12\x1d.freshet.peer.v1.ClockRequest\x1a\x1e.freshet.peer.v1.ClockResponse\x12[\n" +
+	"\fRemoveMember\x12$.freshet.peer.v1.RemoveMemberRequest\x1a%.freshet.peer.v1.RemoveMemberResponseB6Z4github.com/freshet-mq/freshet/broker/internal/peerpbb\x06proto3"
 
 var (
 	file_broker_internal_peerpb_peer_proto_rawDescOnce sync.Once
@@ -318,24 +499,29 @@ func file_broker_internal_peerpb_peer_proto_rawDescGZIP() []byte {
 	return file_broker_internal_peerpb_peer_proto_rawDescData
 }
 
-var file_broker_internal_peerpb_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_broker_internal_peerpb_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_broker_internal_peerpb_peer_proto_goTypes = []any{
-	(*ClockRequest)(nil),    // 0: freshet.peer.v1.ClockRequest
-	(*ClockResponse)(nil),   // 1: freshet.peer.v1.ClockResponse
-	(*RemovedRequest)(nil),  // 2: freshet.peer.v1.RemovedRequest
-	(*RemovedResponse)(nil), // 3: freshet.peer.v1.RemovedResponse
-	(*ChangeRequest)(nil),   // 4: freshet.peer.v1.ChangeRequest
-	(*ChangeResponse)(nil),  // 5: freshet.peer.v1.ChangeResponse
+	(*Principal)(nil),            // 0: freshet.peer.v1.Principal
+	(*RemoveMemberRequest)(nil),  // 1: freshet.peer.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil), // 2: freshet.peer.v1.RemoveMemberResponse
+	(*ClockRequest)(nil),         // 3: freshet.peer.v1.ClockRequest
+	(*ClockResponse)(nil),        // 4: freshet.peer.v1.ClockResponse
+	(*RemovedRequest)(nil),       // 5: freshet.peer.v1.RemovedRequest
+	(*RemovedResponse)(nil),      // 6: freshet.peer.v1.RemovedResponse
+	(*ChangeRequest)(nil),        // 7: freshet.peer.v1.ChangeRequest
+	(*ChangeResponse)(nil),       // 8: freshet.peer.v1.ChangeResponse
 }
 var file_broker_internal_peerpb_peer_proto_depIdxs = []int32{
-	4, // 0: freshet.peer.v1.PeerService.Change:input_type -> freshet.peer.v1.ChangeRequest
-	2, // 1: freshet.peer.v1.PeerService.Removed:input_type -> freshet.peer.v1.RemovedRequest
-	0, // 2: freshet.peer.v1.PeerService.Clock:input_type -> freshet.peer.v1.ClockRequest
-	5, // 3: freshet.peer.v1.PeerService.Change:output_type -> freshet.peer.v1.ChangeResponse
-	3, // 4: freshet.peer.v1.PeerService.Removed:output_type -> freshet.peer.v1.RemovedResponse
-	1, // 5: freshet.peer.v1.PeerService.Clock:output_type -> freshet.peer.v1.ClockResponse
-	3, // [3:6] is the sub-list for method output_type
-	0, // [0:3] is the sub-list for method input_type
+	7, // 0: freshet.peer.v1.PeerService.Change:input_type -> freshet.peer.v1.ChangeRequest
+	5, // 1: freshet.peer.v1.PeerService.Removed:input_type -> freshet.peer.v1.RemovedRequest
+	3, // 2: freshet.peer.v1.PeerService.Clock:input_type -> freshet.peer.v1.ClockRequest
+	1, // 3: freshet.peer.v1.PeerService.RemoveMember:input_type -> freshet.peer.v1.RemoveMemberRequest
+	8, // 4: freshet.peer.v1.PeerService.Change:output_type -> freshet.peer.v1.ChangeResponse
+	6, // 5: freshet.peer.v1.PeerService.Removed:output_type -> freshet.peer.v1.RemovedResponse
+	4, // 6: freshet.peer.v1.PeerService.Clock:output_type -> freshet.peer.v1.ClockResponse
+	2, // 7: freshet.peer.v1.PeerService.RemoveMember:output_type -> freshet.peer.v1.RemoveMemberResponse
+	4, // [4:8] is the sub-list for method output_type
+	0, // [0:4] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
 	0, // [0:0] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
@@ -352,7 +538,7 @@ func file_broker_internal_peerpb_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_broker_internal_peerpb_peer_proto_rawDesc), len(file_broker_internal_peerpb_peer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,9 +21,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PeerService_Change_FullMethodName  = "/freshet.peer.v1.PeerService/Change"
-	PeerService_Removed_FullMethodName = "/freshet.peer.v1.PeerService/Removed"
-	PeerService_Clock_FullMethodName   = "/freshet.peer.v1.PeerService/Clock"
+	PeerService_Change_FullMethodName       = "/freshet.peer.v1.PeerService/Change"
+	PeerService_Removed_FullMethodName      = "/freshet.peer.v1.PeerService/Removed"
+	PeerService_Clock_FullMethodName        = "/freshet.peer.v1.PeerService/Clock"
+	PeerService_RemoveMember_FullMethodName = "/freshet.peer.v1.PeerService/RemoveMember"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -38,6 +39,8 @@ type PeerServiceClient interface {
 	Removed(ctx context.Context, in *RemovedRequest, opts ...grpc.CallOption) (*RemovedResponse, error)
 	// Clock tells what time it is there.
 	Clock(ctx context.Context, in *ClockRequest, opts ...grpc.CallOption) (*ClockResponse, error)
+	// RemoveMember has the leader of a partition remove a fan-out's member there. Whoever doesn't lead refuses.
+	RemoveMember(ctx context.Context, in *RemoveMemberRequest, opts ...grpc.CallOption) (*RemoveMemberResponse, error)
 }
 
 type peerServiceClient struct {
@@ -78,6 +81,16 @@ func (c *peerServiceClient) Clock(ctx context.Context, in *ClockRequest, opts ..
 	return out, nil
 }
 
+func (c *peerServiceClient) RemoveMember(ctx context.Context, in *RemoveMemberRequest, opts ...grpc.CallOption) (*RemoveMemberResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RemoveMemberResponse)
+	err := c.cc.Invoke(ctx, PeerService_RemoveMember_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
@@ -90,6 +103,8 @@ type PeerServiceServer interface {
 	Removed(context.Context, *RemovedRequest) (*RemovedResponse, error)
 	// Clock tells what time it is there.
 	Clock(context.Context, *ClockRequest) (*ClockResponse, error)
+	// RemoveMember has the leader of a partition remove a fan-out's member there. Whoever doesn't lead refuses.
+	RemoveMember(context.Context, *RemoveMemberRequest) (*RemoveMemberResponse, error)
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -108,6 +123,9 @@ func (UnimplementedPeerServiceServer) Removed(context.Context, *RemovedRequest) 
 }
 func (UnimplementedPeerServiceServer) Clock(context.Context, *ClockRequest) (*ClockResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Clock not implemented")
+}
+func (UnimplementedPeerServiceServer) RemoveMember(context.Context, *RemoveMemberRequest) (*RemoveMemberResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RemoveMember not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -184,6 +202,24 @@ func _PeerService_Clock_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PeerService_RemoveMember_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RemoveMemberRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServiceServer).RemoveMember(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PeerService_RemoveMember_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServiceServer).RemoveMember(ctx, req.(*RemoveMemberRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -202,6 +238,10 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Clock",
 			Handler:    _PeerService_Clock_Handler,
+		},
+		{
+			MethodName: "RemoveMember",
+			Handler:    _PeerService_RemoveMember_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
