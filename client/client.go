@@ -153,10 +153,12 @@ func (c *Client) greetOne(ctx context.Context, address string) error {
 		defer cancel()
 		ctx = limited
 	}
-	if _, err = freshetv1.NewAdminServiceClient(l).DescribeCluster(ctx, &freshetv1.DescribeClusterRequest{}); err != nil {
+	cluster, err := freshetv1.NewAdminServiceClient(l).DescribeCluster(ctx, &freshetv1.DescribeClusterRequest{})
+	if err != nil {
 		return errorOf(c.context, err)
 	}
 	c.nodes.answered(address)
+	c.nodes.learn(convert(cluster.GetNodes(), (*freshetv1.Node).GetApiAddress)...)
 	return nil
 }
 

@@ -23,12 +23,12 @@
 //
 // # Goroutines
 //
-// A Producer has one that sends, and one a connection that receives answers. A running Consume has one that receives, one that sends, one
+// A Producer has one that finds the way, one a partition that sends, and one a stream that receives answers. A running Consume has one that receives, one that sends, one
 // that watches deadlines, and the handlers'. Client has none of its own besides those of its gRPC connections: two a node that it needs, one for publishing
 // and one for all else.
 //
 // # Where to start
 //
-// client.go, with nodes.go, routes.go and failover.go (who is asked), then along an event's way: event.go, producer.go, producer_batch.go, producer_window.go
-// (the essay), producer_send.go; consumer.go (the essay), session.go, handling.go, lease.go, keeper.go, settle.go, talk.go. Errors are in errors.go.
+// client.go, with nodes.go, routes.go and failover.go (who is asked), then along an event's way: event.go, producer.go, producer_place.go, producer_steer.go,
+// producer_batch.go, producer_window.go (the essay), producer_send.go, producer_stream.go; consumer.go (the essay), session.go, handling.go, lease.go, keeper.go, settle.go, talk.go. Errors are in errors.go.
 package client

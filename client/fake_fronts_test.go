@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,13 +31,25 @@ type fakeFronts struct {
 		terms   []uint64
 		changed []chan struct{} // closed and replaced when a partition's leader changes
 		detours int             // sessions that are with another node than the leader
+
+		// For producers (fake_fronts_publish_test.go).
+		epoch  uint64
+		slots  [block.Slots]uint32 // partition, by slot
+		stored []string            // the data of all events in the order in which they were stored, wherever
+		ghosts []*freshetv1.PublishRequest
+		passed int // blocks that another node than the leader got
 	}
+	// publishFault decides what happens to a block; nil: nothing. It is called with mu held.
+	publishFault func(r *freshetv1.PublishRequest) fakeFault
+	// passesOn says that a node that doesn't lead hands blocks to who does; otherwise it says that it doesn't lead.
+	passesOn bool
 }
 
 // fakeFront is a node that clients reach.
 type fakeFront struct {
 	freshetv1.UnimplementedAdminServiceServer
 	freshetv1.UnimplementedConsumeServiceServer
+	freshetv1.UnimplementedPublishServiceServer
 	freshetv1.UnimplementedRouteServiceServer
 
 	*fakeFronts
@@ -50,6 +63,8 @@ type fakeFront struct {
 		down bool
 		open map[net.Conn]struct{}
 	}
+	// frozen is not nil while the node takes nothing and says nothing, and closed when it goes on.
+	frozen atomic.Pointer[chan struct{}]
 }
 
 func (f *fakeFront) address() string { return f.name + ":7600" }
@@ -70,6 +85,7 @@ func startFronts(t *testing.T, nodes, partitions int, visibility time.Duration) 
 		n.conns.open = map[net.Conn]struct{}{}
 		freshetv1.RegisterAdminServiceServer(n.server, n)
 		freshetv1.RegisterConsumeServiceServer(n.server, n)
+		freshetv1.RegisterPublishServiceServer(n.server, n)
 		freshetv1.RegisterRouteServiceServer(n.server, n)
 		go func() { n.served <- n.server.Serve(n.listener) }()
 		t.Cleanup(func() {
@@ -83,6 +99,8 @@ func startFronts(t *testing.T, nodes, partitions int, visibility time.Duration) 
 	for i := range partitions {
 		f.lead(i, f.fronts[i%nodes])
 	}
+	f.passesOn = true
+	f.moveSlots(func(slot int) int { return slot * partitions / block.Slots })
 	return f
 }
 
@@ -168,22 +186,26 @@ func (f *fakeFronts) queue(partition int) *fakeQueue {
 }
 
 func (f *fakeFront) DescribeCluster(context.Context, *freshetv1.DescribeClusterRequest) (*freshetv1.DescribeClusterResponse, error) {
-	return &freshetv1.DescribeClusterResponse{}, nil
+	response := &freshetv1.DescribeClusterResponse{Name: "fronts"}
+	for _, n := range f.fronts {
+		response.Nodes = append(response.Nodes, &freshetv1.Node{Name: n.name, ApiAddress: n.address()})
+	}
+	return response, nil
 }
 
-// Route tells who leads what, the slots in equal runs.
-func (f *fakeFront) Route(_ context.Context, r *freshetv1.RouteRequest) (*freshetv1.RouteResponse, error) {
+// Route tells who leads what.
+func (f *fakeFront) Route(ctx context.Context, r *freshetv1.RouteRequest) (*freshetv1.RouteResponse, error) {
 	if r.GetTopic() != "orders" {
 		return nil, (&Error{Code: CodeTopicNotFound, Message: "no such topic"}).GRPCStatus().Err()
 	}
+	if err := f.awaitThaw(ctx); err != nil {
+		return nil, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	response := &freshetv1.RouteResponse{TopicId: 1, Epoch: 1}
+	response := &freshetv1.RouteResponse{TopicId: 1, Epoch: f.mu.epoch}
 	for i, leader := range f.mu.leaders {
-		first, next := block.Slots*i/len(f.mu.leaders), block.Slots*(i+1)/len(f.mu.leaders)
-		p := &freshetv1.RoutedPartition{
-			Number: uint32(i), Term: f.mu.terms[i], Slots: []*freshetv1.SlotRange{{First: uint32(first), Count: uint32(next - first)}},
-		}
+		p := &freshetv1.RoutedPartition{Number: uint32(i), Term: f.mu.terms[i], Slots: f.slotsOf(i)}
 		if leader != nil {
 			p.Leader, p.ApiAddress = leader.name, leader.address()
 		}

@@ -69,12 +69,16 @@ func (c *completion) finish() {
 //
 //	accept            seal             answer
 //	------> gathered ------> sealed -----------> finished
-//	           |                                    ^
-//	           +------------ abandon ---------------+
+//	         |    ^            |                    ^
+//	         |    +------------+                    |
+//	         |     slots moved                      |
+//	         +-------------- abandon ---------------+
 type pending struct {
-	record block.Event // empty once sealed
+	record block.Event // empty while sealed
 	size   int         // bytes of its record, for the buffer's bound
 	number uint64      // in the order of acceptance, from 1
+	slot   eventSlot
+	sender *sender // whose it is; nil while its partition isn't known
 
 	state      pendingState
 	prev, next *pending // while gathered

@@ -44,7 +44,7 @@ const (
 )
 
 // nodes are the connections to a cluster: one an address and purpose, opened when first needed, kept until Shutdown. It knows the addresses that
-// Connect was given, and those that routes name. It is safe for concurrent use.
+// Connect was given, those of the cluster that answered then, and those that routes name. It is safe for concurrent use.
 //
 // Whom to ask: for a partition its leader, who does it himself; for all else, or when the leader is missing or can't be reached, any node, since
 // each passes on what another has to do. Of those the one that answered last, so that a client stays with one node while that lives.

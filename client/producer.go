@@ -2,23 +2,23 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
-
-	"github.com/freshet-mq/freshet/proto/block"
 )
 
-// Producer publishes to one topic. It is safe for concurrent use: one a topic serves a process. What one goroutine publishes is stored in the
-// order in which it was published.
+// Producer publishes to one topic. It is safe for concurrent use: one a topic serves a process. What one goroutine publishes with one key, or to a
+// topic of one partition, is stored in the order in which it was published. Events without a key and without a DedupID go to the topic's
+// partitions in turns, some at a time.
 //
-// A producer gathers events into blocks and numbers these, so that each event is stored exactly once however often its block has to be
-// sent: broken connections and nodes that are busy, starting or lost are hidden by sending again, 10 ms to 1 s apart, for as long as it
-// takes. Publish gives up when its context ends.
+// A producer gathers events into blocks, for each partition its own, and numbers these, so that each event is stored exactly once however often
+// its block has to be sent: broken connections, nodes that are busy, starting or lost, and leaders that change are hidden by sending again, 10 ms
+// to 1 s apart, for as long as it takes. Publish gives up when its context ends.
+//
+// It has a goroutine a partition that it has published to (sender), and one that finds the way there (steer).
 type Producer struct {
 	client  *Client
 	topic   string
@@ -27,27 +27,27 @@ type Producer struct {
 	// Room for events that aren't answered, and for their bytes. Who publishes beyond it waits.
 	roomEvents, roomBytes *semaphore.Weighted
 
-	// context ends when Close gives up, closing when Close begins.
+	// context ends when Close gives up.
 	context context.Context //nolint:containedctx // the producer's own life, not a request's
 	abort   context.CancelCauseFunc
-	closing chan struct{}
-	// wake has a value when the sender should look at mu again.
-	wake   chan struct{}
-	joined chan struct{}
+	senders sync.WaitGroup
+	joined  chan struct{} // closed when all goroutines have ended
+	// lost has a value when steer should ask for the route, drained when a move of slots may be over.
+	lost, drained chan struct{}
 
-	// sealing is held while events are made into a block: their bytes are the publisher's until then. Lock order: sealing, mu.
-	sealing sync.Mutex
-	mu      struct {
+	// mu guards the senders' state too: events go from one to another when slots move.
+	mu struct {
 		sync.Mutex
-		gathering gathering
-		accepted  uint64 // number of the last event
-		answered  uint64 // number of the last event of the last block that was answered
-		sealed    uint64 // number of the last event that was sealed
-		flushTo   uint64 // events up to here don't linger
-		flushes   []flush
-		trouble   *Error // why the last try failed, nil once one succeeded
-		dead      error  // why nothing can be published any more
-		closed    bool
+		route  *route // that events are placed by; nil: not known yet
+		moving *route // not nil while slots move: will be route
+		places
+
+		accepted uint64 // number of the last event
+		flushTo  uint64 // events up to here don't linger
+		flushes  []flush
+		trouble  *Error // why there is no route, nil when there is
+		dead     error  // why nothing can be published any more
+		closed   bool
 	}
 }
 
@@ -65,9 +65,8 @@ func (c *Client) Producer(topic string, opts ...ProducerOption) (*Producer, erro
 			compression: CompressionS2, linger: lingerDefault,
 			bufferEvents: bufferEventsDefault, bufferBytes: bufferBytesDefault,
 		},
-		closing: make(chan struct{}),
-		wake:    make(chan struct{}, 1),
-		joined:  make(chan struct{}),
+		joined: make(chan struct{}),
+		lost:   make(chan struct{}, 1), drained: make(chan struct{}, 1),
 	}
 	for _, o := range opts {
 		o(&p.options)
@@ -80,10 +79,6 @@ func (c *Client) Producer(topic string, opts ...ProducerOption) (*Producer, erro
 	}
 	p.roomEvents = semaphore.NewWeighted(int64(p.options.bufferEvents))
 	p.roomBytes = semaphore.NewWeighted(int64(p.options.bufferBytes))
-	var id block.ProducerID
-	if _, err := rand.Read(id[:]); err != nil {
-		return nil, fmt.Errorf("freshet: no random bytes for a producer's id: %w", err)
-	}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,8 +87,7 @@ func (c *Client) Producer(topic string, opts ...ProducerOption) (*Producer, erro
 	}
 	c.mu.producers[p] = struct{}{}
 	p.context, p.abort = context.WithCancelCause(c.context)
-	s := newSender(p, id)
-	go s.run()
+	go p.steer()
 	return p, nil
 }
 
@@ -183,8 +177,8 @@ func (p *Producer) Flush(ctx context.Context) error {
 	}
 	p.mu.flushTo = p.mu.accepted
 	p.mu.flushes = append(p.mu.flushes, flush{p.mu.accepted, done})
+	p.pokeSenders()
 	p.mu.Unlock()
-	p.poke()
 	select {
 	case <-done:
 		return nil
@@ -195,17 +189,28 @@ func (p *Producer) Flush(ctx context.Context) error {
 
 // outstanding is the number of the first event that isn't answered, beyond accepted if there is none. p.mu is held.
 func (p *Producer) outstanding() uint64 {
-	switch {
-	case p.mu.answered < p.mu.sealed:
-		return p.mu.answered + 1
-	case p.mu.gathering.first != nil:
-		return p.mu.gathering.first.number
+	first := p.mu.accepted + 1
+	for _, s := range p.mu.lines {
+		if s == nil {
+			continue
+		}
+		if s.mu.oldest != 0 {
+			first = min(first, s.mu.oldest)
+		} else if w := s.mu.gathering.first; w != nil {
+			first = min(first, w.number)
+		}
 	}
-	return p.mu.accepted + 1
+	for w := p.mu.unplaced.first; w != nil; w = w.next { // in no order when slots move
+		first = min(first, w.number)
+	}
+	return first
 }
 
 // wakeFlushes ends the flushes that have nothing more to wait for. p.mu is held.
 func (p *Producer) wakeFlushes() {
+	if len(p.mu.flushes) == 0 {
+		return
+	}
 	outstanding := p.outstanding()
 	kept := p.mu.flushes[:0]
 	for _, f := range p.mu.flushes {
@@ -227,7 +232,6 @@ func (p *Producer) Close(ctx context.Context) error {
 		return ErrClosed
 	}
 	p.mu.closed = true
-	close(p.closing)
 	p.mu.Unlock()
 	err := p.Flush(ctx)
 	p.abort(ErrClosed)
@@ -250,15 +254,7 @@ func (p *Producer) join(ctx context.Context) error {
 	}
 }
 
-// poke has the sender look.
-func (p *Producer) poke() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-}
-
-// accept checks an event, waits for room and takes it into the block being gathered.
+// accept checks an event, waits for room and takes it in.
 func (p *Producer) accept(ctx context.Context, e *Event, w *pending) error {
 	if err := p.prepare(ctx, e, w); err != nil {
 		return err
@@ -286,7 +282,7 @@ func (p *Producer) prepare(ctx context.Context, e *Event, w *pending) error {
 	return err
 }
 
-// gather takes events, for which there is room, into the block being gathered.
+// gather takes events in, for which there is room.
 func (p *Producer) gather(ws ...*pending) error {
 	p.mu.Lock()
 	if p.mu.closed || p.mu.dead != nil {
@@ -300,15 +296,23 @@ func (p *Producer) gather(ws ...*pending) error {
 		}
 		return err
 	}
-	wake := false
+	var woken *sender
 	for _, w := range ws {
 		p.mu.accepted++
 		w.number = p.mu.accepted
-		wake = p.mu.gathering.add(w, p.eventsMax()) || wake
+		if s := p.place(w); s != nil && s != woken {
+			if woken != nil {
+				poke(woken.wake)
+			}
+			woken = s
+		}
+	}
+	if p.mu.route == nil {
+		poke(p.lost)
 	}
 	p.mu.Unlock()
-	if wake {
-		p.poke()
+	if woken != nil { // a sender that was woken earlier would wait for mu
+		poke(woken.wake)
 	}
 	return nil
 }
@@ -382,7 +386,7 @@ func (p *Producer) noRoom(waiting context.Context) error {
 		return cause
 	}
 	return p.troubled(fmt.Errorf("freshet: the buffer of %d events and %d bytes is full: %w",
-		p.options.bufferEvents, p.options.bufferBytes, waiting.Err()))
+		p.options.bufferEvents, p.options.bufferBytes, waiting.Err()), nil)
 }
 
 // leave gives room back.
@@ -399,34 +403,41 @@ func (p *Producer) abandon(w *pending, ended error) Result {
 		defer p.mu.Unlock()
 		return w.result
 	case gathered:
-		p.mu.gathering.remove(w)
+		if w.sender != nil {
+			w.sender.mu.gathering.remove(w)
+		} else {
+			p.mu.unplaced.remove(w)
+		}
 		w.state = finished
 		w.result.Err = fmt.Errorf("freshet: not sent: %w", ended)
 		w.completion.finish()
 		p.wakeFlushes()
 		p.mu.Unlock()
 		p.leave(1, w.size)
-		return Result{Err: p.troubled(w.result.Err)}
+		return Result{Err: p.troubled(w.result.Err, w.sender)}
 	case sealed:
 	}
+	s := w.sender
 	p.mu.Unlock()
-	p.awaitSealing() // the event's bytes are the caller's again when this returns
-	return Result{Err: unknown(p.troubled(fmt.Errorf("no answer yet: %w", ended)))}
+	s.awaitSealing() // the event's bytes are the caller's again when this returns
+	return Result{Err: unknown(p.troubled(fmt.Errorf("no answer yet: %w", ended), s))}
 }
 
-// awaitSealing waits until no event's bytes are read any more.
-func (p *Producer) awaitSealing() {
-	p.sealing.Lock()
-	p.sealing.Unlock() //nolint:gocritic,staticcheck // nothing is to be done with the lock: whoever had it is done
-}
-
-// troubled adds to an error why the last try failed, if it did. Whether that try's outcome is known says nothing of this event's.
-func (p *Producer) troubled(err error) error {
+// troubled adds to an error why a sender's last try failed, or if it is nil any one's, if it did. Whether that try's outcome is known says nothing of this
+// event's.
+func (p *Producer) troubled(err error, s *sender) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.mu.trouble == nil {
+	trouble := p.mu.trouble
+	for _, one := range p.mu.lines {
+		if one != nil && one.mu.trouble != nil && (s == nil || one == s) {
+			trouble = one.mu.trouble
+			break
+		}
+	}
+	if trouble == nil {
 		return err
 	}
-	last := &Error{Code: p.mu.trouble.Code, Message: p.mu.trouble.Message, Retryable: p.mu.trouble.Retryable, Metadata: p.mu.trouble.Metadata}
+	last := &Error{Code: trouble.Code, Message: trouble.Message, Retryable: trouble.Retryable, Metadata: trouble.Metadata}
 	return fmt.Errorf("%w; the last try: %w", err, last)
 }

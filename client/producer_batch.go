@@ -85,6 +85,17 @@ func (g *gathering) take(eventsMax int) []*pending {
 	return taken
 }
 
+// takeAll takes out everything.
+func (g *gathering) takeAll() []*pending {
+	all := make([]*pending, 0, g.events)
+	for g.first != nil {
+		w := g.first
+		g.remove(w)
+		all = append(all, w)
+	}
+	return all
+}
+
 // checkers are Writers that only measure.
 var checkers = sync.Pool{New: func() any { return new(block.Writer) }}
 

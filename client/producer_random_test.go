@@ -58,6 +58,7 @@ func randomFaults(seed uint64, until int) func(*freshetv1.PublishRequest) fakeFa
 // published is what a publisher was told of an event.
 type published struct {
 	publisher, number int
+	name              string // of a keyed one, in place of the number
 	receipt           Receipt
 	err               error
 }
@@ -127,7 +128,7 @@ func publishAll(t *testing.T, p *Producer, r *rand.Rand, publisher, events int) 
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(r.IntN(100))*time.Millisecond)
 			receipt, err := p.Publish(ctx, event(i))
 			cancel()
-			told = append(told, published{publisher, i, receipt, err})
+			told = append(told, published{publisher: publisher, number: i, receipt: receipt, err: err})
 			i++
 		case 1:
 			var futures []*Future
@@ -138,7 +139,7 @@ func publishAll(t *testing.T, p *Producer, r *rand.Rand, publisher, events int) 
 			}
 			for k, f := range futures {
 				receipt, err := f.Wait(t.Context())
-				told = append(told, published{publisher, first + k, receipt, err})
+				told = append(told, published{publisher: publisher, number: first + k, receipt: receipt, err: err})
 			}
 		case 2:
 			var batch []Event
@@ -149,7 +150,7 @@ func publishAll(t *testing.T, p *Producer, r *rand.Rand, publisher, events int) 
 			}
 			results, _ := p.PublishBatch(t.Context(), batch)
 			for k, result := range results {
-				told = append(told, published{publisher, first + k, result.Receipt, result.Err})
+				told = append(told, published{publisher: publisher, number: first + k, receipt: result.Receipt, err: result.Err})
 			}
 		}
 	}

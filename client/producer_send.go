@@ -2,39 +2,66 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
-
-	"google.golang.org/grpc"
 
 	"github.com/freshet-mq/freshet/proto/block"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
-// sender is a producer's goroutine: it makes blocks of what is gathered, sends them, and hands out answers. It alone has the window.
+// sender is a producer's goroutine for one partition: it makes blocks of what is gathered, sends them, and hands out answers. It alone has the window.
 //
 //	gathering --seal--> window --send--> stream ==> node
 //	                       ^                         |
 //	   publishers <--finish+------- answers <--------+  (the stream's own goroutine)
+//
+// The stream goes to the node that leads the partition, or to another that passes blocks on while that isn't known or can't be reached
+// (producer_stream.go). Blocks that aren't answered when it breaks, or when the leader changes, are sent again, in order and under their numbers.
 type sender struct {
-	producer *Producer
-	window   *window
-	writer   block.Writer
-	reader   block.Reader
-	spare    [][]byte // buffers of blocks that are answered, at most windowBlocks
+	producer  *Producer
+	partition uint32
+	window    *window
+	writer    block.Writer
+	reader    block.Reader
+	spare     [][]byte // buffers of blocks that are answered, at most windowBlocks
+	// wake has a value when the sender should look at mu again. over is closed when the topic isn't on the partition any more.
+	wake, over chan struct{}
 
 	stream *publishStream // nil while there is none
+	course course
 	retry  retry
 	// pause is running while nothing may be sent: something went wrong lately.
 	pause   *time.Timer
 	pausing bool
 	linger  *time.Timer
+
+	// sealing is held while events are made into a block: their bytes are the publisher's until then. Lock order: sealing, mu.
+	sealing sync.Mutex
+	mu      struct {
+		*sync.Mutex // the producer's
+
+		gathering gathering
+		oldest    uint64 // number of the first event that was sealed and isn't answered, 0 if all are
+		trouble   *Error // why the last try failed, nil once one succeeded
+	}
 }
 
-func newSender(p *Producer, id block.ProducerID) *sender {
-	return &sender{producer: p, window: newWindow(id)}
+// newSender returns a sender with an id of its own, so that partitions know nothing of each other's numbers, and one that comes back to a partition
+// begins anew there.
+func newSender(p *Producer, partition uint32) *sender {
+	var id block.ProducerID
+	_, _ = rand.Read(id[:]) // it returns no error: without random bytes it ends the program
+	s := &sender{
+		producer: p, partition: partition, window: newWindow(id), wake: make(chan struct{}, 1), over: make(chan struct{}),
+		pause: stoppedTimer(), linger: stoppedTimer(),
+	}
+	s.course.look = stoppedTimer()
+	s.mu.Mutex = &p.mu.Mutex
+	return s
 }
 
 // stoppedTimer returns a timer that doesn't run.
@@ -44,21 +71,20 @@ func stoppedTimer() *time.Timer {
 	return t
 }
 
-// run goes on until the producer's context ends.
+// run goes on until the producer's context ends, or the topic isn't on the partition any more.
 func (s *sender) run() {
 	p := s.producer
-	defer close(p.joined)
-	s.pause, s.linger = stoppedTimer(), stoppedTimer()
 	defer s.pause.Stop()
 	defer s.linger.Stop()
-	for p.context.Err() == nil {
+	defer s.course.look.Stop()
+	for going := true; going && p.context.Err() == nil; {
 		s.seal()
+		s.steer()
 		s.send()
-		s.wait()
+		going = s.wait()
 	}
 	s.hangUp()
 	s.finish(s.window.fail(context.Cause(p.context)))
-	s.giveUp(context.Cause(p.context))
 }
 
 // seal makes blocks of what is gathered, while the window has room and there is reason to.
@@ -70,18 +96,21 @@ func (s *sender) seal() {
 
 func (s *sender) sealOne() bool {
 	p := s.producer
-	p.sealing.Lock()
-	defer p.sealing.Unlock()
+	s.sealing.Lock()
+	defer s.sealing.Unlock()
 	p.mu.Lock()
 	if !s.due() {
 		p.mu.Unlock()
 		return false
 	}
-	events := p.mu.gathering.take(p.eventsMax())
+	events := s.mu.gathering.take(p.eventsMax())
 	for _, w := range events {
 		w.state = sealed
 	}
-	p.mu.sealed = events[len(events)-1].number
+	if s.mu.oldest == 0 {
+		s.mu.oldest = events[0].number
+	}
+	p.sealedAt(s)
 	p.mu.Unlock()
 
 	encoded, err := s.encode(events)
@@ -97,8 +126,8 @@ func (s *sender) sealOne() bool {
 // due says whether a block should be sealed now; if not yet, the linger timer runs. p.mu is held.
 func (s *sender) due() bool {
 	p := s.producer
-	g := &p.mu.gathering
-	if g.events == 0 {
+	g := &s.mu.gathering
+	if g.events == 0 || p.mu.moving != nil {
 		return false
 	}
 	if len(s.window.flights) == 0 || g.full(p.eventsMax()) || g.first.number <= p.mu.flushTo {
@@ -156,6 +185,21 @@ func (s *sender) encodeAnew(f *flight) error {
 	return nil
 }
 
+// decode gives the events of a block their records back.
+func (s *sender) decode(f *flight) error {
+	b, err := block.Open(f.encoded)
+	if err != nil {
+		return internalError(err)
+	}
+	for s.reader.Reset(&b); s.reader.Next(); {
+		f.events[s.reader.Index()].record = s.reader.Event()
+	}
+	if err := s.reader.Err(); err != nil {
+		return internalError(err)
+	}
+	return nil
+}
+
 func internalError(err error) *Error { return &Error{Code: CodeInternal, Message: err.Error()} }
 
 func (s *sender) buffer() []byte {
@@ -169,8 +213,11 @@ func (s *sender) buffer() []byte {
 
 // send sends what is unsent, in order, opening a stream when there is none.
 func (s *sender) send() {
-	for !s.pausing && s.producer.context.Err() == nil {
+	for !s.pausing && !s.course.leaving && s.producer.context.Err() == nil {
 		f := s.window.unsent()
+		if s.course.moving {
+			f = s.window.unsettled()
+		}
 		if f == nil {
 			return
 		}
@@ -182,17 +229,16 @@ func (s *sender) send() {
 			}
 		}
 		if s.stream == nil {
-			stream, err := openPublishStream(s.producer)
-			if err != nil {
+			if err := s.open(); err != nil {
 				s.broken(err)
 				return
 			}
-			s.stream = stream
 		}
 		p := s.producer
 		request := &freshetv1.PublishRequest{
 			Topic: p.topic, Block: f.encoded, RequestId: s.window.sent(f),
 			RequireJson: p.options.requireJSON, ReportMatches: p.options.matches,
+			Partition: &s.partition, Epoch: s.course.route.epoch,
 		}
 		if err := s.stream.rpc.Send(request); err != nil {
 			if !errors.Is(err, io.EOF) {
@@ -201,38 +247,48 @@ func (s *sender) send() {
 			s.drain() // the stream is over: why, and what was answered before, its receiving side knows
 			return
 		}
+		s.watch()
 	}
 }
 
-// wait waits for something to do.
-func (s *sender) wait() {
+// wait waits for something to do. It returns false when there will be nothing any more.
+func (s *sender) wait() bool {
 	p := s.producer
 	var answers <-chan *freshetv1.PublishResponse
 	if s.stream != nil {
 		answers = s.stream.answers
 	}
 	select {
-	case <-p.wake:
+	case <-s.wake:
 	case <-s.linger.C:
 	case <-s.pause.C:
 		s.pausing = false
+	case <-s.course.look.C:
+		s.lookAround()
 	case response, ok := <-answers:
 		if ok {
 			s.answered(response)
 		} else {
 			s.drain()
 		}
+	case <-s.over:
+		return false
 	case <-p.context.Done():
 	}
+	return true
 }
 
 // answered takes an answer in.
 func (s *sender) answered(r *freshetv1.PublishResponse) {
+	s.course.answers++
 	again := s.window.answered(r)
 	if again != nil {
 		s.trouble(again)
 	} else if r.GetError() == nil {
 		s.retry.reset()
+	}
+	if code := ErrorCode(r.GetError().GetCode()); code == CodeTopicNotFound || code == CodePartitionNotFound {
+		s.producer.lose(s.course.route) // it was deleted, and may be there again
 	}
 	s.finish(s.window.resolve())
 }
@@ -271,30 +327,22 @@ func errorAs(err error) *Error {
 	return &Error{Code: CodeOutcomeUnknown, Message: err.Error(), Retryable: true, OutcomeUnknown: true}
 }
 
-// hangUp ends the stream and joins its goroutine.
-func (s *sender) hangUp() {
-	if s.stream == nil {
-		return
-	}
-	s.stream.cancel()
-	for range s.stream.answers { // until it is closed
-	}
-	s.stream = nil
-}
-
 // trouble begins a pause.
 func (s *sender) trouble(err *Error) {
 	p := s.producer
 	p.mu.Lock()
-	p.mu.trouble = err
+	s.mu.trouble = err
 	p.mu.Unlock()
+	if err.Code/1000 == 5 || err.Code == CodeRouteChanged {
+		p.lose(s.course.route)
+	}
 	if s.pausing {
 		return
 	}
 	d := s.retry.next()
 	s.pausing = true
 	s.pause.Reset(d)
-	p.client.options.logger.Debug("publishing again after a pause", "topic", p.topic, "pause", d, "error", err)
+	p.client.options.logger.Debug("publishing again after a pause", "topic", p.topic, "partition", s.partition, "pause", d, "error", err)
 }
 
 // finish hands out outcomes.
@@ -305,7 +353,7 @@ func (s *sender) finish(done []finish) {
 		results, err := resultsOf(d)
 		p.mu.Lock()
 		if err == nil {
-			p.mu.trouble = nil
+			s.mu.trouble = nil
 		}
 		for i, w := range events {
 			bytes += w.size
@@ -315,9 +363,7 @@ func (s *sender) finish(done []finish) {
 			}
 			w.completion.finish()
 		}
-		if p.mu.answered = p.mu.sealed; len(s.window.flights) > 0 {
-			p.mu.answered = s.window.flights[0].events[0].number - 1
-		}
+		s.noteOldest()
 		if s.window.fenced != nil {
 			p.mu.dead = s.window.fenced
 		}
@@ -328,6 +374,22 @@ func (s *sender) finish(done []finish) {
 			s.spare = append(s.spare, d.flight.encoded)
 		}
 	}
+}
+
+// noteOldest looks what isn't answered. mu is held.
+func (s *sender) noteOldest() {
+	s.mu.oldest = 0
+	if len(s.window.flights) > 0 {
+		s.mu.oldest = s.window.flights[0].events[0].number
+	} else if s.producer.mu.moving != nil {
+		poke(s.producer.drained)
+	}
+}
+
+// awaitSealing waits until no event's bytes are read any more.
+func (s *sender) awaitSealing() {
+	s.sealing.Lock()
+	s.sealing.Unlock() //nolint:gocritic,staticcheck // nothing is to be done with the lock: whoever had it is done
 }
 
 // resultsOf makes receipts of a block's answer.
@@ -356,53 +418,4 @@ func resultsOf(d finish) ([]Receipt, error) {
 		}
 	}
 	return receipts, nil
-}
-
-// giveUp fails what was never sealed, when the producer ends.
-func (s *sender) giveUp(cause error) {
-	p := s.producer
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.mu.closed = true
-	for w := p.mu.gathering.first; w != nil; w = p.mu.gathering.first {
-		p.mu.gathering.remove(w)
-		w.state = finished
-		w.result.Err = fmt.Errorf("freshet: not sent: %w", cause)
-		w.completion.finish()
-		p.leave(1, w.size)
-	}
-	p.wakeFlushes()
-}
-
-// publishStream is a PublishStream call and the goroutine that receives its answers.
-type publishStream struct {
-	rpc    grpc.BidiStreamingClient[freshetv1.PublishRequest, freshetv1.PublishResponse]
-	cancel context.CancelFunc
-	// answers has room for all that can be owed, so that the goroutine never waits. It is closed when the stream is over, and err then says why.
-	answers chan *freshetv1.PublishResponse
-	err     error
-}
-
-func openPublishStream(p *Producer) (*publishStream, error) {
-	ctx, cancel := context.WithCancel(p.context)
-	rpc, err := freshetv1.NewPublishServiceClient(anyNode{p.client.nodes, forPublishing}).PublishStream(ctx)
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	s := &publishStream{rpc: rpc, cancel: cancel, answers: make(chan *freshetv1.PublishResponse, attemptsInFlight)}
-	go s.receive()
-	return s, nil
-}
-
-func (s *publishStream) receive() {
-	defer close(s.answers)
-	for {
-		response, err := s.rpc.Recv()
-		if err != nil {
-			s.err = err
-			return
-		}
-		s.answers <- response
-	}
 }

@@ -43,6 +43,9 @@ import (
 // in a new epoch; so an idle producer that was forgotten never notices. For a block behind the front they mean only that
 // something before it isn't stored yet: it waits for the front (blocked), since sent at once it would meet the same answer.
 //
+// When slots move, a window is emptied (withdraw): what is clean behind a clean front goes back to be placed anew. The node refuses by the route before it
+// looks at numbers, so of a front that isn't clean it can't be learnt whether it was stored, unless it still has its place.
+//
 // Tried and left: renumbering within the epoch after a refusal, as the node's last sequence would allow. It needs the answers of all that is in
 // flight first, and when the connection breaks while they are awaited W1 can't be kept.
 type window struct {
@@ -139,6 +142,27 @@ func (w *window) unsent() *flight {
 		}
 	}
 	return nil
+}
+
+// unsettled returns the block in front if it is to be sent to learn what became of it: when nothing else may be sent any more.
+func (w *window) unsettled() *flight {
+	if len(w.flights) == 0 || len(w.attempts) > 0 || w.flights[0].state != flightUnsent || w.flights[0].clean() {
+		return nil
+	}
+	return w.flights[0]
+}
+
+// withdraw takes all blocks out, none of which is or will be stored; none, if that can't be said (yet).
+func (w *window) withdraw() []*flight {
+	if len(w.attempts) > 0 || len(w.flights) == 0 || !w.flights[0].clean() {
+		return nil
+	}
+	// The front isn't stored, so nothing of this epoch behind it is, and its number isn't used again (W1).
+	withdrawn := w.flights
+	w.flights = nil
+	w.epoch++
+	w.last = 0
+	return withdrawn
 }
 
 // sent notes an attempt and returns its request id.

@@ -165,7 +165,7 @@ func (r *routes) refresh(ctx context.Context, topic string, seen *route) (*route
 
 		fresh, err := r.ask(ctx, topic, pause)
 		r.mu.Lock()
-		r.note(t, fresh, err)
+		fresh = r.note(t, fresh, err)
 		r.mu.Unlock()
 		switch {
 		case err == nil:
@@ -255,34 +255,38 @@ func (r *routes) askOne(ctx context.Context, topic, address string) (*route, err
 	return fresh, nil
 }
 
-// note takes in what a question came to, and ends the wait of those who want to know the same. mu is held.
-func (r *routes) note(t *topicRoute, fresh *route, err error) {
+// note takes in what a question came to, and ends the wait of those who want to know the same. It returns the route that is known then. mu is held.
+func (r *routes) note(t *topicRoute, fresh *route, err error) *route {
 	close(t.asking)
 	t.asking, t.asked = nil, time.Now()
 	before := t.current
 	switch {
-	case err == nil:
-		t.current, t.told = fresh, t.asked
-	case definite(err):
-		t.current = nil // there is no such topic (any more)
-	default:
-		t.same++
-		return
-	}
-	if before == nil || t.current == nil {
+	case err == nil && before == nil:
 		t.same = 0
-	} else {
+	case err == nil && before.topicID == fresh.topicID && before.epoch > fresh.epoch:
+		again := *before // the node is behind
+		fresh = &again
+		t.same++
+	case err == nil:
 		fresh.merge(before)
 		if fresh.places(before) && slices.Equal(fresh.partitions, before.partitions) {
-			t.same++
 			fresh.replaced = before.replaced
-			return
+			t.same++
+			break
 		}
 		t.same = 0
-	}
-	if before != nil {
 		close(before.replaced)
+	case definite(err): // there is no such topic (any more)
+		if before != nil {
+			close(before.replaced)
+		}
+		t.same = 0
+	default:
+		t.same++
+		return nil
 	}
+	t.current, t.told = fresh, t.asked
+	return fresh
 }
 
 // partitions returns the partitions that hold a topic, by number. Errors are as for routes.route.

@@ -1,0 +1,155 @@
+package client
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/freshet-mq/freshet/proto/block"
+)
+
+// eventSlot is the slot of an event that has a key or a dedup id. Looking is put off until a topic has several partitions.
+type eventSlot struct {
+	number uint16
+	known  slotKnown
+}
+
+type slotKnown uint8
+
+const (
+	slotUnknown slotKnown = iota
+	slotPlaced
+	slotNone // the event may go to any partition
+)
+
+// of looks what an event's slot is.
+func (s *eventSlot) of(e *block.Event) {
+	if s.known != slotUnknown {
+		return
+	}
+	var dedup block.DedupHash
+	hash := block.HashKey(e.Key)
+	if hash == 0 {
+		dedup = block.HashDedupID(e.DedupID)
+	}
+	s.known = slotNone
+	if slot, placed := block.SlotOf(hash, dedup); placed {
+		s.number, s.known = slot, slotPlaced
+	}
+}
+
+// stickyLasts is for how long events without a slot go to one partition at least, unless a block's worth of them comes sooner. Taking turns event
+// by event would make many small blocks: in the same time a topic of eight partitions would have eight times as many as a topic of one.
+const stickyLasts = 5 * time.Millisecond
+
+// places is a producer's partitions, and which is to get what. Producer.mu guards it.
+type places struct {
+	// lines have a sender for each partition of the route that has had an event, in the route's order. None while the route isn't known.
+	lines []*sender
+	// unplaced waits until the route is known, or while slots move.
+	unplaced gathering
+	// sticky is the line that events without a slot go to, since when.
+	sticky      int
+	stickySince time.Time
+}
+
+// place puts an event where it belongs. It returns the sender that has to look, nil if none has. mu is held.
+func (p *Producer) place(w *pending) *sender {
+	if len(p.mu.lines) == 0 || p.mu.moving != nil {
+		w.sender = nil
+		p.mu.unplaced.add(w, p.eventsMax())
+		return nil
+	}
+	s := p.line(w)
+	w.sender = s
+	wake := s.mu.gathering.add(w, p.eventsMax())
+	if w.slot.known == slotNone && s.mu.gathering.full(p.eventsMax()) {
+		p.turnSticky()
+	}
+	if wake {
+		return s
+	}
+	return nil
+}
+
+// line returns the sender of an event's partition. mu is held.
+func (p *Producer) line(w *pending) *sender {
+	if len(p.mu.lines) == 1 {
+		return p.lineAt(0)
+	}
+	if w.slot.of(&w.record); w.slot.known == slotPlaced {
+		return p.lineAt(int(p.mu.route.slots[w.slot.number]))
+	}
+	if s := p.mu.lines[p.mu.sticky]; s != nil && s.mu.trouble != nil {
+		p.turnSticky()
+	}
+	return p.lineAt(p.mu.sticky)
+}
+
+// lineAt returns a line's sender, which begins if it hasn't yet. mu is held.
+func (p *Producer) lineAt(i int) *sender {
+	if p.mu.lines[i] == nil {
+		s := newSender(p, p.mu.route.partitions[i].number)
+		p.mu.lines[i] = s
+		p.senders.Go(s.run)
+	}
+	return p.mu.lines[i]
+}
+
+// turnSticky has events without a slot go to the next partition, and past those that are in trouble. mu is held.
+func (p *Producer) turnSticky() {
+	for range p.mu.lines {
+		p.mu.sticky = (p.mu.sticky + 1) % len(p.mu.lines)
+		if s := p.mu.lines[p.mu.sticky]; s == nil || s.mu.trouble == nil {
+			break
+		}
+	}
+	p.mu.stickySince = time.Now()
+}
+
+// sealedAt notes that a block was made of a line's events: the next without a slot may go elsewhere. mu is held.
+func (p *Producer) sealedAt(s *sender) {
+	if len(p.mu.lines) > 1 && p.mu.lines[p.mu.sticky] == s && time.Since(p.mu.stickySince) >= stickyLasts {
+		p.turnSticky()
+	}
+}
+
+// lay lays out lines for a route, with the senders that there are for its partitions, and places all that waits. It returns the senders of
+// partitions that the topic isn't on any more. mu is held.
+func (p *Producer) lay(to *route) (gone []*sender) {
+	known := map[uint32]*sender{}
+	var waiting []*pending
+	for _, s := range p.mu.lines {
+		if s != nil {
+			known[s.partition] = s
+			waiting = append(waiting, s.mu.gathering.takeAll()...)
+		}
+	}
+	waiting = append(waiting, p.mu.unplaced.takeAll()...)
+	slices.SortFunc(waiting, func(a, b *pending) int { return cmp.Compare(a.number, b.number) })
+
+	p.mu.lines = make([]*sender, len(to.partitions))
+	for i, partition := range to.partitions {
+		p.mu.lines[i] = known[partition.number]
+		delete(known, partition.number)
+	}
+	p.mu.route, p.mu.moving = to, nil
+	p.mu.sticky, p.mu.stickySince = rand.IntN(len(p.mu.lines)), time.Now() //nolint:gosec // a choice that keeps no secret
+	for _, w := range waiting {
+		p.place(w)
+	}
+	for _, s := range known {
+		gone = append(gone, s)
+	}
+	return gone
+}
+
+// pokeSenders has all senders look. mu is held.
+func (p *Producer) pokeSenders() {
+	for _, s := range p.mu.lines {
+		if s != nil {
+			poke(s.wake)
+		}
+	}
+}
