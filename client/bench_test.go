@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/test/bufconn"
@@ -21,7 +22,8 @@ type benchNode struct {
 	freshetv1.UnimplementedConsumeServiceServer
 	freshetv1.UnimplementedRouteServiceServer
 
-	delivery *freshetv1.Delivery
+	delivery   *freshetv1.Delivery
+	partitions int
 }
 
 func (n *benchNode) DescribeCluster(context.Context, *freshetv1.DescribeClusterRequest) (*freshetv1.DescribeClusterResponse, error) {
@@ -29,7 +31,14 @@ func (n *benchNode) DescribeCluster(context.Context, *freshetv1.DescribeClusterR
 }
 
 func (n *benchNode) Route(context.Context, *freshetv1.RouteRequest) (*freshetv1.RouteResponse, error) {
-	return &freshetv1.RouteResponse{Epoch: 1, Partitions: []*freshetv1.RoutedPartition{{Slots: []*freshetv1.SlotRange{{Count: block.Slots}}}}}, nil
+	response := &freshetv1.RouteResponse{Epoch: 1}
+	for i := range n.partitions {
+		first, next := block.Slots*i/n.partitions, block.Slots*(i+1)/n.partitions
+		response.Partitions = append(response.Partitions, &freshetv1.RoutedPartition{
+			Number: uint32(i), Slots: []*freshetv1.SlotRange{{First: uint32(first), Count: uint32(next - first)}},
+		})
+	}
+	return response, nil
 }
 
 func (n *benchNode) PublishStream(stream freshetv1.PublishService_PublishStreamServer) error {
@@ -57,10 +66,11 @@ func (n *benchNode) Consume(stream freshetv1.ConsumeService_ConsumeServer) error
 	if err := stream.Send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Attached{Attached: &freshetv1.Attached{VisibilityMs: 30_000}}}); err != nil {
 		return err
 	}
-	room, stamp, number := int(first.GetAttach().GetCredit().GetEvents()), first.GetStampNs(), uint64(0)
+	credit, held, credits := int(first.GetAttach().GetCredit().GetEvents()), 0, uint64(0)
+	stamp, number := first.GetStampNs(), uint64(0)
 	events := int(n.delivery.GetEvents()[0].GetCount())
 	for {
-		for ; room >= events; room -= events {
+		for ; credit-held >= events; held += events {
 			number++
 			d := &freshetv1.Delivery{
 				Number: number, Epoch: number, VisibilityMs: 30_000, StampNs: stamp, Blocks: n.delivery.GetBlocks(),
@@ -80,7 +90,7 @@ func (n *benchNode) Consume(stream freshetv1.ConsumeService_ConsumeServer) error
 			for _, list := range [][]*freshetv1.Leased{r.Settle.GetAcks(), releasedOf(r.Settle)} {
 				for _, l := range list {
 					for _, run := range l.GetRuns() {
-						room += int(run.GetCount())
+						held -= int(run.GetCount())
 					}
 				}
 			}
@@ -88,7 +98,10 @@ func (n *benchNode) Consume(stream freshetv1.ConsumeService_ConsumeServer) error
 				return err
 			}
 		case *freshetv1.ConsumeRequest_Credit:
-			room = -1 << 40 // the consumer is ending
+			credit, credits = int(r.Credit.GetEvents()), credits+1
+			if err := stream.Send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Credited{Credited: &freshetv1.Credited{Credits: credits}}}); err != nil {
+				return err
+			}
 		case *freshetv1.ConsumeRequest_Close:
 			return nil
 		}
@@ -102,8 +115,8 @@ func releasedOf(s *freshetv1.Settle) (list []*freshetv1.Leased) {
 	return list
 }
 
-func benchClient(b *testing.B) *Client {
-	n := &benchNode{delivery: &freshetv1.Delivery{Events: []*freshetv1.DeliveredRun{{Count: 500}}}}
+func benchClient(b *testing.B, partitions int) *Client {
+	n := &benchNode{partitions: partitions, delivery: &freshetv1.Delivery{Events: []*freshetv1.DeliveredRun{{Count: 500}}}}
 	var w block.Writer
 	for i := range 500 {
 		e := benchEvent(i)
@@ -168,7 +181,7 @@ func BenchmarkPublish(b *testing.B) {
 				for i := range 1000 {
 					events = append(events, event(i))
 				}
-				c := benchClient(b)
+				c := benchClient(b, 1)
 				p, err := c.Producer("orders", WithCompression(compression))
 				if err != nil {
 					b.Fatal(err)
@@ -189,22 +202,38 @@ func BenchmarkPublish(b *testing.B) {
 
 // BenchmarkConsume is what an event of 256 bytes costs from delivery to its confirmed ack.
 func BenchmarkConsume(b *testing.B) {
-	for _, concurrency := range []int{1, 16} {
-		b.Run(fmt.Sprint("handlers=", concurrency), func(b *testing.B) {
-			c := benchClient(b)
-			ctx, cancel := context.WithCancel(b.Context())
-			var handled atomic.Int64
-			b.ReportAllocs()
-			b.ResetTimer()
-			err := c.Queue("orders/billing").Consume(ctx, func(context.Context, *Delivery) error {
-				if handled.Add(1) == int64(b.N) {
-					cancel()
+	for _, partitions := range []int{1, 8} {
+		for _, concurrency := range []int{1, 16} {
+			b.Run(fmt.Sprintf("partitions=%d/handlers=%d", partitions, concurrency), func(b *testing.B) {
+				c := benchClient(b, partitions)
+				ctx, cancel := context.WithCancel(b.Context())
+				var handled atomic.Int64
+				b.ReportAllocs()
+				b.ResetTimer()
+				err := c.Queue("orders/billing").Consume(ctx, func(context.Context, *Delivery) error {
+					if handled.Add(1) == int64(b.N) {
+						cancel()
+					}
+					return nil
+				}, WithWindow(10_000, 64<<20), WithConcurrency(concurrency))
+				if err != nil {
+					b.Fatal(err)
 				}
-				return nil
-			}, WithWindow(10_000, 64<<20), WithConcurrency(concurrency))
-			if err != nil {
-				b.Fatal(err)
-			}
-		})
+			})
+		}
+	}
+}
+
+// BenchmarkSharePlan is what moving credit costs: eight partitions, one of them short, and nothing to give.
+func BenchmarkSharePlan(b *testing.B) {
+	now := time.Now()
+	s := newShare(1_000, 1<<20, 8, 0, now)
+	for _, p := range s.portions {
+		s.hold(p, p.credit, 0, now)
+	}
+	s.portions[0].hungry = now
+	b.ReportAllocs()
+	for b.Loop() {
+		s.plan(now)
 	}
 }

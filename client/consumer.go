@@ -73,12 +73,12 @@ func (f *Fanout) Consume(ctx context.Context, handler Handler, opts ...ConsumeOp
 //   - S3: a session has one Settle under way at a time. Until it is answered it is sent again, word for word, under its sequence, to whoever leads
 //     the partition.
 //   - S4: nobody is told that an event is acked before a node has said so.
-//   - W1 to W3 (share.go): the window is never exceeded, and no partition waits for ever.
+//   - C1 to C3 (share.go): the window is never exceeded, and no partition waits for ever.
 //
 // Events of all sessions wait for handlers in one line, as they come: one that arrives is handled behind at most a window of others.
 //
-// Goroutines: Consume's own; route, which finds the partitions; of each session serve, which connects, receives and connects again, and talk, one a
-// connection, which sends; keeper; and up to WithConcurrency handlers. Consume joins them all.
+// Goroutines: Consume's own; route, which finds the partitions; of each session serve, which connects, receives and connects again, and two a
+// connection: talk, which sends, and way.better; keeper; and up to WithConcurrency handlers. Consume joins them all.
 type consumer struct {
 	client  *Client
 	name    subscriptionName

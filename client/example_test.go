@@ -471,6 +471,46 @@ func ExampleClient_Read() {
 	// 3 Order Created
 }
 
+func ExampleWithPartition() {
+	ctx := context.Background()
+	c, end := connect(ctx)
+	defer end()
+	publish(ctx, c, 3)
+
+	// A place in a topic is an offset of a partition: where a receipt, or an event that was read before, says that it is.
+	for stored, err := range c.Read(ctx, "orders", client.WithPartition(0), client.FromOffset(1)) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(stored.Partition, stored.Offset)
+	}
+	// Output:
+	// 0 1
+	// 0 2
+}
+
+func ExampleWithWindow() {
+	ctx := context.Background()
+	c, end := connect(ctx)
+	defer end()
+	publish(ctx, c, 3)
+
+	// A handler that takes minutes: what waits for it is kept from other consumers, so one event is held, of whichever partition has one.
+	consuming, stop := context.WithCancel(ctx)
+	billed := 0
+	err := c.Queue("orders/billing").Consume(consuming, func(context.Context, *client.Delivery) error {
+		if billed++; billed == 3 {
+			stop()
+		}
+		return nil
+	}, client.WithWindow(1, 1<<20), client.WithConcurrency(1))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(billed, "billed")
+	// Output: 3 billed
+}
+
 func ExampleAdmin() {
 	ctx := context.Background()
 	c, end := connect(ctx)

@@ -142,7 +142,8 @@ const (
 )
 
 // WithWindow bounds what a consumer holds: events leased to it that it has not settled, running or waiting for a handler, 1 to 65,536, and
-// their bytes, 1 to 64 MiB (one event is given whatever its size). Default 1,000 events and 8 MiB. What a slow consumer holds nobody
+// their bytes, 1 to 64 MiB (of each partition one event is given whatever its size). The topic's partitions share it: credit is moved to where events
+// are, also when there are more of them than events fit in. Default 1,000 events and 8 MiB. What a slow consumer holds nobody
 // else gets: make the window small where handlers are slow.
 func WithWindow(events, bytes int) ConsumeOption {
 	return func(o *consumeOptions) { o.windowEvents, o.windowBytes = events, bytes }

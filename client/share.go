@@ -29,12 +29,12 @@ import (
 //
 // Rules:
 //
-//   - W1: the sum of charges is at most the window when a credit is raised. A portion's charge is the highest of: its credit, those that the node may
+//   - C1: the sum of charges is at most the window when a credit is raised. A portion's charge is the highest of: its credit, those that the node may
 //     still go by (Credited), and what it holds, by number or by bytes. So what was lowered is free when nothing more can come of it, not before.
-//   - W2: a short portion gets something at the latest when all that was held when it became short is settled, and as many turns are over as there are
+//   - C2: a short portion gets something at the latest when all that was held when it became short is settled, and as many turns are over as there are
 //     portions short for longer than it, divided by the window. Each turn ends at the latest turnLasts, and the settling of what is held then, after
 //     it began; and a connection that is dead without a word is noticed by its pings, which is when its portion is free.
-//   - W3: a portion is lowered at most every turnLasts, or as often as it runs empty: each change is an entry in a partition's log.
+//   - C3: a portion is lowered at most every turnLasts, or as often as it runs empty: each change is an entry in a partition's log.
 //
 // With one portion there is nobody to share with: it has the window for good.
 //
@@ -287,7 +287,7 @@ func (s *share) nextTurn(now time.Time) (next time.Time) {
 	return next
 }
 
-// raise gives what is free to those who are short (W1): to the parked ones first, any credit, to another if it is at least half of what it lacks, so that what
+// raise gives what is free to those who are short (C1): to the parked ones first, any credit, to another if it is at least half of what it lacks, so that what
 // becomes free bit by bit isn't an entry for each bit.
 func (s *share) raise(order []*portion, should []int, now time.Time) (changed bool) {
 	free := s.window

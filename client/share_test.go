@@ -270,7 +270,7 @@ func (w *shareWorld) handle() {
 	}
 }
 
-// check is W1, from the nodes' side: what they have handed out, or still may, is never more than the window.
+// check is C1, from the nodes' side: what they have handed out, or still may, is never more than the window.
 func (w *shareWorld) check() {
 	sum, credits := 0, 0
 	for _, p := range w.parts {
@@ -296,7 +296,7 @@ func (w *shareWorld) String() string {
 }
 
 // TestShareModel: random backlogs, delays, slow and fast handlers, and broken connections. The window is never exceeded, a partition with events never waits
-// for longer than W2 says, and in the end all events are handled.
+// for longer than C2 says, and in the end all events are handled.
 func TestShareModel(t *testing.T) {
 	for seed := *firstSeed; seed < *firstSeed+10*(*seedCount); seed++ {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
