@@ -4,25 +4,22 @@ import (
 	"fmt"
 
 	"google.golang.org/grpc/encoding"
-	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+	"github.com/freshet-mq/freshet/proto/freshet/wire"
 )
 
-// codec is how requests become messages. It is protobuf's own, but for one check: a few megabytes of empty messages within a message,
+// codec is how requests become messages. It is package wire's, but for one check: a few megabytes of empty messages within a message,
 // two bytes each, would become hundreds once decoded. So what consumers say, the one request with messages in lists in lists, is counted first.
-//
-// A block travels as bytes within an ordinary message, and is copied out of the receive buffers twice. Taking it over in one copy is done here, once
-// it is worth it.
 type codec struct {
 	encoding.CodecV2
 }
 
-func newCodec() codec { return codec{encoding.GetCodecV2(proto.Name)} }
+func newCodec() codec { return codec{wire.NewCodec()} }
 
 const (
 	// requestPartsMax is how many messages a ConsumeRequest may consist of: a Release, its Leased and a run for each run that a Settle may

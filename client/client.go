@@ -17,6 +17,7 @@ import (
 
 	"github.com/freshet-mq/freshet/proto/block"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+	"github.com/freshet-mq/freshet/proto/freshet/wire"
 )
 
 // Bounds of connections. A message may be a whole block at the format's limit. An answer is at most 32 MiB: a node's own bound.
@@ -94,7 +95,7 @@ func (c *Client) dial(address string) (*grpc.ClientConn, error) {
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(sendBytesMax), grpc.MaxCallRecvMsgSize(receiveMessageMax)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(sendBytesMax), grpc.MaxCallRecvMsgSize(receiveMessageMax), grpc.ForceCodecV2(wire.NewCodec())),
 		grpc.WithInitialWindowSize(streamWindowBytes),
 		grpc.WithInitialConnWindowSize(connectionWindowBytes),
 		grpc.WithConnectParams(grpc.ConnectParams{

@@ -370,7 +370,8 @@ func (s *sender) finish(done []finish) {
 		p.wakeFlushes()
 		p.mu.Unlock()
 		p.leave(len(events), bytes)
-		if d.flight.encoded != nil && len(s.spare) < windowBlocks {
+		// Of a block that was sent on a stream that broke something may still be on its way (package wire).
+		if d.flight.encoded != nil && d.err == nil && !d.flight.ghost && len(s.spare) < windowBlocks {
 			s.spare = append(s.spare, d.flight.encoded)
 		}
 	}

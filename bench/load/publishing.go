@@ -45,7 +45,7 @@ func (p *publisher) fly(ctx, stop context.Context) error {
 		for i := range f.count {
 			from := len(data)
 			data = r.shape.appendTo(data, p.index, f.first+uint64(i), f.moment(i))
-			events[i] = client.EventFromJSON(data[from:len(data):len(data)])
+			events[i] = client.Event{Data: data[from:len(data):len(data)], Source: shapeSource, DetailType: shapeType}
 		}
 		results, err := p.producer.PublishBatch(ctx, events[:f.count])
 		p.note(f, results, latencies)

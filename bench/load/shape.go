@@ -32,7 +32,9 @@ type shape struct {
 const (
 	shapeID     = `{"version":"0","id":"`
 	shapeNumber = `-`
-	shapeAt     = `","source":"freshet.bench","detail-type":"load","detail":{"at":"`
+	shapeSource = "freshet.bench"
+	shapeType   = "load"
+	shapeAt     = `","source":"` + shapeSource + `","detail-type":"` + shapeType + `","detail":{"at":"`
 	shapeRandom = `","random":"`
 	shapeFiller = `","filler":"`
 	shapeEnd    = `"}}`
