@@ -70,10 +70,9 @@ func (s *session) finish(d *Delivery, err error) {
 	if d.lease.done != nil {
 		close(d.lease.done)
 	}
-	delete(s.mu.held, d.key())
-	s.mu.heldBytes -= len(d.Event.Data)
-	if errors.Is(err, ErrLeaseLost) && d.lease.cancel != nil {
-		d.lease.cancel(ErrLeaseLost)
+	s.mu.held.remove(d)
+	if err != nil && d.lease.context != nil && errors.Is(err, ErrLeaseLost) {
+		d.lease.context.end(ErrLeaseLost)
 	}
 }
 
@@ -107,7 +106,7 @@ func (s *session) loseAll() {
 	c := s.consumer
 	c.mu.waiting = slices.DeleteFunc(c.mu.waiting, func(d *Delivery) bool { return d.owner == s })
 	s.loseLines()
-	for _, d := range s.mu.held {
+	for d := range s.mu.held.all() {
 		s.lost(d)
 	}
 	s.noteHeld(time.Now())
@@ -115,7 +114,7 @@ func (s *session) loseAll() {
 
 // forget ends whoever still waits for an answer. mu is held.
 func (s *session) forget() {
-	for _, d := range s.mu.held {
+	for d := range s.mu.held.all() {
 		switch d.lease.state {
 		case leaseSent, leaseDecided:
 			s.finish(d, unknown(ErrClosed))

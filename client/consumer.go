@@ -109,7 +109,7 @@ type consumer struct {
 
 		waiting []*Delivery // for a handler; those that are decided meanwhile are passed over
 		workers int
-		running map[*Delivery]struct{}
+		running []*Delivery
 		stuck   int  // of running
 		parked  bool // all handlers are stuck: nothing more is wanted
 
@@ -154,7 +154,6 @@ func (c *Client) runConsumer(ctx context.Context, full, member string, kind Kind
 	if err := n.options.validate(); err != nil {
 		return err
 	}
-	n.mu.running = map[*Delivery]struct{}{}
 	if err := c.addConsumer(n); err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func believed(d *Delivery) (events, window int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.mu.sessions {
-		for _, held := range s.mu.held {
+		for held := range s.mu.held.all() {
 			if !held.lease.expired && (held.lease.state == leaseHeld || held.lease.state == leaseDecided) {
 				events++
 			}

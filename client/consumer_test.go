@@ -557,14 +557,13 @@ func TestHeldIsBelieved(t *testing.T) {
 func TestExpiredEventIsNotBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &consumer{lookAgain: make(chan struct{}, 1), work: t.Context()}
-		c.mu.running = map[*Delivery]struct{}{}
 		now := time.Now()
 		c.mu.share = newShare(10, 10, 1, 0, now)
 		s := newSession(c, 0, c.mu.share.portions[0])
 		late := &Delivery{owner: s, lease: lease{deadline: now}}
 		good := &Delivery{owner: s, lease: lease{deadline: now.Add(1)}}
 		c.mu.waiting = []*Delivery{late, good}
-		if d, _ := c.begin(); d != good {
+		if d, _ := c.next(nil, nil); d != good {
 			t.Errorf("began %+v", d)
 		}
 		if late.lease.state != leaseDecided || !late.lease.decision.unstarted {

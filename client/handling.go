@@ -13,9 +13,8 @@ func (s *session) arrive(ds []*Delivery) {
 	}
 	c := s.consumer
 	s.arrivedAt(ds[0].Epoch)
+	s.mu.held.add(ds)
 	for _, d := range ds {
-		s.mu.held[d.key()] = d
-		s.mu.heldBytes += len(d.Event.Data)
 		if c.mu.phase != consuming || c.mu.parked {
 			s.decideWaiting(d)
 		} else {
@@ -45,19 +44,33 @@ func (s *session) decideWaiting(d *Delivery) {
 
 // handleAll is a handler's goroutine: it goes on as long as events wait.
 func (c *consumer) handleAll() {
+	var handled *Delivery
+	var result error
 	for {
-		d, ctx := c.begin()
+		d, ctx := c.next(handled, result)
 		if d == nil {
 			return
 		}
-		c.finishHandler(d, c.handler(ctx, d))
+		handled, result = d, c.handler(ctx, d)
 	}
 }
 
-// begin takes the next event that a handler can have (S2), or ends the handler's goroutine.
-func (c *consumer) begin() (*Delivery, context.Context) {
+// next takes in what a handler returned for an event, if it has had one, and returns the next, or ends the handler's goroutine.
+func (c *consumer) next(handled *Delivery, result error) (*Delivery, context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if handled != nil {
+		c.finishHandler(handled, result)
+	}
+	d := c.begin()
+	if d == nil {
+		return nil, nil
+	}
+	return d, d.lease.context
+}
+
+// begin takes the next event that a handler can have (S2), nil if there is none for this one. mu is held.
+func (c *consumer) begin() *Delivery {
 	now := time.Now()
 	for len(c.mu.waiting) > 0 {
 		d := c.mu.waiting[0]
@@ -76,28 +89,30 @@ func (c *consumer) begin() (*Delivery, context.Context) {
 		}
 		d.lease.work = workRunning
 		d.lease.stuckAt = now.Add(c.options.handlerTimeout)
-		c.mu.running[d] = struct{}{}
-		var ctx context.Context
-		ctx, d.lease.cancel = context.WithCancelCause(c.work)
+		d.lease.context = &handlerContext{work: c.work}
+		d.lease.place = len(c.mu.running)
+		c.mu.running = append(c.mu.running, d)
 		c.keepBy(d.lease.stuckAt)
-		return d, ctx
+		return d
 	}
 	c.mu.workers--
 	c.idleHands(now)
 	c.checkMilestones()
-	return nil, nil
+	return nil
 }
 
-// finishHandler takes in what a handler returned.
+// finishHandler takes in what a handler returned. mu is held.
 func (c *consumer) finishHandler(d *Delivery, err error) {
 	s := sessionOf(d)
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	defer s.passOn(d) // when it is decided
-	d.lease.cancel(context.Canceled)
-	d.lease.cancel = nil
+	d.lease.context.end(context.Canceled)
+	d.lease.context = nil
 	d.lease.work = workOver
-	delete(c.mu.running, d)
+	last := len(c.mu.running) - 1
+	moved := c.mu.running[last]
+	c.mu.running[d.lease.place], moved.lease.place = moved, d.lease.place
+	c.mu.running[last] = nil
+	c.mu.running = c.mu.running[:last]
 	if d.lease.stuck {
 		c.mu.stuck--
 		c.park()

@@ -48,13 +48,13 @@ func (c *consumer) keep() {
 
 // expire tells that leases are over by our own clock. What is decided is left alone: the node has the last word on it. mu is held.
 func (s *session) expire(now time.Time) {
-	for _, d := range s.mu.held {
+	for d := range s.mu.held.all() {
 		if d.lease.state != leaseHeld || d.lease.expired || now.Before(d.lease.deadline) {
 			continue
 		}
 		d.lease.expired = true
 		if d.lease.work == workRunning {
-			d.lease.cancel(ErrLeaseLost)
+			d.lease.context.end(ErrLeaseLost)
 		} else {
 			s.decideWaiting(d) // if the node still has it as ours, others get it sooner
 		}
@@ -65,13 +65,13 @@ func (s *session) expire(now time.Time) {
 // unstick releases events whose handlers take too long. Extending is for the whole session, so it can't just be left out for these. mu
 // is held.
 func (c *consumer) unstick(now time.Time) {
-	for d := range c.mu.running {
+	for _, d := range c.mu.running {
 		if d.lease.stuck || now.Before(d.lease.stuckAt) {
 			continue
 		}
 		d.lease.stuck = true
 		c.mu.stuck++
-		d.lease.cancel(ErrHandlerTimeout)
+		d.lease.context.end(ErrHandlerTimeout)
 		if d.lease.state == leaseHeld {
 			s := sessionOf(d)
 			d.lease.state, d.lease.decision = leaseDecided, decision{verb: verbRelease, reason: "the handler took too long"}
@@ -86,7 +86,7 @@ func (c *consumer) unstick(now time.Time) {
 
 // nextUnstick is when the next handler takes too long; never, if it is zero. mu is held.
 func (c *consumer) nextUnstick() (next time.Time) {
-	for d := range c.mu.running {
+	for _, d := range c.mu.running {
 		if !d.lease.stuck {
 			next = earlier(next, d.lease.stuckAt)
 		}
@@ -97,7 +97,7 @@ func (c *consumer) nextUnstick() (next time.Time) {
 // nextLook asks for an extension if it is time, and returns when there is something to do next; never, if it is zero. mu is held.
 func (s *session) nextLook(now time.Time) time.Time {
 	var first time.Time // deadline
-	for _, d := range s.mu.held {
+	for d := range s.mu.held.all() {
 		if d.lease.state == leaseHeld && !d.lease.expired {
 			first = earlier(first, d.lease.deadline)
 		}

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -23,8 +22,12 @@ type lease struct {
 	done     chan struct{} // closed when done; nil until somebody waits
 
 	// What follows is a consumer's alone.
-	work   workState
-	cancel context.CancelCauseFunc // ends the handler's context, while it runs
+	work    workState
+	context *handlerContext // while it runs
+	// place is where it is among those that run.
+	place int
+	// parcel is where it is among what the session holds.
+	parcel *parcel
 	// expired says that the deadline has passed by the client's clock. It stays so, whatever is heard later: an extension that was
 	// confirmed after the deadline may have come too late.
 	expired bool

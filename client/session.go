@@ -30,8 +30,7 @@ type session struct {
 		portion    *portion // of the consumer's window
 		credits    uint64   // of the connection, that are carried out
 
-		held       map[leaseKey]*Delivery // S1
-		heldBytes  int
+		held       holdings         // S1
 		ordered    bool             // the queue is: events of a key are handled one after the other
 		lines      map[string]*line // then, by key
 		epoch      uint64           // the highest of what has arrived in this session
@@ -45,11 +44,6 @@ type session struct {
 	}
 }
 
-// leaseKey names a lease in a session.
-type leaseKey struct{ delivery, offset uint64 }
-
-func (d *Delivery) key() leaseKey { return leaseKey{d.lease.number, d.Offset} }
-
 // sessionOf is the session that a consumer's delivery came in.
 func sessionOf(d *Delivery) *session { return d.owner.(*session) } //nolint:forcetypeassert // a consumer has none but its sessions'
 
@@ -57,7 +51,7 @@ func sessionOf(d *Delivery) *session { return d.owner.(*session) } //nolint:forc
 func newSession(c *consumer, partition uint32, portion *portion) *session {
 	s := &session{consumer: c, partition: partition, talkAgain: make(chan struct{}, 1)}
 	s.mu.Mutex, s.mu.portion = &c.mu.Mutex, portion
-	s.mu.held, s.mu.lines = map[leaseKey]*Delivery{}, map[string]*line{}
+	s.mu.lines = map[string]*line{}
 	s.newID()
 	return s
 }
@@ -227,7 +221,7 @@ func (s *session) attach(a *freshetv1.Attached) error {
 	}
 	if a.GetResumed() {
 		held := lostLeases(a.GetHeld())
-		for _, d := range s.mu.held {
+		for d := range s.mu.held.all() {
 			if d.lease.state != leaseSent && !held.has(d) {
 				s.lost(d)
 				if l := s.lineOf(d); l != nil {

@@ -107,7 +107,7 @@ func (f *settling) extendAll(s *session, now time.Time, room int) int {
 	f.extendsAll = true
 	until := now.Add(s.mu.visibility)
 	longer := false
-	for _, d := range s.mu.held {
+	for d := range s.mu.held.all() {
 		switch {
 		case d.lease.state != leaseHeld || d.lease.expired:
 		case d.lease.deadline.After(until):

@@ -88,7 +88,7 @@ func (t *talker) say(now time.Time, message *freshetv1.ConsumeRequest) (*freshet
 // unstarted names what no handler has begun and isn't given back yet. mu is held.
 func (s *session) unstarted() []*freshetv1.Leased {
 	var ds []*Delivery
-	for _, d := range s.mu.held {
+	for d := range s.mu.held.all() {
 		if d.lease.decision.unstarted {
 			ds = append(ds, d)
 		}

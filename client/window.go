@@ -48,7 +48,7 @@ func (c *consumer) idleHands(now time.Time) {
 // noteHeld tells the share what the session holds. The consumer's mu is held.
 func (s *session) noteHeld(now time.Time) {
 	if c := s.consumer; len(c.mu.sessions) > 1 {
-		c.mu.share.hold(s.mu.portion, len(s.mu.held), s.mu.heldBytes, now)
+		c.mu.share.hold(s.mu.portion, s.mu.held.events, s.mu.held.bytes, now)
 	}
 }
 

@@ -56,7 +56,7 @@ func messages() map[string]proto.Message {
 
 // fill sets every field of a message.
 func fill(m protoreflect.Message, depth int) {
-	value := func(f protoreflect.FieldDescriptor, new func() protoreflect.Value) protoreflect.Value {
+	value := func(f protoreflect.FieldDescriptor, element func() protoreflect.Value) protoreflect.Value {
 		switch f.Kind() {
 		case protoreflect.BoolKind:
 			return protoreflect.ValueOfBool(true)
@@ -71,7 +71,7 @@ func fill(m protoreflect.Message, depth int) {
 		case protoreflect.EnumKind:
 			return protoreflect.ValueOfEnum(1)
 		case protoreflect.MessageKind:
-			v := new()
+			v := element()
 			fill(v.Message(), depth-1)
 			return v
 		default:

@@ -83,7 +83,7 @@ func (p *pieces) split(number protowire.Number, read func(length int) bool) (res
 
 // appendValue appends a field's value as it is encoded.
 func (p *pieces) appendValue(to []byte, kind protowire.Type) ([]byte, bool) {
-	length := uint64(0)
+	var length uint64
 	switch kind {
 	case protowire.VarintType:
 		value, ok := p.varint()
