@@ -160,8 +160,8 @@ func (s *adminService) RedriveDeadLetters(ctx context.Context, req *freshetv1.Re
 		command.Runs = append(command.Runs, partition.Run{First: partition.Offset(at), Count: 1})
 	}
 	in, from := s.deadIn(ctx, sub, req)
-	if len(command.Runs) > 0 && len(in) > 1 {
-		in = in[:1] // offsets are one partition's
+	if len(command.Runs) > 0 && len(s.partitions.holding(s.topicOf(sub))) > 1 { // offsets are one partition's
+		in = slices.DeleteFunc(in, func(p hosted) bool { return p.number != req.GetFromPartition() })
 	}
 	res := &freshetv1.RedriveDeadLettersResponse{}
 	for i, p := range in {

@@ -167,7 +167,7 @@ func TestRedrive(t *testing.T) {
 		if _, err := c.Admin().Redrive(t.Context(), "orders/biling", ""); !errors.Is(err, ErrNotFound) {
 			t.Errorf("unknown: %v", err)
 		}
-		if _, err := c.Admin().Redrive(t.Context(), "orders/billing", "", WithDeadOffsets(make([]uint64, 1_001)...)); err == nil {
+		if _, err := c.Admin().Redrive(t.Context(), "orders/billing", "", WithDeadOffsets(0, make([]uint64, 1_001)...)); err == nil {
 			t.Error("1,001 offsets were taken")
 		}
 	})
@@ -178,6 +178,18 @@ func TestCluster(t *testing.T) {
 		cluster, err := c.Admin().Cluster(t.Context())
 		if err != nil || cluster.Name != "fake" || cluster.Nodes[0].Address != "fake:7600" || cluster.Partitions[0].Term != 3 {
 			t.Errorf("%+v, %v", cluster, err)
+		}
+		if node := cluster.Nodes[0]; node.PeerAddress != "fake:7601" || !node.Reached {
+			t.Errorf("node %+v", node)
+		}
+		if r := cluster.Partitions[0].Replicas; len(r) != 1 || r[0] != (Replica{Node: "n1", Applied: 9, Last: 10, Debt: 1}) {
+			t.Errorf("replicas %+v", r)
+		}
+		for hashes, want := range map[bool]uint64{false: 0, true: 0xfeed} {
+			state, err := c.Admin().NodeState(t.Context(), hashes)
+			if err != nil || state.Name != "n1" || state.Partitions[0].Replicas[0].StateHash != want {
+				t.Errorf("%+v, %v", state, err)
+			}
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

@@ -78,10 +78,14 @@ type NodeState struct {
 	Partitions []Partition
 }
 
-// NodeState tells what the node has that the client is connected to: with a client of one address it says which one is meant. With
-// stateHashes its replicas have the hashes of their states, each of which costs a walk over the partition's state.
+// NodeState tells what the node has at the first address that Connect was given; no other is asked. With stateHashes its replicas have the hashes of their
+// states, each of which costs a walk over the partition's state.
 func (a *Admin) NodeState(ctx context.Context, stateHashes bool) (*NodeState, error) {
-	response, err := a.client.admin.DescribeNode(ctx, &freshetv1.DescribeNodeRequest{StateHashes: stateHashes})
+	l, err := a.client.nodes.first(forConsuming)
+	if err != nil {
+		return nil, err
+	}
+	response, err := freshetv1.NewAdminServiceClient(l).DescribeNode(ctx, &freshetv1.DescribeNodeRequest{StateHashes: stateHashes})
 	if err != nil {
 		return nil, errorOf(ctx, err)
 	}

@@ -5,15 +5,17 @@ type DeadLetterOption func(*deadLetterChoice)
 
 // deadLetterChoice is what options make of nothing.
 type deadLetterChoice struct {
-	from    uint64
-	reason  DeadReason
-	pattern string
-	key     string
-	offsets []uint64
-	most    int
-	rate    float64
-	dryRun  bool
-	err     error
+	fromPartition uint32
+	from          uint64
+	reason        DeadReason
+	pattern       string
+	key           string
+	offsets       map[uint32][]uint64 // by partition; nil: any
+	named         int                 // of offsets
+	most          int
+	rate          float64
+	dryRun        bool
+	err           error
 }
 
 // WithDeadReason means those that died for a reason. Default: any.
@@ -29,17 +31,22 @@ func WithDeadPattern(pattern string) DeadLetterOption {
 // WithDeadKey means those of a key. Default: any.
 func WithDeadKey(key string) DeadLetterOption { return func(c *deadLetterChoice) { c.key = key } }
 
-// WithDeadFrom means those at an offset and behind it. Default: all.
-func WithDeadFrom(offset uint64) DeadLetterOption {
-	return func(c *deadLetterChoice) { c.from = offset }
+// WithDeadFrom means those at an offset of a partition and behind it, those of the partitions with higher numbers too. Redrive and DeadLetters go through
+// partitions by number, and through each by offset. Default: all.
+func WithDeadFrom(partition uint32, offset uint64) DeadLetterOption {
+	return func(c *deadLetterChoice) { c.fromPartition, c.from = partition, offset }
 }
 
-// WithDeadOffsets means those at offsets, at most 1,000. Redrive alone listens to it. Default: all.
-func WithDeadOffsets(offsets ...uint64) DeadLetterOption {
+// WithDeadOffsets means those at offsets of a partition; it may be given several times, for at most 1,000 offsets in all. Redrive alone listens to it, and not
+// to WithDeadFrom then. Default: all.
+func WithDeadOffsets(partition uint32, offsets ...uint64) DeadLetterOption {
 	return func(c *deadLetterChoice) {
-		c.offsets = append(c.offsets, offsets...)
-		if n := len(c.offsets); n > deadOffsetsMax {
-			c.err = limitError("offsets", deadOffsetsMax, int64(n), "more offsets than one call can name")
+		if c.offsets == nil {
+			c.offsets = map[uint32][]uint64{}
+		}
+		c.offsets[partition] = append(c.offsets[partition], offsets...)
+		if c.named += len(offsets); c.named > deadOffsetsMax {
+			c.err = limitError("offsets", deadOffsetsMax, int64(c.named), "more offsets than one call can name")
 		}
 	}
 }

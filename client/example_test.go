@@ -88,8 +88,8 @@ func ExampleConnect() {
 	defer node.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	// Tests and tunnels bring their own connections; without WithDialer it is TCP.
-	c, err := client.Connect(ctx, "localhost:7600", client.WithDialer(node.Dial))
+	// Any of the nodes will do. Tests and tunnels bring their own connections; without WithDialer it is TCP.
+	c, err := client.Connect(ctx, "n1.example:7600,n2.example:7600", client.WithDialer(node.Dial))
 	if err != nil {
 		panic(err)
 	}
@@ -517,11 +517,11 @@ func ExampleAdmin() {
 	defer end()
 	admin := c.Admin()
 
-	topic, created, err := admin.CreateTopic(ctx, client.TopicConfig{Name: "payments"})
+	topic, created, err := admin.CreateTopic(ctx, client.TopicConfig{Name: "payments", Partitions: 4})
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(topic.Name, created)
+	fmt.Println(topic.Name, created, topic.Partitions)
 	subscription, _, err := admin.CreateSubscription(ctx, client.SubscriptionConfig{
 		Name: "payments/fraud", Kind: client.KindQueue, Visibility: time.Minute,
 		Pattern: `{"detail":{"amount":[{"numeric":[">",1000]}]}}`,
@@ -545,7 +545,7 @@ func ExampleAdmin() {
 	cluster := must(admin.Cluster(ctx))
 	fmt.Println(len(cluster.Nodes), "node")
 	// Output:
-	// payments true
+	// payments true 4
 	// payments/fraud queue 1m0s 5
 	// topic orders
 	// topic payments

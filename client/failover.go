@@ -36,7 +36,6 @@ var idempotent = map[string]bool{
 	freshetv1.AdminService_ListSubscriptions_FullMethodName:  true,
 	freshetv1.AdminService_ListDeadLetters_FullMethodName:    true,
 	freshetv1.AdminService_DescribeCluster_FullMethodName:    true,
-	freshetv1.AdminService_DescribeNode_FullMethodName:       true,
 	freshetv1.RouteService_Route_FullMethodName:              true,
 }
 

@@ -27,8 +27,21 @@ func (n *fakeNode) DescribeCluster(context.Context, *freshetv1.DescribeClusterRe
 	}
 	return &freshetv1.DescribeClusterResponse{
 		Name: "fake", Id: "0001",
-		Nodes:      []*freshetv1.Node{{Name: "n1", ApiAddress: "fake:7600", Version: "test"}},
-		Partitions: []*freshetv1.Partition{{Leader: "n1", Term: 3}},
+		Nodes: []*freshetv1.Node{{Name: "n1", ApiAddress: "fake:7600", PeerAddress: "fake:7601", Version: "test", Reached: true}},
+		Partitions: []*freshetv1.Partition{{
+			Leader: "n1", Term: 3, Applied: 9, Replicas: []*freshetv1.Replica{{Node: "n1", Applied: 9, Last: 10, Debt: 1}},
+		}},
+	}, nil
+}
+
+// DescribeNode tells of itself, with hashes if they are wanted.
+func (n *fakeNode) DescribeNode(_ context.Context, r *freshetv1.DescribeNodeRequest) (*freshetv1.DescribeNodeResponse, error) {
+	own := &freshetv1.Replica{Node: "n1", Applied: 9, Last: 10}
+	if r.GetStateHashes() {
+		own.StateHash = 0xfeed
+	}
+	return &freshetv1.DescribeNodeResponse{
+		Node: &freshetv1.Node{Name: "n1", ApiAddress: "fake:7600"}, Partitions: []*freshetv1.Partition{{Replicas: []*freshetv1.Replica{own}}},
 	}, nil
 }
 
@@ -38,6 +51,7 @@ func (n *fakeNode) CreateTopic(_ context.Context, r *freshetv1.CreateTopicReques
 	_, there := n.mu.topics[r.GetName()]
 	t := n.topicLocked(r.GetName())
 	if !there {
+		t.partitions = cmp.Or(r.GetPartitions(), 1)
 		t.bytesMax = cmp.Or(int(r.GetEventBytesMax()), block.DataBytesMax)
 	} else if t.bytesMax != cmp.Or(int(r.GetEventBytesMax()), block.DataBytesMax) {
 		return nil, (&Error{Code: CodeTopicExists, Message: fmt.Sprintf("topic %q is there with other settings", r.GetName())}).GRPCStatus().Err()
@@ -46,7 +60,7 @@ func (n *fakeNode) CreateTopic(_ context.Context, r *freshetv1.CreateTopicReques
 }
 
 func (t *fakeTopic) wire(name string) *freshetv1.Topic {
-	return &freshetv1.Topic{Name: name, Id: 1, EventBytesMax: uint32(t.bytesMax)}
+	return &freshetv1.Topic{Name: name, Id: 1, EventBytesMax: uint32(t.bytesMax), Partitions: t.partitions}
 }
 
 func (n *fakeNode) ListTopics(_ context.Context, r *freshetv1.ListTopicsRequest) (*freshetv1.ListTopicsResponse, error) {
@@ -119,7 +133,7 @@ func (n *fakeNode) ListDeadLetters(_ context.Context, r *freshetv1.ListDeadLette
 		if offset < r.GetFromOffset() {
 			continue
 		}
-		if len(response.Letters) == fakePage {
+		if len(response.Letters) == min(fakePage, int(r.GetMax())) {
 			response.More, response.NextOffset = true, offset
 			break
 		}
@@ -178,6 +192,9 @@ func (n *fakeNode) RedriveDeadLetters(_ context.Context, r *freshetv1.RedriveDea
 	response := &freshetv1.RedriveDeadLettersResponse{}
 	for _, offset := range slices.Sorted(maps.Keys(q.dead)) {
 		if offset < r.GetFromOffset() || r.GetReason() != 0 && q.dead[offset] != r.GetReason() {
+			continue
+		}
+		if len(r.GetOffsets()) > 0 && !slices.Contains(r.GetOffsets(), offset) {
 			continue
 		}
 		if response.Redriven == min(fakePage, r.GetMax()) {

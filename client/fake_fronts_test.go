@@ -38,6 +38,9 @@ type fakeFronts struct {
 		stored []string            // the data of all events in the order in which they were stored, wherever
 		ghosts []*freshetv1.PublishRequest
 		passed int // blocks that another node than the leader got
+
+		// The topic is deleted; and the answer to that is lost.
+		deleted, loseDelete bool
 	}
 	// publishFault decides what happens to a block; nil: nothing. It is called with mu held.
 	publishFault func(r *freshetv1.PublishRequest) fakeFault
@@ -60,8 +63,9 @@ type fakeFront struct {
 
 	conns struct {
 		sync.Mutex
-		down bool
-		open map[net.Conn]struct{}
+		down     bool
+		stopping bool // it says so to all that it is asked
+		open     map[net.Conn]struct{}
 	}
 	// frozen is not nil while the node takes nothing and says nothing, and closed when it goes on.
 	frozen atomic.Pointer[chan struct{}]

@@ -59,7 +59,9 @@ type fakeTopic struct {
 	appended chan struct{} // closed and replaced with each block
 	held     uint64        // first offset that is still there
 	bytesMax int
-	ids      map[string]uint64 // where an event with the dedup id is
+	// partitions is what was asked for; it is on one all the same.
+	partitions uint32
+	ids        map[string]uint64 // where an event with the dedup id is
 }
 
 type fakeEvent struct {

@@ -158,6 +158,14 @@ func (n *nodes) link(address string, p purpose) (link, error) {
 	return link{known.conns[p], n, address}, nil
 }
 
+// first returns the connection to the first address that Connect was given.
+func (n *nodes) first(p purpose) (link, error) {
+	n.mu.Lock()
+	address := n.mu.list[0].address
+	n.mu.Unlock()
+	return n.link(address, p)
+}
+
 // toLeader returns a connection for what is a partition's: to who leads it by the route, or to another node that passes it on. An error is
 // ErrClosed or ctx's, or says that an address can't be one. What is returned may be broken all the same, as its first use tells.
 func (n *nodes) toLeader(ctx context.Context, r *route, partition uint32, p purpose) (link, error) {

@@ -54,10 +54,7 @@ func (d *deadRedriveCommand) run(ctx context.Context, call *invocation) error {
 		options = append(options, client.WithDeadDryRun())
 	}
 	for _, p := range d.Events {
-		if p.partition != 0 { // every subscription is on the one there is
-			return usageFailure(fmt.Sprintf("there is no partition %d, got %s", p.partition, p))
-		}
-		options = append(options, client.WithDeadOffsets(p.offset))
+		options = append(options, client.WithDeadOffsets(p.partition, p.offset))
 	}
 	redriven := 0
 	err = call.withClient(ctx, func(c *client.Client) (err error) {

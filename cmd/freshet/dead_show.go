@@ -35,7 +35,7 @@ func (d *deadShowCommand) run(ctx context.Context, call *invocation) error {
 	err = call.withClient(ctx, func(c *client.Client) error {
 		ctx, cancel := call.within(ctx)
 		defer cancel()
-		for letter, err := range c.Admin().DeadLetters(ctx, name.String(), d.Member, client.WithDeadFrom(d.Event.offset), client.WithDeadMost(1)) {
+		for letter, err := range c.Admin().DeadLetters(ctx, name.String(), d.Member, client.WithDeadFrom(d.Event.partition, d.Event.offset), client.WithDeadMost(1)) {
 			if err != nil {
 				return err
 			}
