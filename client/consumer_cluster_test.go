@@ -216,7 +216,7 @@ func TestConsumeClusterUnderFaults(t *testing.T) {
 				t.Fatalf("%d acked of %d", f.acks(t), partitions*events)
 			}
 		}
-		<-time.After(avoidMax)
+		<-time.After(routeKept + avoidMax)
 		f.direct(t)
 		cancel()
 		consuming.Wait()

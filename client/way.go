@@ -61,12 +61,7 @@ func (w *way) better(ctx context.Context) bool {
 			return false
 		}
 		var err error
-		if known.leader(partition).address != at {
-			known, err = routes.refresh(ctx, topic, known)
-		} else {
-			known, err = routes.route(ctx, topic)
-		}
-		if err != nil {
+		if known, err = routes.refresh(ctx, topic, known); err != nil { // one session asks for all
 			return false // ctx has ended, or what is wrong the stream will tell
 		}
 		leader := known.leader(partition).address
