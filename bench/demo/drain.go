@@ -9,6 +9,9 @@ import (
 const (
 	// drainInterval is how often the node is asked what it still holds.
 	drainInterval = 200 * time.Millisecond
+	// drainLooks is how many times in a row nothing may be held: a node counts what
+	// its own replicas have applied, which may be half a second behind.
+	drainLooks = 4
 	// listenTime is how long the run listens for events that come again when
 	// nothing is left: longer than any lease lasts, so that one which was not
 	// ended by its ack has time to run out.
@@ -21,13 +24,17 @@ const (
 // only until the ledger is content, since an ack whose answer was lost is settled
 // all the same. Whether anything is missing then is for the ledger to say.
 func (s *scenario) drain(ctx context.Context) error {
-	for {
+	for empty := 0; ; {
 		held, err := s.held(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err == nil && held == 0:
-			return nil
+			if empty++; empty == drainLooks {
+				return nil
+			}
+		default:
+			empty = 0
 		}
 		// A question that failed is asked again: the node may be busy.
 		if !pause(ctx, drainInterval) {

@@ -19,7 +19,7 @@ type demoCommand struct {
 	Repeat   count    `default:"1" help:"Go through the file so many times; default 1." placeholder:"N"`
 	Events   count    `default:"30000" help:"Generate so many events, 16 to 2,000,000; default 30000." placeholder:"N"`
 	Seed     uint64   `default:"1" help:"Which events are generated, and what becomes of them; default 1." placeholder:"N"`
-	Nodes    count    `default:"1" help:"Number of nodes: 1, 3 or 5; default 1." placeholder:"N"`
+	Nodes    count    `default:"3" help:"Number of nodes: 1, 3 or 5; default 3." placeholder:"N"`
 	Deadline duration `default:"3m" help:"What has not arrived by then is lost; default 3m." placeholder:"TIME"`
 	LogSize  size     `default:"2GiB" help:"Bytes that the log may hold; as much has to be free on the disk; default 2GiB." placeholder:"SIZE"`
 }
@@ -27,14 +27,18 @@ type demoCommand struct {
 // Help tells more.
 func (*demoCommand) Help() string {
 	return `
-Starts a node on a free port, makes a topic and twelve subscriptions (queues and fan-outs), and
-publishes as fast as the node takes it. Competing consumers ack what they get; some of it they
-release, reject, or leave until the lease runs out. When half of the events are published the node
-is killed with SIGKILL, deliveries in flight and all, and started again. At the end everything that
-should have arrived must have, and nothing else: lost, unexpected and after_ack have to be 0, or the
-exit code is 1. What should arrive is decided apart from the node. Nothing is left behind.
+Starts three nodes, each a process of this program, on free ports; makes a topic on four partitions
+and twelve subscriptions (queues, ordered queues and fan-outs), and publishes as fast as the nodes take
+it. Competing consumers ack what they get; some of it they release, reject, or leave until the lease
+runs out. When half of the events are published the leader of a partition that has deliveries in flight
+is killed with SIGKILL, and started again when others have taken its place. At the end everything that
+should have arrived must have, and nothing else; the node that was killed must have caught up; and all
+replicas of each partition must have made the same state of the same entries. Lost, unexpected and
+after_ack have to be 0, or the exit code is 1. What should arrive is decided apart from the nodes.
+Nothing is left behind.
 
   freshet demo
+  freshet demo --nodes 1
   freshet demo --events 100000 --seed 7
   freshet demo --data webhooks.jsonl.gz --repeat 20 --json
 `
@@ -61,7 +65,7 @@ func (d *demoCommand) run(ctx context.Context, call *invocation) error {
 		return &failure{code: codeFile, what: refused.Error(), cause: err}
 	}
 	if ctx.Err() != nil {
-		call.notef("interrupted: the node has ended, its data are gone")
+		call.notef("interrupted: the nodes have ended, their data are gone")
 		return errAnswerIsNo
 	}
 	if err != nil {

@@ -79,7 +79,7 @@ func checkDemo(t *testing.T, events int, args ...string) *demo.Report {
 		t.Fatalf("%v: %q\n%s", err, stdout, stderr.String())
 	}
 	switch {
-	case code != exitOK, !r.OK, r.Published != events, r.Lost != 0, r.Unexpected != 0, r.AfterAck != 0, r.LeaderKills != 1:
+	case code != exitOK, !r.OK, r.Published != events, r.Lost != 0, r.Unexpected != 0, r.AfterAck != 0, r.OutOfOrder != 0, r.LeaderKills != 1, !r.ReplicasAgree:
 		t.Fatalf("%v, %+v\n%s", code, r, stderr.String())
 	case r.Matched < events, r.Matched != r.Delivered+r.DeadLettered, r.Acked+r.Rejected > r.Delivered:
 		t.Fatalf("figures that can't be: %+v", r)
@@ -87,9 +87,12 @@ func checkDemo(t *testing.T, events int, args ...string) *demo.Report {
 	return &r
 }
 
-// TestDemo is the main job on a small scale: real processes, a real kill.
+// TestDemo is the main job on a small scale: three real processes, a real kill.
 func TestDemo(t *testing.T) {
 	r := checkDemo(t, 600, "--events", "600", "--seed", "3")
+	if r.Nodes != 3 || r.Partitions != 4 || r.SuccessionSeconds == 0 {
+		t.Errorf("it was no cluster: %+v", r)
+	}
 	if r.Redelivered == 0 || r.Released == 0 || r.LeftToExpire == 0 || r.Rejected == 0 {
 		t.Errorf("a run in which nothing came again shows little: %+v", r)
 	}
@@ -100,7 +103,7 @@ func TestDemoInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stderr := &notices{first: cancel}
-	code, stdout := runDemo(ctx, t, stderr, "--json")
+	code, stdout := runDemo(ctx, t, stderr, "--nodes", "1", "--json")
 	if code != exitFailed || stdout != "" || !strings.Contains(stderr.String(), "interrupted") {
 		t.Errorf("%v, stdout %q, stderr %q", code, stdout, stderr.String())
 	}
@@ -109,7 +112,7 @@ func TestDemoInterrupted(t *testing.T) {
 // TestDemoTooLate has no time for it, and must not call that a success.
 func TestDemoTooLate(t *testing.T) {
 	var stderr notices
-	code, stdout := runDemo(t.Context(), t, &stderr, "--deadline", "300ms", "--events", "1000000")
+	code, stdout := runDemo(t.Context(), t, &stderr, "--nodes", "1", "--deadline", "300ms", "--events", "1000000")
 	if said := stdout + stderr.String(); code != exitFailed || !strings.Contains(said, "deadline") {
 		t.Errorf("%v:\n%s", code, said)
 	}

@@ -16,7 +16,7 @@ type grammar struct {
 	Help helpFlag `group:"Everywhere" help:"Print this."                short:"h"`
 	everydayFlags
 
-	Demo demoCommand `cmd:"" group:"Start here" help:"The main job, checked: publish, consume, kill the node half way, and count."`
+	Demo demoCommand `cmd:"" group:"Start here" help:"The main job, checked: publish, consume, kill a leader half way, and count."`
 	Dev  struct {
 		Run    devCommand       `cmd:"" default:"withargs" help:"A playground: real nodes on this machine, for as long as you look."`
 		Kill   devKillCommand   `cmd:"" help:"Kill a node of the playground (kill -9)."`
