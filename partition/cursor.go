@@ -262,6 +262,10 @@ const (
 
 // bury makes an event a dead letter.
 func (m *Machine) bury(c *cursor, at Offset, d deadLetter) {
+	if at < c.subscription.stream.dropped && !c.aside.Contains(uint64(at)) { // there is nothing left of it to look at
+		m.drop(c, at)
+		return
+	}
 	sizes := &c.subscription.stream.sizes
 	d.offset, d.died, d.size = at, m.wall, sizes.class(at)
 	if c.order != nil {

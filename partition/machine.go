@@ -57,7 +57,7 @@ type Machine struct {
 	kept  *btree.BTreeG[kept]
 	aging *btree.BTreeG[aging]
 	// staleStreams had something happen to them since the floors were last looked at.
-	staleStreams []*stream
+	staleStreams, staleSpare []*stream
 	// leaving cursors, by ordinal, and members that nobody is attached to, the longest unused first.
 	leaving *btree.BTreeG[*cursor]
 	idle    *btree.BTreeG[idle]

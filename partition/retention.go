@@ -171,11 +171,16 @@ func (m *Machine) trim(fx *Effects) {
 		a.stream.agesAt = 0
 		m.stale(a.stream)
 	}
-	for _, st := range m.staleStreams {
+	// What a retention drops makes its stream stale again, for the next time.
+	list := m.staleStreams
+	m.staleStreams = m.staleSpare[:0]
+	slices.SortFunc(list, func(a, b *stream) int { return cmp.Compare(a.age, b.age) }) // a restored machine has them in another order (P9)
+	for _, st := range list {
 		st.stale = false
 		m.trimStream(st, fx)
 	}
-	m.staleStreams = m.staleStreams[:0]
+	clear(list)
+	m.staleSpare = list
 }
 
 // trimStream moves one stream's floor: before it the log may go.

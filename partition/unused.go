@@ -49,7 +49,7 @@ func (m *Machine) expireMembers(fx *Effects) {
 		}
 		c := i.cursor
 		fx.Unused = append(fx.Unused, Unused{
-			Cursor: c.id(), Unsettled: c.ready.GetCardinality() + c.held.GetCardinality() + uint64(c.dead.Len()),
+			Cursor: c.id(), Unsettled: c.ready.GetCardinality() + c.held.GetCardinality() + c.later.GetCardinality() + uint64(c.dead.Len()),
 			Unread: uint64(c.subscription.stream.next - c.looked()),
 		})
 		m.leave(c, fx)

@@ -1,0 +1,185 @@
+package partition
+
+// modelRef is a reference to a block. They are sparse, and a retention by age or bytes moves from one to the next (refs.go says where they are).
+type modelRef struct {
+	first         Offset
+	index         Index
+	stored, prior Wall
+	bytes         uint64
+}
+
+// refer counts a block, and makes a reference to it when one is due.
+func (st *modelStream) refer(m *model, first Offset, bytes int) {
+	due := len(st.refs) == 0 || st.refDue || !st.keeps
+	if !due {
+		last, rule := st.refs[len(st.refs)-1], st.retention
+		due = first-last.first >= refEvents || st.bytes-last.bytes >= refBytes || m.index-last.index >= refEntries ||
+			m.logBytes-st.refLogBytes >= refLogBytes ||
+			rule.Age > 0 && m.wall-last.stored >= rule.Age/refsPerRetention ||
+			rule.Bytes > 0 && st.bytes-last.bytes >= rule.Bytes/refsPerRetention
+	}
+	if due {
+		st.refs = append(st.refs, modelRef{first, m.index, m.wall, st.lastStored, st.bytes})
+		st.refLogBytes, st.refDue = m.logBytes, false
+	}
+	st.bytes += uint64(bytes)
+	st.lastStored, st.keeps = m.wall, true
+}
+
+// boundary is the offset before which the retention's rule keeps nothing.
+func (st *modelStream) boundary(now Wall) (at Offset) {
+	rule := st.retention
+	if rule.Age > 0 && st.lastStored <= now-rule.Age {
+		return st.next()
+	}
+	for _, ref := range st.refs {
+		if rule.Age > 0 && ref.prior <= now-rule.Age || rule.Bytes > 0 && st.bytes-ref.bytes >= rule.Bytes {
+			at = max(at, ref.first)
+		}
+	}
+	return at
+}
+
+// oldest is the lowest offset that a cursor needs. What is held of events that were dropped it doesn't.
+func (c *modelCursor) oldest() Offset {
+	at := c.looked()
+	for _, e := range c.copies {
+		if c.aside.Contains(uint64(e.offset)) {
+			continue
+		}
+		if held := e.state == stateLeased || e.state == stateDelayed; !held || e.offset >= c.sub.stream.dropped {
+			at = min(at, e.offset)
+		}
+	}
+	return at
+}
+
+func (st *modelStream) needed() Offset {
+	at := st.next()
+	for _, c := range st.cursors() {
+		at = min(at, c.oldest())
+	}
+	return at
+}
+
+// trim moves the floors, and has retentions drop what isn't settled.
+func (m *model) trim(fx *Effects) {
+	for _, st := range m.streamList() {
+		floor := st.needed()
+		if rule := st.retention; rule.Age > 0 || rule.Bytes > 0 {
+			boundary := st.boundary(m.wall)
+			if rule.Drop {
+				m.truncate(st, boundary, fx)
+				floor = st.needed()
+			}
+			floor = min(floor, boundary)
+		}
+		st.floor = max(st.floor, floor)
+		st.keeps = st.floor < st.next()
+	}
+}
+
+// setAside takes over from the machine which events are aside.
+func (m *model) setAside(is *Machine) {
+	for _, c := range m.cursors() {
+		if other := is.find(c.id); other != nil {
+			c.aside = other.aside.Clone()
+		}
+	}
+}
+
+// truncate drops what lies before an offset and isn't held or dead (P2: each cursor says how much).
+func (m *model) truncate(st *modelStream, before Offset, fx *Effects) {
+	st.dropped = max(st.dropped, before)
+	for _, e := range st.events[:before] {
+		e.undue = false
+	}
+	for _, c := range st.cursors() {
+		t := Truncation{Cursor: c.id, At: before}
+		for _, e := range c.in(stateReady, stateAhead, stateLater) {
+			if e.offset < before && !c.aside.Contains(uint64(e.offset)) {
+				c.lose(e)
+				t.Dropped++
+			}
+		}
+		if c.reach != reachNear && c.frontier < before {
+			end := before
+			if c.reach == reachClosing {
+				end = min(end, c.resume)
+			}
+			for at := c.frontier; at < end; at++ {
+				c.lost[at] = true
+			}
+			t.Unread = uint64(end - c.frontier)
+			m.advance(c, before)
+		}
+		if t.Dropped+t.Unread > 0 {
+			c.dropped += t.Dropped
+			c.unread += t.Unread
+			c.truncatedAt = before
+			fx.Truncated = append(fx.Truncated, t)
+		}
+	}
+}
+
+// retainFrom is the oldest entry that is needed, or the next one.
+func (m *model) retainFrom() Index {
+	from := m.index + 1
+	for _, st := range m.streams {
+		if st.floor < st.next() {
+			from = min(from, st.refAt(st.floor).index)
+		}
+	}
+	return from
+}
+
+// refAt is the last reference at or before an offset.
+func (st *modelStream) refAt(at Offset) (found modelRef) {
+	for _, ref := range st.refs {
+		if ref.first <= at {
+			found = ref
+		}
+	}
+	return found
+}
+
+// nextDeadline is when something is next to be done that no command asks for.
+func (m *model) nextDeadline(leaving bool) (at Tick, ok bool) {
+	sooner := func(t Tick) {
+		if !ok || t < at {
+			at, ok = t, true
+		}
+	}
+	if leaving {
+		sooner(m.clock)
+		return at, ok
+	}
+	for _, l := range m.leases {
+		sooner(l.deadline)
+	}
+	for _, c := range m.cursors() {
+		for _, e := range c.in(stateDelayed) {
+			sooner(e.notBefore)
+		}
+	}
+	soonest := Wall(-1)
+	for _, d := range m.due {
+		when := d.at
+		if d.far {
+			when = d.opens()
+		}
+		if soonest < 0 || when < soonest {
+			soonest = when
+		}
+	}
+	switch {
+	case soonest < 0:
+	case soonest <= m.wall:
+		sooner(m.clock)
+	case m.lagging:
+		sooner(m.clock.deadlineAfter(Tick(soonest - m.wall)))
+	default:
+		sooner(m.clock + Tick(soonest-m.wall))
+	}
+	return at, ok
+}
