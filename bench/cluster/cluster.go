@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -88,13 +89,11 @@ func (c *Cluster) Start(ctx context.Context) error {
 // Close ends what runs, in order where that works within some seconds and by force
 // where not, and gives the ports back. Files stay.
 func (c *Cluster) Close() error {
-	var all errgroup.Group
 	errs := make([]error, len(c.nodes))
+	var all sync.WaitGroup
 	for i, n := range c.nodes {
-		all.Go(func() error {
-			errs[i] = n.close()
-			return nil
-		})
+		all.Go(func() { errs[i] = n.close() })
 	}
-	return errors.Join(append(errs, all.Wait())...)
+	all.Wait()
+	return errors.Join(errs...)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -114,9 +113,13 @@ func (g *playground) obey(w http.ResponseWriter, r *http.Request) {
 		}
 		answer.State = node.State().String()
 	}
+	text, err := jsonLine(answer)
+	if err != nil { // unreachable: strings have a JSON form
+		status = http.StatusInternalServerError
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer) // who asked has gone; it is done all the same
+	_, _ = w.Write(text) // an error means that who asked has gone; it is done all the same
 }
 
 // devOrder is what the commands that give an order have in common.
@@ -271,7 +274,7 @@ func post(ctx context.Context, socket, path string) (answer orderAnswer, status 
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}
 	defer through.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://playground"+path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://playground"+path, http.NoBody)
 	if err != nil {
 		return answer, 0, err
 	}
@@ -283,5 +286,6 @@ func post(ctx context.Context, socket, path string) (answer orderAnswer, status 
 	if err = errors.Join(err, response.Body.Close()); err != nil {
 		return answer, 0, err
 	}
-	return answer, response.StatusCode, json.NewDecoder(bytes.NewReader(body)).Decode(&answer)
+	err = json.Unmarshal(body, &answer)
+	return answer, response.StatusCode, err
 }

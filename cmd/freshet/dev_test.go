@@ -168,7 +168,7 @@ func TestDevOfThree(t *testing.T) {
 // whole group: what was made is removed all the same.
 func TestDevToldTwice(t *testing.T) {
 	asChildren(t)
-	dev := exec.Command(os.Args[0], "dev", "--port", "0", "--log-size", "16MiB") //nolint:gosec,noctx // this test's own binary, ended below
+	dev := exec.Command(os.Args[0], "dev", "--port", "0", "--log-size", "16MiB")
 	out, err := dev.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +177,8 @@ func TestDevToldTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
-	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Ctrl-C") { // it is up when it says how to end it
+	for up := false; !up && lines.Scan(); { // it is up when it says how to end it
+		up = strings.HasPrefix(lines.Text(), "Ctrl-C")
 	}
 	for range 2 {
 		if err := dev.Process.Signal(syscall.SIGTERM); err != nil {
