@@ -15,6 +15,7 @@ import (
 
 // codec is how requests become messages. It is package wire's, but for one check: a few megabytes of empty messages within a message,
 // two bytes each, would become hundreds once decoded. So what consumers say, the one request with messages in lists in lists, is counted first.
+// And it knows two things that are no messages: what is counted until it is sent, and what is passed on as it came (outgoing.go).
 type codec struct {
 	encoding.CodecV2
 }
@@ -29,8 +30,23 @@ const (
 	countBytes = 2 * requestPartsMax
 )
 
+// Marshal encodes a message.
+func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+	switch v := v.(type) {
+	case *outgoing:
+		return v.marshal(c)
+	case *frame:
+		return v.again(), nil
+	}
+	return c.CodecV2.Marshal(v)
+}
+
 // Unmarshal decodes a message.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if f, ok := v.(*frame); ok {
+		f.keep(data)
+		return nil
+	}
 	m, ok := v.(*freshetv1.ConsumeRequest)
 	if !ok || data.Len() <= countBytes {
 		return c.CodecV2.Unmarshal(data, v)

@@ -20,25 +20,25 @@
 //   - M2: nothing is deleted because the catalog doesn't mention it; it is logged and kept (controller.go).
 //   - N1: what a request is allowed to do is decided once, by one function, on the names that it was resolved to (authorise.go,
 //     services.may); every method of every service passes it.
-//   - N2: everything that a peer can make the node hold has a bound: connections, streams, headers, requests (server.go,
-//     connection_limit.go), what a request becomes once decoded (codec.go), unanswered blocks (publish_stream.go), answers (admin_dead.go),
-//     receipts (settle.go).
+//   - N2: everything that a client can make the node hold has a bound: connections and what each has yet to read, streams, headers, requests
+//     (server.go, connection.go), what a request becomes once decoded (codec.go), unanswered blocks (publish_stream.go), answers
+//     (admin_dead.go), receipts (settle.go); and all clients together (budget.go).
 //   - N3: an error says whether something may have been done. Unknown is never told as failed (errors.go).
 //   - N4: a receipt that the cluster didn't make does nothing, and tells nothing (receipt.go).
 //
 // # Goroutines
 //
-// Each node has the controller and the two listeners'; grpc-go has its own. A consuming or publishing stream has, beside its call, one
+// Each node has the controller, the listeners' and one that looks for clients who don't read (budget.go); grpc-go has its own. A consuming or publishing stream has, beside its call, one
 // that reads (life.go, read); the partition's attachment sends deliveries; a publishing stream has one that sends answers. A long poll with a
 // wait has one for its timer. Shutdown joins all of them: first the calls, then the readers, then controller and groups.
 //
 // # Lock order
 //
-// outlet.mu is held while a stream sends, and nothing is taken under it. controller.mu, answers.mu and Node.mu are leaves. Nothing of this
+// outlet.mu is held while a stream sends, and only connection.mu is taken under it; so it is under budget.mu. controller.mu, answers.mu and Node.mu are leaves. Nothing of this
 // package is held while a partition or the catalog is asked.
 //
 // # Where to start
 //
 // node.go is a node's life, services.go what handlers have. Then a request's way: publish.go, publish_stream.go; consume.go with outlet.go,
-// settle_stream.go; receive.go, receipt.go, settle.go; read.go; admin_*.go. errors.go translates every trouble into what clients see.
+// settle_stream.go; receive.go, receipt.go, settle.go; read.go; admin_*.go. pass_on.go says which node does what. errors.go translates every trouble into what clients see.
 package broker

@@ -43,7 +43,8 @@ type Node struct {
 	servers   []*grpc.Server
 	admin     *http.Server
 	health    *health.Server
-	listening *limitedListener
+	listening *clientListener
+	budget    *budget
 
 	// base is what the node's own contexts come from: Start's, without its end.
 	base context.Context //nolint:containedctx // it is the node's own life
@@ -192,13 +193,15 @@ func (n *Node) announce(ctx context.Context) {
 func (n *Node) serve(sealed *sealer) {
 	o := &n.options
 	n.guard = &guard{logger: o.Logger, names: n.metadata}
-	n.listening = &limitedListener{Listener: o.Listener, limit: int64(o.Limits.Connections), logger: o.Logger}
+	n.budget = newBudget(o.Limits.Memory, o.Logger)
+	n.listening = &clientListener{Listener: o.Listener, limit: int64(o.Limits.Connections), budget: n.budget, logger: o.Logger}
+	n.goNamed("watch", func() { n.budget.watch(n.driving) })
 	n.services = &services{
 		metadata: n.metadata, partitions: n.partitions, controller: n.controller, life: n.life,
-		sealer: sealed, guard: n.guard, authorise: o.authorise, defaults: o.Defaults, peers: n.peers, metrics: n.metrics,
+		sealer: sealed, guard: n.guard, authorise: o.authorise, defaults: o.Defaults, peers: n.peers, metrics: n.metrics, budget: n.budget,
 		self: &freshetv1.Node{Name: o.Node, ApiAddress: o.Advertise, PeerAddress: o.peerAddress(), Version: o.Version, Reached: true},
 	}
-	api := newServer(n.guard)
+	api := newClientServer(n.guard, n.budget)
 	register(api, n.services)
 	healthgrpc.RegisterHealthServer(api, n.health)
 	n.serveCalls("api", api, n.listening)

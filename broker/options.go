@@ -91,7 +91,14 @@ type Defaults struct {
 type Limits struct {
 	// Connections is how many clients may be connected. The next one's connection is closed at once. Default 10,000.
 	Connections int
+	// Memory is how many bytes all clients together may make the node hold: a quarter for calls and what they ask for, a quarter for blocks that
+	// aren't answered yet, and half for answers that aren't read yet. What there is no room for waits or is refused (FR3004). What the node holds by itself, caches and the
+	// state of its partitions, isn't in it. Default 1 GiB, at least 64 MiB.
+	Memory int64
 }
+
+// memoryMin is the least that a node needs for its clients: its largest answer, and some of the largest blocks.
+const memoryMin = 64 << 20
 
 // logBytesMin is the smallest log: sixteen files of 1 MiB.
 const logBytesMin = 16 << 20
@@ -121,6 +128,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Limits.Connections == 0 {
 		o.Limits.Connections = 10_000
+	}
+	if o.Limits.Memory == 0 {
+		o.Limits.Memory = 1 << 30
 	}
 	if o.Clock == nil {
 		o.Clock = partition.SystemClock{}
@@ -165,6 +175,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("broker: Defaults.EventBytesMax is %d, it must be 1 to %d", d.EventBytesMax, block.DataBytesMax)
 	case o.Limits.Connections < 1:
 		return fmt.Errorf("broker: Limits.Connections is %d, at least 1", o.Limits.Connections)
+	case o.Limits.Memory < memoryMin:
+		return fmt.Errorf("broker: Limits.Memory is %d, at least %d", o.Limits.Memory, memoryMin)
 	}
 	return nil
 }

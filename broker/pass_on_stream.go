@@ -49,7 +49,7 @@ func (s *consumeService) relayConsume(waiting context.Context, stream freshetv1.
 			}
 		}
 	}()
-	err = relay(there.Recv, stream.Send)
+	err = relay(there, stream)
 	end()
 	<-said
 	return relayError(waiting, err)
@@ -63,18 +63,20 @@ func (s *consumeService) relayRead(waiting context.Context, stream freshetv1.Con
 	if err != nil {
 		return relayError(waiting, err)
 	}
-	return relayError(waiting, relay(there.Recv, stream.Send))
+	return relayError(waiting, relay(there, stream))
 }
 
-// relay carries messages until the stream ends: nil when it did in order.
-func relay[M any](receive func() (*M, error), send func(*M) error) error {
+// relay carries messages as they are until the stream ends: nil when it did in order.
+func relay(from grpc.ClientStream, to grpc.ServerStream) error {
 	for {
-		m, err := receive()
+		var f frame
+		err := from.RecvMsg(&f)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil {
-			err = send(m)
+			err = to.SendMsg(&f)
+			f.data.Free()
 		}
 		if err != nil {
 			return err

@@ -28,7 +28,8 @@ const (
 //	           └───────────────────────────────────────────────────────────────────────┘
 func (s *publishService) PublishStream(stream freshetv1.PublishService_PublishStreamServer) error {
 	p := &publishing{
-		service: s, stream: stream, room: semaphore.NewWeighted(unansweredBytesMax), answers: newAnswers(), forwards: map[destination]*forwarding{},
+		service: s, stream: stream, room: semaphore.NewWeighted(unansweredBytesMax), counted: connectionOf(stream.Context()) != nil,
+		answers: newAnswers(), forwards: map[destination]*forwarding{},
 	}
 	reading, release := s.life.bind(stream.Context())
 	defer release()
@@ -50,6 +51,8 @@ type publishing struct {
 	service *publishService
 	stream  freshetv1.PublishService_PublishStreamServer
 	room    *semaphore.Weighted
+	// counted: the node's budget counts the stream's blocks.
+	counted bool
 	answers *answers
 	// forwards are the streams to other nodes; receive's goroutine alone uses them until it has ended.
 	forwards map[destination]*forwarding
@@ -72,12 +75,32 @@ func (p *publishing) receive(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		weight := min(int64(len(req.GetBlock()))+unansweredOverhead, unansweredBytesMax)
-		if err := p.room.Acquire(ctx, weight); err != nil {
+		if err := p.acquire(ctx, weight); err != nil {
 			return context.Cause(ctx)
 		}
 		if err := p.publish(ctx, req, weight); err != nil {
+			p.release(weight)
 			return err
 		}
+	}
+}
+
+// acquire waits for room for a block: the stream's, and of the node's where a client sends it.
+func (p *publishing) acquire(ctx context.Context, weight int64) error {
+	if err := p.room.Acquire(ctx, weight); err != nil || !p.counted {
+		return err
+	}
+	err := p.service.budget.blocks.wait(ctx, weight)
+	if err != nil {
+		p.room.Release(weight)
+	}
+	return err
+}
+
+func (p *publishing) release(weight int64) {
+	p.room.Release(weight)
+	if p.counted {
+		p.service.budget.blocks.give(weight)
 	}
 }
 
@@ -132,7 +155,7 @@ func (p *publishing) send() error {
 			if broken == nil {
 				broken = p.stream.Send(a.response)
 			}
-			p.room.Release(a.weight)
+			p.release(a.weight)
 		}
 		if !more {
 			return broken

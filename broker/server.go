@@ -28,7 +28,19 @@ const (
 	// gone would otherwise look held for hours.
 	pingAfter   = 30 * time.Second
 	pingTimeout = 10 * time.Second
+	// connectionAgeMax is how long a client's connection lives before it is asked to make another, so that clients spread over nodes and addresses as these
+	// change; connectionAgeGrace is how long its calls then have to end.
+	connectionAgeMax   = time.Hour
+	connectionAgeGrace = 5 * time.Minute
 )
+
+// newClientServer makes the server of the clients' port: who is connected there is bounded in all.
+func newClientServer(g *guard, b *budget) *grpc.Server {
+	return newServer(g, grpc.Creds(newClientCredentials()), grpc.ChainUnaryInterceptor(b.unary), grpc.ChainStreamInterceptor(b.stream),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time: pingAfter, Timeout: pingTimeout, MaxConnectionAge: connectionAgeMax, MaxConnectionAgeGrace: connectionAgeGrace,
+		}))
+}
 
 // newServer makes a gRPC server, with everything that is unsafe by default replaced.
 func newServer(g *guard, more ...grpc.ServerOption) *grpc.Server {

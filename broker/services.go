@@ -21,6 +21,7 @@ type services struct {
 	peers      *peers
 	sealer     *sealer
 	guard      *guard
+	budget     *budget
 	metrics    *observe.Metrics
 	authorise  authorise
 	defaults   Defaults

@@ -1,0 +1,180 @@
+package broker
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	"google.golang.org/protobuf/proto"
+
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// budget is the memory that all clients together may make the node hold (N2). It has three parts, since one that is used up must not stop what would make
+// room in another: blocks are let go of once they are answered, and answers once they are read.
+//
+//	calls    every call and stream while it goes on, and what it asks for   beyond: FR3004
+//	blocks   published, and not answered yet                               beyond: FR3004; a stream isn't read until there is room
+//	answers  until the client's connection has taken them                  beyond: they wait; who doesn't read is cut off
+//
+// What another node passes on isn't counted: it is where it came from. How long a client takes to read is measured by the machine's time, as its network does, and
+// not by the node's clock.
+type budget struct {
+	calls, blocks, answers *pool
+	logger                 *slog.Logger
+	// cut counts the connections that were cut off.
+	cut atomic.Uint64
+
+	mu struct {
+		sync.Mutex
+		connections map[*connection]struct{}
+	}
+}
+
+// callBytes is what a call counts for beside its request: goroutines, buffers, and messages too small to be counted.
+const callBytes = 16 << 10
+
+func newBudget(bytes int64, logger *slog.Logger) *budget {
+	b := &budget{
+		calls: newPool("calls", bytes/4), blocks: newPool("blocks", bytes/4), answers: newPool("answers", bytes/2), logger: logger,
+	}
+	b.mu.connections = map[*connection]struct{}{}
+	return b
+}
+
+func (b *budget) connected(c *connection) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.connections[c] = struct{}{}
+}
+
+func (b *budget) disconnected(c *connection) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.mu.connections, c)
+}
+
+// watchEvery is how often the node looks for clients that don't read.
+const watchEvery = time.Second
+
+// watch cuts off clients that don't read, until the context ends.
+func (b *budget) watch(ctx context.Context) {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			b.cutStalled()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (b *budget) cutStalled() {
+	since, short := time.Now().Add(-stallMax), b.answers.waiting.Load() > 0
+	var stalled []*connection
+	b.mu.Lock()
+	for c := range b.mu.connections {
+		if c.stalled(since, short) {
+			stalled = append(stalled, c)
+		}
+	}
+	b.mu.Unlock()
+	for _, c := range stalled {
+		b.cutOff(c)
+	}
+}
+
+func (b *budget) cutOff(c *connection) {
+	if n := b.cut.Add(1); n&(n-1) == 0 {
+		b.logger.Warn("a client that doesn't read what it asked for was cut off", "peer", addressOf(c), "after", stallMax, "in all", n)
+	}
+	if err := c.Close(); err != nil {
+		b.logger.Debug("closing the connection of a client that doesn't read", "error", err)
+	}
+}
+
+// answer makes room for an answer, which is given back when the connection has taken it. It waits for room, but not for long. A connection of nil is another
+// node's, and has no bound here.
+func (b *budget) answer(ctx context.Context, c *connection, m any) (any, error) {
+	message, ok := m.(proto.Message)
+	if c == nil || !ok {
+		return m, nil
+	}
+	return b.room(ctx, c, &outgoing{message: message, size: proto.Size(message)}, m)
+}
+
+// room makes room for an answer; for a small one, which its call counts for, there is.
+func (b *budget) room(ctx context.Context, c *connection, out *outgoing, small any) (any, error) {
+	if out.size <= smallBytes {
+		return small, nil
+	}
+	a := &answerHold{conn: c, bytes: int64(out.size), since: time.Now()}
+	if !c.unsent.TryAcquire(a.own()) {
+		bound, cancel := context.WithTimeout(ctx, stallMax)
+		err := c.unsent.Acquire(bound, a.own())
+		cancel()
+		if err != nil {
+			return nil, errUnread
+		}
+	}
+	if !b.answers.try(a.bytes) {
+		bound, cancel := context.WithTimeout(ctx, 2*stallMax) // whoever has to be cut off is by then
+		err := b.answers.wait(bound, a.bytes)
+		cancel()
+		if err != nil {
+			c.unsent.Release(a.own())
+			return nil, b.answers.full()
+		}
+	}
+	if !c.hold(a) {
+		c.giveBack(a)
+		return nil, errUnread
+	}
+	out.hold = a
+	return out, nil
+}
+
+// errUnread is what calls end with whose client doesn't read. It won't read this either, as a rule.
+var errUnread = faultf(freshetv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "the answers that the node holds for this connection aren't read; connect again")
+
+// pool is a part of the budget.
+type pool struct {
+	name  string
+	bytes int64
+	room  *semaphore.Weighted
+	// waiting is how many wait for room, refused how often somebody was told that there is none.
+	waiting atomic.Int64
+	refused atomic.Uint64
+}
+
+func newPool(name string, bytes int64) *pool {
+	return &pool{name: name, bytes: bytes, room: semaphore.NewWeighted(bytes)}
+}
+
+// weigh is what something counts for: one that is larger than all of the pool has it alone.
+func (p *pool) weigh(bytes int64) int64 { return min(bytes, p.bytes) }
+
+func (p *pool) try(bytes int64) bool { return p.room.TryAcquire(p.weigh(bytes)) }
+
+func (p *pool) wait(ctx context.Context, bytes int64) error {
+	if p.try(bytes) {
+		return nil
+	}
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
+	return p.room.Acquire(ctx, p.weigh(bytes))
+}
+
+func (p *pool) give(bytes int64) { p.room.Release(p.weigh(bytes)) }
+
+// full is the refusal of what there is no room for.
+func (p *pool) full() error {
+	p.refused.Add(1)
+	return faultf(freshetv1.ErrorCode_ERROR_CODE_BUSY, "the %s that the node holds for all clients come to %d bytes, which is as much as it takes on; try again more slowly", p.name, p.bytes).
+		with("field", p.name)
+}

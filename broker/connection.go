@@ -1,0 +1,207 @@
+package broker
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/peer"
+)
+
+// clientListener gives every client's connection its bounds. Those beyond the limit it closes as soon as they come. (netutil.LimitListener would
+// let them wait, and their clients not know why.)
+type clientListener struct {
+	net.Listener
+	limit  int64
+	budget *budget
+	logger *slog.Logger
+
+	open    atomic.Int64
+	refused atomic.Uint64
+}
+
+// Accept returns the next connection that there is room for.
+func (l *clientListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) <= l.limit {
+			return newConnection(conn, l.budget, func() { l.open.Add(-1) }), nil
+		}
+		l.open.Add(-1)
+		// Powers of two: a storm of connections isn't one of log lines.
+		if n := l.refused.Add(1); n&(n-1) == 0 {
+			l.logger.Warn("connection refused: as many are open as may be", "limit", l.limit, "refused", n, "peer", conn.RemoteAddr().String())
+		}
+		if err := conn.Close(); err != nil {
+			l.logger.Debug("closing a refused connection", "error", err)
+		}
+	}
+}
+
+// connection is a client's, with what it makes the node hold. It gives everything back when it is closed, which grpc does when it has done with it, and
+// the node when the client doesn't read (budget.watch).
+type connection struct {
+	net.Conn
+	budget *budget
+	// unsent bounds the bytes of answers that this connection is yet to take.
+	unsent *semaphore.Weighted
+	// placeless gives the connection's place back.
+	placeless func()
+	// taken is when the client's connection last took an answer, in nanoseconds since 1970.
+	taken atomic.Int64
+
+	mu struct {
+		sync.Mutex
+		closed bool
+		// answers are those that aren't sent, and streams those that are open.
+		answers map[*answerHold]struct{}
+		streams map[*boundedStream]struct{}
+	}
+}
+
+const (
+	// unsentBytesMax is how many bytes of answers wait for a client to read them. A larger one waits alone.
+	unsentBytesMax = 16 << 20
+	// stallMax is how long a client may take nothing while something waits for it.
+	stallMax = 10 * time.Second
+)
+
+func newConnection(conn net.Conn, b *budget, placeless func()) *connection {
+	c := &connection{Conn: conn, budget: b, unsent: semaphore.NewWeighted(unsentBytesMax), placeless: placeless}
+	c.mu.answers, c.mu.streams = map[*answerHold]struct{}{}, map[*boundedStream]struct{}{}
+	b.connected(c)
+	return c
+}
+
+// Write writes, or fails when the client's machine takes nothing for too long.
+func (c *connection) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(stallMax)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// Close closes the connection, and gives back what it held. Calls after the first do nothing.
+func (c *connection) Close() error {
+	c.mu.Lock()
+	if c.mu.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.mu.closed = true
+	answers := c.mu.answers
+	c.mu.answers = nil
+	c.mu.Unlock()
+	for a := range answers {
+		c.giveBack(a)
+	}
+	c.budget.disconnected(c)
+	c.placeless()
+	return c.Conn.Close()
+}
+
+// hold notes an answer for which there is room; false when the connection is closed.
+func (c *connection) hold(a *answerHold) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.closed {
+		return false
+	}
+	c.mu.answers[a] = struct{}{}
+	return true
+}
+
+// release gives an answer's room back, once.
+func (c *connection) release(a *answerHold) {
+	c.mu.Lock()
+	_, held := c.mu.answers[a]
+	delete(c.mu.answers, a)
+	c.mu.Unlock()
+	if held {
+		c.taken.Store(time.Now().UnixNano())
+		c.giveBack(a)
+	}
+}
+
+func (c *connection) giveBack(a *answerHold) {
+	c.unsent.Release(a.own())
+	c.budget.answers.give(a.bytes)
+}
+
+// begin and end keep the list of open streams.
+func (c *connection) begin(s *boundedStream) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.streams[s] = struct{}{}
+}
+
+func (c *connection) end(s *boundedStream) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.mu.streams, s)
+}
+
+// stalled tells whether the client has taken nothing since a time although it should have: what it consumes, and what became of what it publishes. A
+// reader of a topic may take its time, and whoever asked for much at once, unless the node is short of room: then nobody may.
+func (c *connection) stalled(since time.Time, short bool) bool {
+	idle := c.taken.Load() <= since.UnixNano()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for s := range c.mu.streams {
+		if began := s.sending.Load(); began != 0 && began <= since.UnixNano() && (short || idle && !s.patient) {
+			return true
+		}
+	}
+	if short {
+		for a := range c.mu.answers {
+			if !a.since.After(since) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// clientCredentials are those of the clients' port: nobody has to show any yet. They make the connection known to its calls.
+type clientCredentials struct {
+	credentials.TransportCredentials
+}
+
+func newClientCredentials() clientCredentials { return clientCredentials{insecure.NewCredentials()} }
+
+// ServerHandshake implements credentials.TransportCredentials.
+func (clientCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, _ := raw.(*connection)
+	return raw, clientInfo{credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}, conn}, nil
+}
+
+// Clone implements credentials.TransportCredentials.
+func (c clientCredentials) Clone() credentials.TransportCredentials { return c }
+
+// clientInfo is what a call knows of its connection.
+type clientInfo struct {
+	credentials.CommonAuthInfo
+	conn *connection
+}
+
+// AuthType implements credentials.AuthInfo.
+func (clientInfo) AuthType() string { return "insecure" }
+
+// connectionOf is the connection that a call came by; nil for what another node passed on, which has bounds where it came from.
+func connectionOf(ctx context.Context) *connection {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	info, _ := p.AuthInfo.(clientInfo)
+	return info.conn
+}
