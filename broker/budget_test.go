@@ -23,9 +23,6 @@ import (
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
-// all takes all of a pool; false when something has a part of it.
-func (p *pool) all() bool { return p.room.TryAcquire(p.bytes) }
-
 // unused waits until nothing is counted at a node any more.
 func (m *clusterMember) unused() {
 	t := m.rig.t

@@ -39,12 +39,12 @@ func TestSettledTogether(t *testing.T) {
 		{"an index that isn't", [][]uint32{{2}, nil}, []error{nil, nil}, "error: partition 0 has lost receipt 2 of 2\n"},
 	} {
 		res, err := s.settled(two, c.lost, c.failed)
-		if got := ""; err != nil {
-			if got = showError(err); got != c.want {
-				t.Errorf("%s: %s", c.name, got)
-			}
-		} else if c.want != "" || len(res.GetLost()) > 0 {
-			t.Errorf("%s: %v", c.name, res)
+		got := ""
+		if err != nil {
+			got = showError(err)
+		}
+		if got != c.want || len(res.GetLost()) > 0 {
+			t.Errorf("%s: %v, %s", c.name, res, got)
 		}
 	}
 	res, err := s.settled(two, [][]uint32{{1}, {0, 2}}, []error{nil, nil})
