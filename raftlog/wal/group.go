@@ -16,7 +16,7 @@ type Group struct {
 	incarnation uint32
 
 	// writing is held while a change of the group is on its way to the disk, so that mu.state is all there is.
-	writing sync.Mutex
+	writing turn
 
 	retained    atomic.Uint64 // entries from here on are wanted
 	covered     atomic.Uint64 // entries up to here are in a durable checkpoint
@@ -47,7 +47,7 @@ var (
 )
 
 func newGroup(l *Log, id GroupID, incarnation uint32) *Group {
-	g := &Group{log: l, id: id, incarnation: incarnation}
+	g := &Group{log: l, id: id, incarnation: incarnation, writing: newTurn()}
 	g.lending.Store(true)
 	return g
 }

@@ -37,7 +37,7 @@ type Log struct {
 		tableBytes      int // what a group table has at most, with what is being written
 	}
 	// making is held while a group is made.
-	making sync.Mutex
+	making turn
 
 	mu struct {
 		sync.Mutex
@@ -74,7 +74,7 @@ func Open(o Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wal: %s is used by another process: %w", o.Dir, err)
 	}
-	l := &Log{options: o, fs: o.FS, lock: lock, retirable: make(chan struct{}, 1), stop: make(chan struct{})}
+	l := &Log{options: o, fs: o.FS, lock: lock, retirable: make(chan struct{}, 1), making: newTurn(), stop: make(chan struct{})}
 	l.mu.work.L, l.mu.room.L = &l.mu, &l.mu
 	l.passed.mu.changed.L = &l.passed.mu
 	l.groups.byID = map[GroupID]*Group{}
