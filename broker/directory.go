@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // directory is a node's data directory, held by this process:
@@ -46,7 +48,7 @@ const (
 
 // openDirectory takes a data directory for this process.
 func openDirectory(path, node string) (*directory, error) {
-	if err := os.MkdirAll(path, directoryMode); err != nil {
+	if err := makeDirectory(vfs.Default, path); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	if err := checkOurs(path); err != nil {
@@ -64,6 +66,31 @@ func openDirectory(path, node string) (*directory, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// makeDirectory makes a directory that isn't there, with those above it, so that they survive a power cut: a node whose directory was gone would have
+// forgotten what it has promised.
+func makeDirectory(files vfs.FS, path string) error {
+	switch _, err := files.Stat(path); {
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	parent := files.PathDir(path)
+	if parent != path {
+		if err := makeDirectory(files, parent); err != nil {
+			return err
+		}
+	}
+	if err := files.MkdirAll(path, directoryMode); err != nil {
+		return err
+	}
+	above, err := files.OpenDir(parent)
+	if err != nil {
+		return err
+	}
+	return errors.Join(above.Sync(), above.Close())
 }
 
 // checkOurs refuses a directory that holds other things than a node's, before anything in it is touched: whoever named it meant another one.

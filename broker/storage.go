@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync/atomic"
 	"time"
 
@@ -32,8 +33,11 @@ const (
 
 // openStorage opens log and checkpoints, and begins to take connections of other nodes, where there are any.
 func openStorage(o *Options, d *directory, port *peerPort, synced func(int, time.Duration), fatal func(error)) (*storage, error) {
-	if err := o.FS.MkdirAll(d.path, directoryMode); err != nil {
+	if err := makeDirectory(o.FS, d.path); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	if err := checkStorage(o, d); err != nil {
+		return nil, err
 	}
 	state, err := store.Open(store.Options{FS: o.FS, Dir: d.part("state"), Logger: o.Logger, Fatal: fatal})
 	if err != nil {
@@ -49,6 +53,20 @@ func openStorage(o *Options, d *directory, port *peerPort, synced func(int, time
 		return nil, errors.Join(fmt.Errorf("the log: %w", err), state.Close())
 	}
 	return s, nil
+}
+
+// checkStorage refuses a directory that has joined a cluster and has lost its log or its checkpoints: the node would vote against what it has promised,
+// and count for a majority that lacks what it had stored.
+func checkStorage(o *Options, d *directory) error {
+	if d.Partitions == 0 {
+		return nil
+	}
+	for _, part := range []string{"log", "state"} {
+		if _, err := o.FS.Stat(d.part(part)); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("data directory %s has lost %s/, which it had when the node joined its cluster: bring it back as it was, or let the node go", d.path, part)
+		}
+	}
+	return nil
 }
 
 // connect makes the log's connections, and keeps them for the metadata.
