@@ -87,6 +87,13 @@ golden: ## rewrite what the test scripts expect; review the result as a diff
 
 ##@ Longer
 
+.PHONY: sim
+sim: ## three nodes whose power is cut 200 times, and the same without waiting for the disk, which must fail (5 min)
+	$(GO) test -run TestPowerCut -timeout 20m ./broker -power.cuts 200
+	@echo 'and now a log that does not wait for the disk (raftlog/wal/mutant_sync.go):'
+	@if $(GO) test -tags mutant -run TestPowerCut -timeout 20m ./broker -power.cuts 12 > /dev/null 2>&1; then \
+	  echo 'TestPowerCut did not notice'; exit 1; else echo 'TestPowerCut noticed'; fi
+
 .PHONY: bench-log
 bench-log: ## three processes of the log beside raft-boltdb, and what a killed or paused leader costs (3 min)
 	$(GO) test -run '^$$' -bench 'ThreeNodes' -benchtime 1x -timeout 10m -v ./raftlog/processes

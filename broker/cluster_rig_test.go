@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -39,6 +40,10 @@ type clusterRig struct {
 	members []*clusterMember
 	// adjust changes the options of the next starts.
 	adjust func(*Options)
+	// wrapFS stands between the nodes and their disks. Default: nothing does.
+	wrapFS func(vfs.FS) vfs.FS
+	// quiet keeps what nodes log to themselves.
+	quiet  bool
 	random *rand.Rand
 }
 
@@ -90,15 +95,16 @@ func (m *clusterMember) api() string     { return m.name + ":7600" }
 // dial connects a client to whatever node has an address.
 func (c *clusterRig) dial(ctx context.Context, address string) (net.Conn, error) {
 	for _, m := range c.members {
-		if m.api() == address {
-			m.mu.Lock()
-			listener := m.mu.listener
-			m.mu.Unlock()
-			if listener == nil {
-				break
-			}
-			return listener.DialContext(ctx)
+		if m.api() != address {
+			continue
 		}
+		m.mu.Lock()
+		listener := m.mu.listener
+		m.mu.Unlock()
+		if listener == nil {
+			break
+		}
+		return listener.DialContext(ctx)
 	}
 	return nil, fmt.Errorf("nobody listens at %s", address)
 }
@@ -121,6 +127,15 @@ func (m *clusterMember) connect() {
 	m.admin, m.route = freshetv1.NewAdminServiceClient(conn), freshetv1.NewRouteServiceClient(conn)
 }
 
+// target is what a client connects to: all nodes.
+func (c *clusterRig) target() string {
+	var addresses []string
+	for _, m := range c.members {
+		addresses = append(addresses, m.api())
+	}
+	return strings.Join(addresses, ",")
+}
+
 // start starts the node, and returns what came of it. Of three nodes two have to be starting for one to have started.
 func (m *clusterMember) start() error {
 	c := m.rig
@@ -136,6 +151,12 @@ func (m *clusterMember) start() error {
 	}
 	for _, peer := range c.members {
 		o.Peers = append(o.Peers, Peer{Name: peer.name, Address: peer.address()})
+	}
+	if c.wrapFS != nil {
+		o.FS = c.wrapFS(m.fs)
+	}
+	if c.quiet {
+		o.Logger = nil
 	}
 	if c.adjust != nil {
 		c.adjust(&o)
@@ -206,18 +227,23 @@ func (m *clusterMember) lose(cfg vfs.CrashCloneCfg) {
 	t := m.rig.t
 	t.Helper()
 	m.fs = m.fs.CrashClone(cfg)
-	node := m.down()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := node.Shutdown(ctx); err != nil {
+	if err := m.down().Shutdown(ctx); err != nil && !m.rig.quiet {
 		t.Logf("%s was broken off: %v", m.name, err)
 	}
 }
 
-// numbered is the member of a name.
-func (c *clusterRig) numbered(name string) *clusterMember {
-	i := slices.IndexFunc(c.members, func(m *clusterMember) bool { return m.name == name })
-	return c.members[i]
+// loseAll is lose for all nodes at once.
+func (c *clusterRig) loseAll(cfg vfs.CrashCloneCfg) {
+	c.t.Helper()
+	var losing sync.WaitGroup
+	for _, m := range c.running() {
+		own := cfg
+		own.RNG = rand.New(rand.NewPCG(c.random.Uint64(), 0))
+		losing.Go(func() { m.lose(own) })
+	}
+	losing.Wait()
 }
 
 // running are the members that are up.
@@ -244,8 +270,7 @@ func (c *clusterRig) leader(number uint32) *clusterMember {
 func (c *clusterRig) metadataLeader() *clusterMember {
 	c.t.Helper()
 	return c.eventually("a leader of the metadata", func(m *clusterMember) bool {
-		leads, _ := m.node.metadata.leads()
-		return leads
+		return m.node.metadata.leads()
 	})
 }
 
@@ -306,7 +331,7 @@ func (c *clusterRig) agreed(number uint32) bool {
 	return true
 }
 
-// create makes a topic with one queue, at whoever leads the metadata, and waits until every node that is up knows of it.
+// create makes a topic with one queue, and waits until every node that is up knows of it.
 func (c *clusterRig) create(topic, queue string) {
 	c.t.Helper()
 	m := c.metadataLeader()

@@ -103,15 +103,15 @@ func (c *controller) lead(ctx context.Context, p hosted) error {
 		if done {
 			reached = view.Version()
 		}
-		if err := c.wait(ctx, view, done && !hasRemovals(view)); err != nil {
-			return nil // the end of leadership, or of the node
+		if !c.wait(ctx, view, done && !hasRemovals(view)) {
+			return nil
 		}
 		view = c.metadata.view()
 	}
 }
 
-// wait waits until there is a newer view, or, unless all is done, for a while.
-func (c *controller) wait(ctx context.Context, view *catalog.View, done bool) error {
+// wait waits until there is a newer view, or, unless all is done, for a while. False: leadership has ended, or the node's life.
+func (c *controller) wait(ctx context.Context, view *catalog.View, done bool) bool {
 	var retry <-chan time.Time
 	if !done {
 		timer := time.NewTimer(retryAfter)
@@ -122,9 +122,9 @@ func (c *controller) wait(ctx context.Context, view *catalog.View, done bool) er
 	case <-view.Changed():
 	case <-retry:
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return false
 	}
-	return nil
+	return true
 }
 
 func hasRemovals(view *catalog.View) bool {

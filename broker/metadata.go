@@ -34,11 +34,10 @@ type metadata struct {
 	peers   *peers
 	// syncs has those who wait to be told that this replica is as far as the catalog is (metadata_sync.go).
 	syncs chan chan error
-	// changed is closed, and replaced, when this node begins or ceases to lead the group.
+	// leading is whether this node leads the group, and what it knows while it does.
 	leading struct {
 		sync.Mutex
-		now     bool
-		changed chan struct{}
+		now bool
 		// removed is through which version each partition has removed what was deleted, as this leader was told.
 		removed map[uint32]uint64
 	}
@@ -58,7 +57,6 @@ const (
 // openMetadata opens the group. It may not lead yet, nor know who does.
 func openMetadata(o *Options, d *directory, st *storage, ps *peers, fatal func(error)) (*metadata, error) {
 	m := &metadata{machine: catalog.NewMachine(), clock: o.Clock, logger: o.Logger, self: o.Node, peers: ps, syncs: make(chan chan error, syncsMax)}
-	m.leading.changed = make(chan struct{})
 	group, err := raftlog.Open(raftlog.Options{
 		Dir: d.part("meta"), Node: o.Node, Name: "meta", Machine: m.machine, Transport: st.line(metadataGroup), Members: o.members(),
 		BytesMax: metadataBytesMax, Logger: o.Logger, Fatal: fatal,
@@ -69,7 +67,8 @@ func openMetadata(o *Options, d *directory, st *storage, ps *peers, fatal func(e
 	group.Retain(raftlog.RetainNone)
 	m.group = group
 	st.watch(group)
-	return m, m.checkMembers(o)
+	err = m.checkMembers(o)
+	return m, err
 }
 
 // checkMembers refuses a configuration that names other nodes than the cluster consists of: there is no way yet to change them.
@@ -88,7 +87,7 @@ func (m *metadata) checkMembers(o *Options) error {
 	if slices.Equal(wanted, there) || len(wanted) == 1 && len(there) == 1 {
 		return nil
 	}
-	return fmt.Errorf("Peers is %s, and the cluster that the data directory belongs to consists of %s: this release can't change them, correct the configuration",
+	return fmt.Errorf("option Peers is %s, and the cluster that the data directory belongs to consists of %s: this release can't change them, correct the configuration",
 		listMembers(wanted), listMembers(there))
 }
 
@@ -100,7 +99,7 @@ func listMembers(members []raftlog.Member) string {
 	return strings.Join(parts, ", ")
 }
 
-// run founds the cluster when this node is the first to lead its metadata, and tells who waits that leadership has changed, until the group ends.
+// run founds the cluster when this node is the first to lead its metadata, and keeps whether it leads, until the group ends.
 func (m *metadata) run(ctx context.Context, name, id string, partitions int) {
 	var again <-chan time.Time
 	for {
@@ -126,15 +125,13 @@ func (m *metadata) lead(leading bool) {
 	defer m.leading.Unlock()
 	m.leading.now = leading
 	m.leading.removed = map[uint32]uint64{}
-	close(m.leading.changed)
-	m.leading.changed = make(chan struct{})
 }
 
-// leads tells whether this node leads the metadata, and returns a channel that is closed when that changes.
-func (m *metadata) leads() (bool, <-chan struct{}) {
+// leads tells whether this node leads the metadata, and has applied all that leaders before it had.
+func (m *metadata) leads() bool {
 	m.leading.Lock()
 	defer m.leading.Unlock()
-	return m.leading.now, m.leading.changed
+	return m.leading.now
 }
 
 // found gives the cluster its name, id, receipt key and partitions, once. Of several nodes that try, the first one's are in force.
@@ -281,30 +278,30 @@ func (m *metadata) order(ctx context.Context, data []byte) (version uint64, err 
 func (m *metadata) leader() string { return m.group.Status().Leader }
 
 // report tells whoever leads the metadata, once, that a partition holds nothing that the catalog had among its removals at a version.
-func (m *metadata) report(ctx context.Context, partition uint32, through uint64) error {
+func (m *metadata) report(ctx context.Context, number uint32, through uint64) error {
 	if conn, ok := m.peers.conn(m.leader()); ok {
 		ctx, cancel := context.WithTimeout(ctx, orderWithin)
 		defer cancel()
-		_, err := peerpb.NewPeerServiceClient(conn).Removed(ctx, &peerpb.RemovedRequest{Partition: partition, Through: through})
+		_, err := peerpb.NewPeerServiceClient(conn).Removed(ctx, &peerpb.RemovedRequest{Partition: number, Through: through})
 		return err
 	}
-	return m.removed(ctx, partition, through)
+	return m.removed(ctx, number, through)
 }
 
 // removed has the catalog forget what every partition has removed, where this node leads it. What it was told is lost with its leadership, and told
 // again to the next.
-func (m *metadata) removed(ctx context.Context, partition uint32, through uint64) error {
+func (m *metadata) removed(ctx context.Context, number uint32, through uint64) error {
 	view := m.view()
 	cluster, _ := view.Cluster()
 	m.leading.Lock()
-	if !m.leading.now || partition >= cluster.Partitions {
+	if !m.leading.now || number >= cluster.Partitions {
 		m.leading.Unlock()
 		return notLeader("the metadata", m.leader())
 	}
-	m.leading.removed[partition] = max(m.leading.removed[partition], through)
+	m.leading.removed[number] = max(m.leading.removed[number], through)
 	everywhere := uint64(math.MaxUint64)
-	for number := range cluster.Partitions {
-		everywhere = min(everywhere, m.leading.removed[number])
+	for each := range cluster.Partitions {
+		everywhere = min(everywhere, m.leading.removed[each])
 	}
 	m.leading.Unlock()
 	for removal := range view.Removals() {
@@ -321,7 +318,7 @@ const orderWithin = 10 * time.Second
 
 // changeHere changes the catalog, or finds out how far it is, where this node leads it.
 func (m *metadata) changeHere(ctx context.Context, data []byte) (version uint64, err error) {
-	if leads, _ := m.leads(); !leads {
+	if !m.leads() {
 		return 0, notLeader("the metadata", m.leader())
 	}
 	if len(data) == 0 {

@@ -187,7 +187,7 @@ func (o *Options) validatePeers() error {
 	case n == 0:
 		return nil
 	case n != 1 && n != 3 && n != 5:
-		return fmt.Errorf("Peers has %d nodes; a cluster has 1, 3 or 5", n)
+		return fmt.Errorf("option Peers has %d nodes; a cluster has 1, 3 or 5", n)
 	case n > 1 && o.PeerStreams == nil:
 		return errors.New("PeerStreams is nil; it must be where other nodes reach this one")
 	}
@@ -198,14 +198,14 @@ func (o *Options) validatePeers() error {
 		}
 		switch {
 		case p.Address == "" || len(p.Address) > catalog.AddressBytesMax:
-			return fmt.Errorf("Peers has %q with an address of %d bytes; it must have 1 to %d", p.Name, len(p.Address), catalog.AddressBytesMax)
+			return fmt.Errorf("option Peers has %q with an address of %d bytes; it must have 1 to %d", p.Name, len(p.Address), catalog.AddressBytesMax)
 		case names[p.Name] || addresses[p.Address]:
-			return fmt.Errorf("Peers has %q or its address %s twice", p.Name, p.Address)
+			return fmt.Errorf("option Peers has %q or its address %s twice", p.Name, p.Address)
 		}
 		names[p.Name], addresses[p.Address] = true, true
 	}
 	if !names[o.Node] {
-		return fmt.Errorf("Peers doesn't have this node, %q", o.Node)
+		return fmt.Errorf("option Peers doesn't have this node, %q", o.Node)
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func (s *services) leaderOf(ctx context.Context, p hosted) (destination, error) 
 
 // metadataLeader finds the metadata's leader, likewise.
 func (s *services) metadataLeader(ctx context.Context) (destination, error) {
-	if here, _ := s.metadata.leads(); here {
+	if s.metadata.leads() {
 		return nil, nil //nolint:nilnil // nil is this node
 	}
 	leader := s.metadata.leader()

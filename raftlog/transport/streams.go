@@ -8,11 +8,11 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// NodeID and Address are a node's name and where it is reached, as Raft's configurations have them.
-type (
-	NodeID  = raft.ServerID
-	Address = raft.ServerAddress
-)
+// NodeID is a node's name, as Raft's configurations have it.
+type NodeID = raft.ServerID
+
+// Address is where a node is reached, likewise.
+type Address = raft.ServerAddress
 
 // Streams makes connections to other nodes and takes theirs. Its methods may be called from any goroutine.
 type Streams interface {
