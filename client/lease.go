@@ -89,6 +89,7 @@ func deliveriesOf(wire *freshetv1.Delivery, owner leaseOwner, began time.Time) (
 	}
 	at := 0
 	var r block.Reader
+	var data copies
 	for _, encoded := range wire.GetBlocks() {
 		b, err := block.Open(encoded)
 		if err != nil {
@@ -98,7 +99,11 @@ func deliveriesOf(wire *freshetv1.Delivery, owner leaseOwner, began time.Time) (
 			return nil, deliveryError(wire, fmt.Errorf("%d events for %d offsets", at+b.Len(), total))
 		}
 		for r.Reset(&b); r.Next(); at++ {
-			deliveries[at].Event = eventOf(r.Event())
+			if v := r.View(); v.Plain() && b.DeliverAtMillis(r.Index()) == 0 {
+				deliveries[at].Event.Data = data.of(v.Data()) // most events
+			} else {
+				deliveries[at].Event = eventOf(r.Event())
+			}
 		}
 		if err := r.Err(); err != nil {
 			return nil, deliveryError(wire, err)

@@ -51,7 +51,8 @@ const (
 	// eventBytesMin leaves a few random characters.
 	eventBytesMin = randomAt + len(shapeFiller) + len(shapeEnd) + 32
 
-	poolBytes = 1 << 20
+	poolBits  = 15
+	poolBytes = 1 << poolBits
 )
 
 // newShape returns the shape of a run's events.
@@ -85,7 +86,7 @@ func (s *shape) appendTo(to []byte, producer int, number uint64, at int64) []byt
 	to = append(to, shapeRandom...)
 	// Neighbours have windows far apart: a multiplicative hash of who it is (Knuth, TAOCP
 	// 6.4) says where.
-	from := (number*uint64(workersMax) + uint64(producer)) * 0x9E3779B97F4A7C15 >> (64 - 20)
+	from := (number*uint64(workersMax) + uint64(producer)) * 0x9E3779B97F4A7C15 >> (64 - poolBits)
 	to = append(to, s.pool[from:from+uint64(s.random)]...)
 	return append(to, s.filler...)
 }

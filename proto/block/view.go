@@ -106,6 +106,9 @@ func (v *View) property(p property) []byte {
 	return v.record[s.from:s.to:s.to]
 }
 
+// Plain says that the event has data alone, and nothing beside it but what stands in the block's columns.
+func (v *View) Plain() bool { return v.set == 0 }
+
 // Data returns the event's data, byte for byte as it was given.
 func (v *View) Data() []byte { return v.record[v.dataStart:] }
 
