@@ -151,6 +151,8 @@ func (l *ledger) inOrder(m *Machine, at Offset, by hold) error {
 			return fmt.Errorf("P8: offset %d of cursor %v is granted, another holds %d", at, l.id, other)
 		case holds:
 			held++
+		case by.holder == nil && l.stream.due[other] > l.stream.wallBefore:
+			// It falls due in this entry, after what is taken in it.
 		case other < at && !c.dead.Has(deadLetter{offset: other}) && !c.later.Contains(uint64(other)):
 			return fmt.Errorf("P8: offset %d of cursor %v is granted before %d", at, l.id, other)
 		}

@@ -95,6 +95,8 @@ type walkStream struct {
 	// keys of all events, "" for none, and when they are due.
 	keys []string
 	due  []Wall
+	// wallBefore is what W was before the entry.
+	wallBefore Wall
 }
 
 // walker is a consumer, and what it believes to hold, by delivery.
@@ -757,6 +759,9 @@ func (w *walk) apply(delta Tick) error {
 	w.entries = append(w.entries, walkEntry{w.index, w.term, append([]section{clockSection{Delta: delta, Wall: w.m.wall + Wall(delta)}}, secs...)})
 	if w.model != nil {
 		w.model.before(w.m)
+	}
+	for _, st := range w.streams {
+		st.wallBefore = w.m.wall
 	}
 	fx, err := w.m.Apply(w.index, w.term, raw)
 	if err != nil {
