@@ -11,8 +11,14 @@ import (
 	"github.com/freshet-mq/freshet/client"
 )
 
-// goodbyeTimeout bounds how long a command waits for its connections to end.
-const goodbyeTimeout = 5 * time.Second
+const (
+	// goodbyeTimeout bounds how long a command waits for its connections to end,
+	// and what it has sent to be answered.
+	goodbyeTimeout = 5 * time.Second
+	// goodbyeAfterFailure bounds the same when the command has failed: what was
+	// waited for isn't waited for once more.
+	goodbyeAfterFailure = 200 * time.Millisecond
+)
 
 // withClient connects, does something, and ends the connections whatever came
 // of it.
@@ -22,9 +28,15 @@ func (c *invocation) withClient(ctx context.Context, do func(*client.Client) err
 		return err
 	}
 	defer func() {
-		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTimeout)
+		patience := goodbyeTimeout
+		if err != nil {
+			patience = goodbyeAfterFailure
+		}
+		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
-		err = errors.Join(err, connected.Shutdown(goodbye))
+		if ended := connected.Shutdown(goodbye); err == nil {
+			err = ended // else what went wrong before says more
+		}
 	}()
 	return do(connected)
 }
