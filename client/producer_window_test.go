@@ -29,6 +29,7 @@ type windowWorld struct {
 	outcome          map[uint64]error
 	offset           map[uint64]uint64
 	forgets          bool
+	withdrawn        int
 }
 
 type windowMessage struct {
@@ -92,9 +93,17 @@ func (w *windowWorld) step() {
 				w.window.refuseFront(&Error{Code: CodeUnsupported})
 				w.finish(w.window.resolve())
 			}
+		case 4: // slots move
+			for _, f := range w.window.withdraw() {
+				w.outcome[f.events[0].number] = errWithdrawn
+				w.withdrawn++
+			}
 		}
 	}
 }
+
+// errWithdrawn is the outcome of a block that isn't stored, and so may be placed anew.
+var errWithdrawn = errors.New("withdrawn")
 
 // firstUnderWay says that a first block of an epoch may still reach the node. A node that forgot its producer would take it for a new
 // producer's, whether it has it already or not: nothing that a client could help, so such nodes don't forget here.
@@ -239,7 +248,7 @@ func (w *windowWorld) check() (stored, refused, unknown int) {
 
 // TestWindow drives windows at random and holds them to W1 to W3.
 func TestWindow(t *testing.T) {
-	var stored, refused, unknown, epochs int
+	var stored, refused, unknown, epochs, withdrawn int
 	for seed := range uint64(600) {
 		w := newWindowWorld(t, seed)
 		ok := t.Run("", func(t *testing.T) {
@@ -250,13 +259,14 @@ func TestWindow(t *testing.T) {
 			w.settle()
 			s, r, u := w.check()
 			stored, refused, unknown, epochs = stored+s, refused+r, unknown+u, epochs+int(w.window.epoch)
+			withdrawn += w.withdrawn
 		})
 		if !ok {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	t.Logf("%d blocks stored, %d refused, %d unknown, %d epochs", stored, refused, unknown, epochs)
-	if stored == 0 || refused == 0 || unknown == 0 {
+	t.Logf("%d blocks stored, %d refused of which %d withdrawn, %d unknown, %d epochs", stored, refused, withdrawn, unknown, epochs)
+	if stored == 0 || refused == withdrawn || unknown == 0 || withdrawn == 0 {
 		t.Error("something never happened")
 	}
 }
