@@ -200,6 +200,37 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
+// BenchmarkPublishPartitions is what it costs to spread events over partitions, with keys and without.
+func BenchmarkPublishPartitions(b *testing.B) {
+	for _, partitions := range []int{1, 8} {
+		for _, keys := range []int{0, 100} {
+			b.Run(fmt.Sprintf("partitions=%d/keys=%d", partitions, keys), func(b *testing.B) {
+				var events []Event
+				for i := range 1000 {
+					e := benchEvent(i)
+					if keys > 0 {
+						e.Key = fmt.Sprint("customer-", i%keys)
+					}
+					events = append(events, e)
+				}
+				p, err := benchClient(b, partitions).Producer("orders", WithCompression(CompressionNone))
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					p.PublishAsync(b.Context(), events[i%len(events)])
+					i++
+				}
+				if err := p.Flush(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkConsume is what an event of 256 bytes costs from delivery to its confirmed ack.
 func BenchmarkConsume(b *testing.B) {
 	for _, partitions := range []int{1, 8} {

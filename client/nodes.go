@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -288,9 +287,10 @@ func (l link) NewStream(ctx context.Context, desc *grpc.StreamDesc, method strin
 	return linkStream{stream, l}, nil
 }
 
-// broken notes that a stream was refused or is over.
+// broken notes that a stream was refused because the node can't do it now. That its connection broke is seen by the connection: the node may be there again
+// at once.
 func (l link) broken(ctx context.Context, err error) error {
-	if e, ok := errors.AsType[*Error](errorOf(ctx, err)); ok && elsewhere(e) && !errors.Is(err, io.EOF) {
+	if e, ok := errors.AsType[*Error](errorOf(ctx, err)); ok && e.Code == CodeUnavailable && !e.OutcomeUnknown {
 		l.nodes.failed(l.address)
 	}
 	return err
