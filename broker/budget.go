@@ -91,7 +91,7 @@ func (b *budget) cutStalled() {
 
 func (b *budget) cutOff(c *connection) {
 	if n := b.cut.Add(1); n&(n-1) == 0 {
-		b.logger.Warn("a client that doesn't read what it asked for was cut off", "peer", addressOf(c), "after", stallMax, "in all", n)
+		b.logger.Warn("a client that doesn't read what it asked for was cut off", "peer", addressOf(c), "after", stallMax, "in_all", n)
 	}
 	if err := c.Close(); err != nil {
 		b.logger.Debug("closing the connection of a client that doesn't read", "error", err)

@@ -273,11 +273,11 @@ func (c *modelCursor) compareEvents(is *cursor) error {
 }
 
 func (m *model) compareSession(s *modelSession, is *session) error {
-	events, bytes := m.holds(s)
-	if is == nil || is.cursor.id() != s.cursor.id || is.ordinal != s.ordinal || is.live(m.term) != s.live(m.term) || is.heldEvents != events || is.heldBytes != bytes ||
+	events, size := m.holds(s)
+	if is == nil || is.cursor.id() != s.cursor.id || is.ordinal != s.ordinal || is.live(m.term) != s.live(m.term) || is.heldEvents != events || is.heldBytes != size ||
 		is.received != s.received || is.lastDelivery != s.lastDelivery || is.settled != s.settled || is.told != s.told || is.visibility != s.visibility ||
 		is.creditEvents != s.creditEvents || is.creditBytes != s.creditBytes {
-		return fmt.Errorf("it is %+v, of the model %+v, which holds %d of %d bytes", is, s, events, bytes)
+		return fmt.Errorf("it is %+v, of the model %+v, which holds %d of %d bytes", is, s, events, size)
 	}
 	return nil
 }

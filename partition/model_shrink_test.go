@@ -121,7 +121,7 @@ func TestShrink(t *testing.T) {
 		found := 0
 		for _, e := range list {
 			for _, s := range e.secs[1:] {
-				if id := s.(streamSection).Stream; id == 17 || id == 1_071 { //nolint:forcetypeassert // see above
+				if id := s.(streamSection).Stream; id == 17 || id == 1_071 {
 					found++
 				}
 			}

@@ -68,7 +68,7 @@ func (m *model) append(st *modelStream, s *blockSection, b *block.Block, repeats
 	err := eachMatched(s.Matches, b.Len(), func(hit matched) {
 		listed[hit.Subscription] = true
 		for i := range b.Len() {
-			named[hit.Subscription] = append(named[hit.Subscription], hit.Words == nil || hit.Words[i/64]>>(i%64)&1 == 1)
+			named[hit.Subscription] = append(named[hit.Subscription], has(hit, i))
 		}
 	})
 	if err != nil {
