@@ -351,12 +351,12 @@ func (c *clusterRig) create(topic, queue string) {
 	}
 }
 
-// home returns the number of the partition that a topic's first slot is on.
+// home returns the number of the partition that a topic's first slot is on, as the metadata's leader says: another may be behind.
 func (c *clusterRig) home(topic string) uint32 {
 	c.t.Helper()
-	t, ok := c.running()[0].node.metadata.view().Topic(topic)
+	t, ok := c.metadataLeader().node.metadata.view().Topic(topic)
 	if !ok {
-		c.t.Fatalf("%s doesn't know topic %s", c.running()[0].name, topic)
+		c.t.Fatalf("there is no topic %s", topic)
 	}
 	return t.Partitions[0]
 }

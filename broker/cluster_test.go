@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/freshet-mq/freshet/partition"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
@@ -92,6 +94,35 @@ func TestStopHandsLeadershipOn(t *testing.T) {
 			if strings.Contains(logged.String(), unwanted) {
 				t.Errorf("%q is logged:\n%s", unwanted, logged)
 			}
+		}
+		c.agree()
+	})
+}
+
+// TestClusterRefuses: a node that is configured otherwise than its cluster was founded, or has lost a part of its directory, says so and doesn't start.
+func TestClusterRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClusterRig(t)
+		c.startAll()
+		m := c.members[0]
+		m.stop()
+		for _, refused := range []struct {
+			want   string
+			adjust func(*Options)
+		}{
+			{"has 4 partitions, and this node is to have 9", func(o *Options) { o.Partitions = 9 }},
+			{"this release can't change them", func(o *Options) { o.Peers[2].Address = "elsewhere:7601" }},
+			{"Peers is empty", func(o *Options) { o.Peers = nil }},
+			{"has lost log/", func(o *Options) { o.FS = vfs.NewMem() }},
+		} {
+			c.adjust = refused.adjust
+			if err := m.start(); err == nil || !strings.Contains(err.Error(), refused.want) {
+				t.Errorf("started with %v, want %q", err, refused.want)
+			}
+		}
+		c.adjust = nil
+		if err := m.start(); err != nil {
+			t.Error(err)
 		}
 		c.agree()
 	})
