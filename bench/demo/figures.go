@@ -12,6 +12,10 @@ type Figures struct {
 	// Contradictions are answers of the broker that can't both be true: two
 	// events at one place, or a dead letter whose ack was confirmed.
 	Contradictions int
+	// Early is how many of Unexpected are of events that no publish is confirmed of.
+	// While events are published some consumers are quicker than the publisher hears
+	// of its own; when the run is over there may be none.
+	Early int
 }
 
 // Counts are one reader's, or the sums over all.
@@ -136,6 +140,9 @@ func (l *Ledger) countArrivalsLocked(p *place, f *Figures) {
 		case p.event < 0 && l.mu.unknown[a.digest]: // it may be stored after all
 		default:
 			c.Unexpected += a.times
+			if p.event < 0 {
+				f.Early += a.times
+			}
 		}
 	}
 }

@@ -182,9 +182,9 @@ func (v view) row(r Row, name, patternWidth, barWidth, width int) string {
 
 func (v view) verdicts(p Progress, width int) string {
 	text := fmt.Sprintf("to come %s   unexpected %d   after ack %d   redelivered %s   rejected %d",
-		thousands(p.Lost()), p.Unexpected, p.AfterAck, thousands(p.Redelivered), p.Rejected)
+		thousands(p.Lost()), p.Unexpected-p.Early, p.AfterAck, thousands(p.Redelivered), p.Rejected)
 	text = shortened(text, width)
-	if p.Unexpected > 0 || p.AfterAck > 0 {
+	if p.Unexpected > p.Early || p.AfterAck > 0 {
 		return v.paint(red, text)
 	}
 	return text
