@@ -40,6 +40,7 @@ type config struct {
 	} `embed:"" key:"defaults" prefix:"defaults-"`
 	Limits struct {
 		Connections count `fallback:"10000" help:"How many clients may be connected." key:"connections" placeholder:"N"`
+		Memory      size  `fallback:"1GiB"  help:"Bytes that all clients together may make the node hold: calls, blocks that aren't answered, answers that aren't read." key:"memory" placeholder:"SIZE"`
 	} `embed:"" key:"limits" prefix:"limits-"`
 	Telemetry struct {
 		Log       string `fallback:"info" help:"Least level of what is logged: debug, info, warn or error." key:"log" oneof:"debug,info,warn,error" placeholder:"LEVEL"`
@@ -52,7 +53,6 @@ type config struct {
 var notYet = map[string]string{
 	"log.segment":        "the log isn't segmented",
 	"defaults.retention": "an event is kept until every subscription has settled it, and no longer",
-	"limits.memory":      "what a node holds is bounded queue by queue",
 	"tls":                "connections aren't encrypted",
 	"auth":               "there are no users",
 	"aws":                "there are no AWS endpoints",

@@ -86,7 +86,7 @@ func (c *config) options(call *invocation) broker.Options {
 		Defaults: broker.Defaults{
 			Visibility: time.Duration(c.Defaults.Visibility), Attempts: int(c.Defaults.Attempts), EventBytesMax: int(c.Defaults.EventBytesMax),
 		},
-		Limits: broker.Limits{Connections: int(c.Limits.Connections)},
+		Limits: broker.Limits{Connections: int(c.Limits.Connections), Memory: int64(c.Limits.Memory)},
 		Logger: newLogger(call, c.Telemetry.Log, c.Telemetry.LogFormat),
 	}
 }
