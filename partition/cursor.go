@@ -200,7 +200,11 @@ func (m *Machine) touch(c *cursor) {
 //
 // counted tells whether the lease was an attempt; an uncounted one that never arrived is counted by itself, with its own limit.
 func (m *Machine) giveBack(c *cursor, at Offset, attempt uint16, why comeback) {
-	if at < c.subscription.stream.dropped && !c.aside.Contains(uint64(at)) {
+	switch {
+	case c.leaving: // its lease ended before it was dismantled: nobody gets it, and nobody asks for a dead letter
+		m.strike(c, at)
+		return
+	case c.isDropped(at):
 		m.drop(c, at)
 		return
 	}
@@ -262,10 +266,6 @@ const (
 
 // bury makes an event a dead letter.
 func (m *Machine) bury(c *cursor, at Offset, d deadLetter) {
-	if at < c.subscription.stream.dropped && !c.aside.Contains(uint64(at)) { // there is nothing left of it to look at
-		m.drop(c, at)
-		return
-	}
 	sizes := &c.subscription.stream.sizes
 	d.offset, d.died, d.size = at, m.wall, sizes.class(at)
 	if c.order != nil {
@@ -282,19 +282,28 @@ func (m *Machine) bury(c *cursor, at Offset, d deadLetter) {
 	c.deadPieces.mark(uint64(at))
 }
 
-// drop has an event that comes back gone: its stream's retention has passed it meanwhile.
+// isDropped tells whether the stream's retention has passed an event that is held: its holder may ack it, and otherwise it is gone.
+func (c *cursor) isDropped(at Offset) bool {
+	return at < c.subscription.stream.dropped && !c.aside.Contains(uint64(at))
+}
+
+// drop has an event that comes back, or is rejected, gone: its stream's retention has passed it meanwhile.
 func (m *Machine) drop(c *cursor, at Offset) {
-	st := c.subscription.stream
-	delete(c.tries, at)
-	c.held.Remove(uint64(at))
-	st.sizes.release(&m.waiting, Run{at, 1})
+	m.strike(c, at)
 	if c.order != nil {
 		m.dequeue(c, at)
 	}
 	m.takeBack(c, Run{at, 1})
-	m.changed(c)
+	m.touch(c) // what waited behind it in line is the next
 	c.dropped++
-	c.truncatedAt = st.dropped
+	c.truncatedAt = c.subscription.stream.dropped
+}
+
+// strike takes an event that was held off the cursor's books.
+func (m *Machine) strike(c *cursor, at Offset) {
+	delete(c.tries, at)
+	c.held.Remove(uint64(at))
+	c.subscription.stream.sizes.release(&m.waiting, Run{at, 1})
 }
 
 // wake makes delayed events ready whose time has come, at most so many, and says how many there were.
@@ -310,7 +319,7 @@ func (m *Machine) wake(c *cursor, limit int) (n int) {
 		}
 		c.delayed.DeleteMin()
 		c.delayedPieces.mark(uint64(d.notBefore))
-		if d.offset < c.subscription.stream.dropped && !c.aside.Contains(uint64(d.offset)) {
+		if c.isDropped(d.offset) {
 			m.drop(c, d.offset)
 			continue
 		}

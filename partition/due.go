@@ -209,6 +209,31 @@ func (m *Machine) pullLate(c *cursor) {
 	}
 }
 
+// dueFull tells whether so much waits to be due that nobody reads on: fills might bring more of it. Blocks with such events are refused long before.
+func (m *Machine) dueFull() bool { return m.due.bytes > 2*m.delayedBytesMax }
+
+// readOn has late events join their lines, and has the far cursors looked at when, by that or before in this entry, there is room again for what they
+// may find.
+func (m *Machine) readOn(wasFull bool) {
+	for _, c := range m.dirty {
+		if c.order != nil && !c.leaving {
+			m.pullLate(c)
+		}
+	}
+	if !wasFull || m.dueFull() {
+		return
+	}
+	for _, st := range m.streamOrder {
+		for _, sub := range st.subscriptions {
+			for _, c := range sub.cursors {
+				if c.reach != reachNear && !c.leaving {
+					m.touch(c)
+				}
+			}
+		}
+	}
+}
+
 // note has a cursor get events when they are due.
 func (m *Machine) note(c *cursor, r Run) {
 	c.later.addRun(r)

@@ -78,12 +78,14 @@ func (c *cursor) takes() bool { return c.reach != reachFar && !c.leaving }
 func (m *Machine) begin(c *cursor) {
 	st := c.subscription.stream
 	c.reach, c.frontier = reachNear, 0
-	if c.subscription.From == FromEarliest && st.floor < st.next {
-		c.reach, c.frontier = reachFar, st.floor
-		st.pin(c, st.floor)
+	// What a retention has dropped is gone, also while the log has it still, for another's dead letter.
+	if first := max(st.floor, st.dropped); c.subscription.From == FromEarliest && first < st.next {
+		c.reach, c.frontier = reachFar, first
+		st.pin(c, first)
 	}
 	st.setTaker(c)
 	m.changed(c)
+	m.stale(st)
 }
 
 // setTaker keeps the list of cursors that get every event of each block.
@@ -273,7 +275,7 @@ func (m *Machine) giveUp(c *cursor, before Offset) Truncation {
 		m.advance(c, before)
 	}
 	if t.Dropped+t.Unread > 0 {
-		m.changed(c)
+		m.touch(c) // what is behind may fit where that didn't, and the leader may have to read on
 		c.dropped += t.Dropped
 		c.unread += t.Unread
 		c.truncatedAt = before
@@ -296,8 +298,10 @@ func (m *Machine) dropBefore(c *cursor, set *offsetSet, before Offset) (n uint64
 			set.Remove(it.Next())
 		}
 	}
+	if n = going.GetCardinality(); n == 0 { // whose pin stands too low is asked here, and one that was restored isn't (P9)
+		return 0
+	}
 	m.letGo(c, going)
-	n = going.GetCardinality()
 	if c.order != nil {
 		m.dropFromLines(c, going, set == c.ahead)
 	}
@@ -328,7 +332,7 @@ func (m *Machine) advance(c *cursor, to Offset) {
 // appetite returns how many events a far cursor's fills should bring: as many as its attached consumers may hold together, so that an ack finds the
 // next event waiting, less what waits.
 func (m *Machine) appetite(c *cursor) uint32 {
-	if c.reach == reachNear || m.leasable(c) == 0 || m.due.bytes > 2*m.delayedBytesMax {
+	if c.reach == reachNear || m.leasable(c) == 0 || m.dueFull() {
 		return 0
 	}
 	waits := c.assignable()

@@ -57,7 +57,7 @@ type Machine struct {
 	kept  *btree.BTreeG[kept]
 	aging *btree.BTreeG[aging]
 	// staleStreams had something happen to them since the floors were last looked at.
-	staleStreams, staleSpare []*stream
+	staleStreams []*stream
 	// leaving cursors, by ordinal, and members that nobody is attached to, the longest unused first.
 	leaving *btree.BTreeG[*cursor]
 	idle    *btree.BTreeG[idle]
@@ -133,7 +133,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	}
 	m.applied, m.term = index, term
 	m.logBytes += uint64(len(entry))
-	fx := &Effects{Index: index}
+	fx, full := &Effects{Index: index}, m.dueFull()
 	position := uint32(0)
 	for raw, err := range sections(entry) {
 		if err != nil {
@@ -157,6 +157,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	if index%m.trimEvery == 0 {
 		m.trim(fx) // a cursor may lose events, so before they are assigned
 	}
+	m.readOn(full)
 	m.assign(fx)
 	m.dedup.turn(m.clock)
 	fx.Aside, m.asideChanges = m.asideChanges, nil

@@ -125,7 +125,6 @@ func (m *Machine) dropFromLines(c *cursor, going *roaring64.Bitmap, ahead bool) 
 	for it := going.Iterator(); it.HasNext(); {
 		m.dequeue(c, Offset(it.Next()))
 	}
-	m.touch(c) // late events may have room now
 }
 
 // dequeue takes an event out of its line for good: it is settled, dead, or dropped. It returns its key.
@@ -209,7 +208,6 @@ func (l *line) goesOn() bool {
 // assignOrdered gives the events of an ordered cursor to the sessions that have room. The next event of each line is looked at in the order of offsets,
 // so a session's delivery is ascending, as a lease's runs must be.
 func (m *Machine) assignOrdered(c *cursor, fx *Effects) {
-	m.pullLate(c)
 	o := c.order
 	leasable := m.leasable(c)
 	if leasable == 0 || len(o.free.lines) == 0 && !slices.ContainsFunc(c.sessions, func(s *session) bool { return len(s.more.lines) > 0 }) {

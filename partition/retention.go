@@ -171,24 +171,21 @@ func (m *Machine) trim(fx *Effects) {
 		a.stream.agesAt = 0
 		m.stale(a.stream)
 	}
-	// What a retention drops makes its stream stale again, for the next time.
-	list := m.staleStreams
-	m.staleStreams = m.staleSpare[:0]
-	slices.SortFunc(list, func(a, b *stream) int { return cmp.Compare(a.age, b.age) }) // a restored machine has them in another order (P9)
-	for _, st := range list {
-		st.stale = false
+	slices.SortFunc(m.staleStreams, func(a, b *stream) int { return cmp.Compare(a.age, b.age) }) // after a restore all are there, by age (P9)
+	for _, st := range m.staleStreams {
 		m.trimStream(st, fx)
+		st.stale = false // what it did to itself was looked at
 	}
-	clear(list)
-	m.staleSpare = list
+	m.staleStreams = m.staleStreams[:0]
 }
 
-// trimStream moves one stream's floor: before it the log may go.
+// trimStream moves one stream's floor: before it the log may go. Where nothing has happened to the stream it changes nothing, since after a restore all
+// are looked at (P9).
 func (m *Machine) trimStream(st *stream, fx *Effects) {
 	floor := st.needed()
 	if st.retention.set() {
 		boundary := st.boundary(m.wall)
-		if st.retention.Drop {
+		if st.retention.Drop && boundary > st.floor {
 			m.truncate(st, boundary, fx)
 			floor = st.needed()
 		}

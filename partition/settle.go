@@ -132,7 +132,11 @@ func (m *Machine) decideOn(l *lease, dec Decision, visibility Tick, runs []Run, 
 		case VerbReject:
 			m.free(l, part.Run)
 			for at := part.First; at < part.end(); at++ {
-				m.bury(l.cursor, at, deadLetter{reason: DeadRejected, attempts: part.Attempt, detail: dec.Reason})
+				if l.cursor.isDropped(at) {
+					m.drop(l.cursor, at)
+				} else {
+					m.bury(l.cursor, at, deadLetter{reason: DeadRejected, attempts: part.Attempt, detail: dec.Reason})
+				}
 			}
 		case VerbExtend:
 			extended = append(extended, part)
