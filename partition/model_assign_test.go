@@ -72,53 +72,10 @@ func (c *modelCursor) canAssign() (n uint64) {
 // leasable returns how many more events may be leased: each may die.
 func (m *model) leasable(c *modelCursor) uint64 {
 	leased, dead := c.count(stateLeased), c.count(stateDead)
-	if leased >= m.limits.leasedMax || leased+dead >= m.limits.deadMax {
+	if leased >= m.leasedMax || leased+dead >= m.deadMax {
 		return 0
 	}
-	return min(m.limits.leasedMax-leased, m.limits.deadMax-leased-dead)
-}
-
-// standing is what decides who gets what of a cursor.
-type standing struct {
-	ready    map[Offset]bool
-	rooms    map[SessionID]standingRoom
-	leasable uint64
-	// late events wait for room in an ordered queue's look-ahead, of which inLine take some.
-	late   int
-	inLine uint64
-}
-
-// standingRoom is what a session may still be given.
-type standingRoom struct{ events, bytes uint64 }
-
-func (m *model) standing(c *modelCursor) standing {
-	now := standing{ready: map[Offset]bool{}, rooms: map[SessionID]standingRoom{}, leasable: m.leasable(c), late: len(c.late), inLine: c.inLine()}
-	for _, e := range c.in(stateReady) {
-		now.ready[e.offset] = true
-	}
-	for _, s := range c.sessions {
-		if s.live(m.term) {
-			events, bytes := m.holds(s)
-			now.rooms[s.id] = standingRoom{room(uint64(s.creditEvents), uint64(events)), room(s.creditBytes, bytes)}
-		}
-	}
-	return now
-}
-
-// better tells whether something can be given that couldn't be before.
-func (s *standing) better(was *standing) bool {
-	for at := range s.ready {
-		if !was.ready[at] {
-			return true
-		}
-	}
-	for id, now := range s.rooms {
-		before, there := was.rooms[id]
-		if !there || now.events > before.events || now.bytes > before.bytes {
-			return true
-		}
-	}
-	return s.leasable > was.leasable || s.late != was.late || s.late > 0 && s.inLine < was.inLine
+	return min(m.leasedMax-leased, m.deadMax-leased-dead)
 }
 
 // modelGrant is a session that is being given events.
@@ -132,10 +89,38 @@ type modelGrant struct {
 	heldBytes  uint64
 }
 
+// couldGoOn tells whether somebody has room for an event that waits. Whoever has no room for the next event, since it is large, isn't asked again when
+// another has taken it: it is its turn when something happens to the cursor. It holds something, so that comes.
+func (m *model) couldGoOn(c *modelCursor) bool {
+	if m.leasable(c) == 0 {
+		return false
+	}
+	lines := c.lines()
+	for _, s := range c.sessions {
+		events, bytes := m.holds(s)
+		if l := nextLine(lines, s); l != nil && s.live(m.term) && events > 0 && events < s.creditEvents && bytes+l.waiting[0].class.bytes() <= s.creditBytes {
+			return true
+		}
+	}
+	return false
+}
+
+// granted tells whether the machine gave events of a cursor to anybody.
+func (m *model) granted(c *modelCursor) bool {
+	return slices.ContainsFunc(m.told.Grants, func(g Grant) bool {
+		s := m.sessions[g.Session]
+		return s != nil && s.cursor == c
+	})
+}
+
 // assign gives a cursor's events to the sessions that have room, in turns.
 func (m *model) assign(c *modelCursor, fx *Effects) {
+	if c.goesOn && !m.granted(c) {
+		return // nothing may have happened to it
+	}
+	defer func() { c.goesOn = m.couldGoOn(c) }()
 	if c.sub.Ordered {
-		for len(c.late) > 0 && c.inLine() < m.limits.lookAheadMax {
+		for len(c.late) > 0 && c.inLine() < m.lookAheadMax {
 			if e := c.copies[c.late[0]]; e != nil && e.state == stateLater {
 				c.ready(e)
 			}
@@ -164,7 +149,13 @@ func (m *model) assign(c *modelCursor, fx *Effects) {
 	}
 	for at := 0; len(open) > 0 && leasable > 0; {
 		g := open[at%len(open)]
-		l := nextLine(lines, g.session)
+		if len(lines) == 0 {
+			break
+		}
+		l := lines[0]
+		if c.sub.Ordered {
+			l = nextLine(lines, g.session)
+		}
 		if l == nil || !m.give(g, c, l, fx) {
 			m.finish(g, fx)
 			open = slices.Delete(open, at%len(open), at%len(open)+1)
@@ -275,5 +266,7 @@ func (m *model) take(t takeSection) Result {
 		found.take(l)
 		res.Taken.Runs = append(res.Taken.Runs, EventRun{Run{e.offset, 1}, e.attempt})
 	}
+	c.goesOn = c.goesOn || m.couldGoOn(c) // whom the next event was too large for may have room for the one behind
+	c.appetite = m.appetite(c)            // the leader is told when somebody settles
 	return res
 }

@@ -1,7 +1,6 @@
 package partition
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,13 +10,12 @@ import (
 
 // before takes over from the machine, as it is before an entry, what is the machine's to choose.
 func (m *model) before(is *Machine) {
+	m.modelLimits = limitsOf(is)
 	for _, c := range m.cursors() {
 		if other := is.find(c.id); other != nil {
 			c.turn = other.turn
 		}
 	}
-	m.setAside(is)
-	_, m.limits.checked = is.dedup.frozen()
 }
 
 // compare tells in what an entry's effects differ, or the state after it.
@@ -25,16 +23,6 @@ func (m *model) compare(is *Machine, told, want *Effects) error {
 	if a, b := tellEffects(told), tellEffects(want); a != b {
 		return fmt.Errorf("the machine has other effects than the model\n  machine %s\n  model   %s", a, b)
 	}
-	left := map[*modelCursor]bool{}
-	for _, st := range m.streams {
-		for _, sub := range st.subs {
-			for _, c := range sub.cursors {
-				other := is.lookUp(c.id)
-				left[c] = other == nil || other.ordinal != c.ordinal
-			}
-		}
-	}
-	m.sweep(func(c *modelCursor) bool { return left[c] })
 	return m.compareState(is)
 }
 
@@ -50,13 +38,12 @@ func tellEffects(fx *Effects) string {
 		tellLeased(&b, "lost", r.Lost)
 		tellGrant(&b, &r.Taken)
 	}
-	// Deliveries of one session are in their order; those of several go out side by side.
-	grants := slices.Clone(fx.Grants)
-	slices.SortStableFunc(grants, func(a, b Grant) int { return bytes.Compare(a.Session[:], b.Session[:]) })
-	for i := range grants {
-		tellGrant(&b, &grants[i])
+	for i := range fx.Grants {
+		tellGrant(&b, &fx.Grants[i])
 	}
-	fmt.Fprintf(&b, " ready %v behind %v truncated %v unused %v gone %v appended %v", fx.Ready, fx.Behind, fx.Truncated, fx.Unused, fx.Gone, fx.Appended)
+	aside := slices.SortedStableFunc(slices.Values(fx.Aside), byPlace)
+	fmt.Fprintf(&b, " ready %v behind %v truncated %v unused %v gone %v appended %v aside %v", fx.Ready, fx.Behind, fx.Truncated, fx.Unused,
+		fx.Gone, fx.Appended, aside)
 	return b.String()
 }
 
@@ -103,9 +90,6 @@ func (m *model) compareState(is *Machine) error {
 		if err := m.compareStream(st, is.streams[id]); err != nil {
 			return fmt.Errorf("stream %d: %w", id, err)
 		}
-	}
-	if err := m.compareAside(is); err != nil {
-		return err
 	}
 	for _, s := range m.sessions {
 		if err := m.compareSession(s, is.sessions[s.id]); err != nil {
@@ -187,42 +171,6 @@ func (m *model) compareCursor(c *modelCursor, is *cursor) error {
 	}
 	return c.compareEvents(is)
 }
-
-// compareAside checks what the machine has aside: only what a cursor let die or waits for, never more than there is room for, and while there is room every dead letter
-// that the stream's references still find.
-func (m *model) compareAside(is *Machine) error {
-	total := uint64(0)
-	for _, st := range m.streams {
-		held, other := map[Offset]bool{}, is.streams[st.id]
-		for _, c := range st.cursors() {
-			aside := is.lookUp(c.id).aside
-			for it := aside.Iterator(); it.HasNext(); {
-				at := Offset(it.Next())
-				if held[at] = true; c.copies[at] == nil {
-					return fmt.Errorf("%v has offset %d aside, with which it is done", c.id, at)
-				}
-			}
-			for _, e := range c.in(stateDead) {
-				if !aside.Contains(uint64(e.offset)) && is.asideEvents < is.asideEventsMax && is.asideBytes+maxAside < is.asideBytesMax && other.refAt(e.offset) >= 0 && !is.asideRoom && e.dead.died == m.wall {
-					return fmt.Errorf("%v let offset %d die, which isn't aside though there is room", c.id, e.offset)
-				}
-			}
-		}
-		for at := range held {
-			if _, there := other.aside(at); !there {
-				return fmt.Errorf("stream %d hasn't got offset %d aside, a cursor has", st.id, at)
-			}
-		}
-		total += uint64(len(held))
-	}
-	if total > is.asideEventsMax {
-		return fmt.Errorf("%d events are aside, at most %d may be", total, is.asideEventsMax)
-	}
-	return nil
-}
-
-// maxAside is more than one event takes aside.
-const maxAside = 2 << 20
 
 func sameSet(name string, set *roaring64.Bitmap, want []*modelCopy) error {
 	same := set.GetCardinality() == uint64(len(want))

@@ -86,6 +86,7 @@ func (c *modelCursor) bring(at Offset, class sizeClass, key uint64) {
 	case c.reach == reachClosing && at >= c.resume:
 		e.state = stateAhead
 	case c.sub.stream.events[at].undue:
+		c.takeAside(at)
 	default:
 		c.ready(e)
 	}
@@ -104,12 +105,20 @@ func (c *modelCursor) lose(e *modelCopy) {
 	c.lost[e.offset] = true
 }
 
+// tooLate drops an event whose stream's retention has passed it while it was held.
+func (c *modelCursor) tooLate(e *modelCopy) bool {
+	if e.offset >= c.sub.stream.dropped || c.aside[e.offset] {
+		return false
+	}
+	c.lose(e)
+	c.dropped++
+	c.truncatedAt = c.sub.stream.dropped
+	return true
+}
+
 // comeback gives back an event whose lease is over.
 func (m *model) comeback(c *modelCursor, e *modelCopy, why comeback) {
-	if e.offset < c.sub.stream.dropped && !c.aside.Contains(uint64(e.offset)) {
-		c.lose(e)
-		c.dropped++
-		c.truncatedAt = c.sub.stream.dropped
+	if c.tooLate(e) {
 		return
 	}
 	attempt := e.attempt
@@ -122,9 +131,9 @@ func (m *model) comeback(c *modelCursor, e *modelCopy, why comeback) {
 	}
 	switch {
 	case why.kind == comebackCounted && attempt >= c.sub.AttemptsMax:
-		m.bury(e, deadLetter{reason: why.reason, attempts: attempt, detail: why.detail})
+		m.bury(c, e, deadLetter{reason: why.reason, attempts: attempt, detail: why.detail})
 	case e.undelivered >= UndeliveredMax:
-		m.bury(e, deadLetter{reason: DeadUndelivered, attempts: attempt})
+		m.bury(c, e, deadLetter{reason: DeadUndelivered, attempts: attempt})
 	case why.after > 0:
 		e.state, e.notBefore = stateDelayed, m.clock.deadlineAfter(why.after)
 	default:
@@ -132,7 +141,8 @@ func (m *model) comeback(c *modelCursor, e *modelCopy, why comeback) {
 	}
 }
 
-func (m *model) bury(e *modelCopy, d deadLetter) {
+func (m *model) bury(c *modelCursor, e *modelCopy, d deadLetter) {
+	m.setAside(c, e)
 	d.offset, d.died = e.offset, m.wall
 	e.state, e.dead = stateDead, d
 	e.attempts, e.undelivered, e.attempt = 0, 0, 0

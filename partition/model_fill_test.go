@@ -22,10 +22,10 @@ func (m *model) lookAhead(c *modelCursor) uint64 {
 	switch used := c.inLine(); {
 	case !c.sub.Ordered:
 		return 1 << 62
-	case len(c.late) > 0 || used >= m.limits.lookAheadMax:
+	case len(c.late) > 0 || used >= m.lookAheadMax:
 		return 0
 	default:
-		return m.limits.lookAheadMax - used
+		return m.lookAheadMax - used
 	}
 }
 
@@ -43,7 +43,7 @@ func (m *model) offer(c *modelCursor, block []*modelEvent) {
 			}
 		}
 	}
-	if n := uint64(len(wanted)); c.count(stateReady, stateAhead) > m.limits.nearEventsMax || n > m.lookAhead(c) && now > m.lookAhead(c) {
+	if n := uint64(len(wanted)); c.count(stateReady, stateAhead) > m.nearEventsMax || n > m.lookAhead(c) && now > m.lookAhead(c) {
 		m.fallBehind(c, block[0].offset)
 		return
 	}
@@ -115,18 +115,20 @@ func (m *model) advance(c *modelCursor, to Offset) {
 	case to == next || c.reach == reachClosing && to >= c.resume:
 		c.reach, c.resume = reachNear, 0
 		for _, e := range c.in(stateAhead) {
-			if e.state = stateLater; !c.sub.stream.events[e.offset].undue {
+			if e.state = stateLater; c.sub.stream.events[e.offset].undue {
+				c.takeAside(e.offset)
+			} else {
 				c.ready(e)
 			}
 		}
-	case c.reach == reachFar && next-to <= closeEvents && (!c.sub.Ordered || uint64(next-to)+c.inLine() <= m.limits.lookAheadMax/2):
+	case c.reach == reachFar && next-to <= closeEvents && (!c.sub.Ordered || uint64(next-to)+c.inLine() <= m.lookAheadMax/2):
 		c.reach, c.resume = reachClosing, next
 	}
 }
 
 // appetite is how many events the leader should read for a far cursor.
 func (m *model) appetite(c *modelCursor) uint64 {
-	if c.reach == reachNear || m.leasable(c) == 0 {
+	if c.reach == reachNear || m.leasable(c) == 0 || m.dueFull {
 		return 0
 	}
 	want := uint64(0)
@@ -165,7 +167,7 @@ func (m *model) hints(fx *Effects) error {
 		if n := c.canAssign(); n > 0 && (c.assignable == 0 || c.gained) && !ready[c.id] {
 			return fmt.Errorf("P10: %v has %d events that wait, and nobody is told", c.id, n)
 		}
-		if n := m.appetite(c); n > 0 && c.appetite == 0 && c.improved && behind[c.id] == 0 {
+		if n := m.appetite(c); n > c.appetite && behind[c.id] == 0 {
 			return fmt.Errorf("P10: %v is behind with room for %d, and the leader isn't told", c.id, n)
 		}
 	}

@@ -4,12 +4,13 @@ package partition
 type modelRef struct {
 	first         Offset
 	index         Index
+	section       uint32
 	stored, prior Wall
 	bytes         uint64
 }
 
 // refer counts a block, and makes a reference to it when one is due.
-func (st *modelStream) refer(m *model, first Offset, bytes int) {
+func (st *modelStream) refer(m *model, first Offset, position, bytes int) {
 	due := len(st.refs) == 0 || st.refDue || !st.keeps
 	if !due {
 		last, rule := st.refs[len(st.refs)-1], st.retention
@@ -19,7 +20,7 @@ func (st *modelStream) refer(m *model, first Offset, bytes int) {
 			rule.Bytes > 0 && st.bytes-last.bytes >= rule.Bytes/refsPerRetention
 	}
 	if due {
-		st.refs = append(st.refs, modelRef{first, m.index, m.wall, st.lastStored, st.bytes})
+		st.refs = append(st.refs, modelRef{first, m.index, uint32(position), m.wall, st.lastStored, st.bytes})
 		st.refLogBytes, st.refDue = m.logBytes, false
 	}
 	st.bytes += uint64(bytes)
@@ -40,14 +41,11 @@ func (st *modelStream) boundary(now Wall) (at Offset) {
 	return at
 }
 
-// oldest is the lowest offset that a cursor needs. What is held of events that were dropped it doesn't.
+// oldest is the lowest offset that a cursor needs. What is held of events that were dropped it doesn't, nor what is aside.
 func (c *modelCursor) oldest() Offset {
 	at := c.looked()
 	for _, e := range c.copies {
-		if c.aside.Contains(uint64(e.offset)) {
-			continue
-		}
-		if held := e.state == stateLeased || e.state == stateDelayed; !held || e.offset >= c.sub.stream.dropped {
+		if held := e.state == stateLeased || e.state == stateDelayed; !c.aside[e.offset] && (!held || e.offset >= c.sub.stream.dropped) {
 			at = min(at, e.offset)
 		}
 	}
@@ -68,7 +66,7 @@ func (m *model) trim(fx *Effects) {
 		floor := st.needed()
 		if rule := st.retention; rule.Age > 0 || rule.Bytes > 0 {
 			boundary := st.boundary(m.wall)
-			if rule.Drop {
+			if rule.Drop && boundary > st.floor {
 				m.truncate(st, boundary, fx)
 				floor = st.needed()
 			}
@@ -76,15 +74,6 @@ func (m *model) trim(fx *Effects) {
 		}
 		st.floor = max(st.floor, floor)
 		st.keeps = st.floor < st.next()
-	}
-}
-
-// setAside takes over from the machine which events are aside.
-func (m *model) setAside(is *Machine) {
-	for _, c := range m.cursors() {
-		if other := is.find(c.id); other != nil {
-			c.aside = other.aside.Clone()
-		}
 	}
 }
 
@@ -96,8 +85,8 @@ func (m *model) truncate(st *modelStream, before Offset, fx *Effects) {
 	}
 	for _, c := range st.cursors() {
 		t := Truncation{Cursor: c.id, At: before}
-		for _, e := range c.in(stateReady, stateAhead, stateLater) {
-			if e.offset < before && !c.aside.Contains(uint64(e.offset)) {
+		for _, e := range c.inLog(stateReady, stateAhead, stateLater) {
+			if e.offset < before {
 				c.lose(e)
 				t.Dropped++
 			}

@@ -280,17 +280,14 @@ func (m *model) carryOut(dec Decision, visibility Tick, events []*modelCopy) {
 		switch dec.Verb {
 		case VerbAck:
 			m.takeBack(e)
+			m.doneAside(c, e.offset)
 			delete(c.copies, e.offset)
 			c.acked[e.offset] = true // P5
 		case VerbReject:
-			m.takeBack(e)
-			if e.offset < c.sub.stream.dropped && !c.aside.Contains(uint64(e.offset)) {
-				c.lose(e)
-				c.dropped++
-				c.truncatedAt = c.sub.stream.dropped
+			if m.takeBack(e); c.tooLate(e) {
 				continue
 			}
-			m.bury(e, deadLetter{reason: DeadRejected, attempts: e.attempt, detail: dec.Reason})
+			m.bury(c, e, deadLetter{reason: DeadRejected, attempts: e.attempt, detail: dec.Reason})
 		case VerbRelease:
 			failed = append(failed, &modelFailed{c, e})
 		case VerbExtend:
@@ -342,7 +339,13 @@ type modelFailed struct {
 // uncounted (P8).
 func (m *model) fail(failed []*modelFailed, why comeback) {
 	slices.SortStableFunc(failed, func(a, b *modelFailed) int {
-		return cmp.Or(cmp.Compare(a.cursor.ordinal, b.cursor.ordinal), cmp.Compare(a.event.offset, b.event.offset))
+		switch x, y := a.cursor, b.cursor; {
+		case x != y:
+			return cmp.Compare(x.ordinal, y.ordinal)
+		case x.sub.Ordered:
+			return cmp.Compare(a.event.offset, b.event.offset)
+		}
+		return 0
 	})
 	for _, f := range failed {
 		m.takeBack(f.event)
@@ -373,31 +376,32 @@ func (m *model) fail(failed []*modelFailed, why comeback) {
 
 // expire ends the leases whose time is over, and the delays.
 func (m *model) expire() {
-	for {
-		var next *modelLease
-		for _, l := range m.leases {
-			if l.deadline <= m.clock && (next == nil || cmp.Or(cmp.Compare(l.deadline, next.deadline), cmp.Compare(l.id, next.id)) < 0) {
-				next = l
-			}
+	due := slices.DeleteFunc(inOrderOf(m.leases, func(l *modelLease) uint64 { return l.id }), func(l *modelLease) bool { return l.deadline > m.clock })
+	slices.SortStableFunc(due, func(a, b *modelLease) int { return cmp.Compare(a.deadline, b.deadline) })
+	left := expireEventsMax // the rest ends in the next entry
+	for _, next := range due {
+		if m.leases[next.id] == nil {
+			continue // it went with what was before its events in line
 		}
-		if next == nil {
+		if left <= 0 {
 			break
 		}
 		why := comeback{kind: comebackCounted, reason: DeadExpired}
 		if !next.arrived() {
 			why = comeback{kind: comebackUndelivered}
 		}
+		left -= len(next.copies)
 		m.end(next, why)
 	}
+	left = expireEventsMax
 	for _, c := range m.cursors() {
-		for _, e := range c.in(stateDelayed) {
-			switch {
-			case e.notBefore > m.clock:
-			case e.offset < c.sub.stream.dropped && !c.aside.Contains(uint64(e.offset)):
-				c.lose(e)
-				c.dropped++
-				c.truncatedAt = c.sub.stream.dropped
-			default:
+		delayed := c.in(stateDelayed)
+		slices.SortStableFunc(delayed, func(a, b *modelCopy) int { return cmp.Compare(a.notBefore, b.notBefore) })
+		for _, e := range delayed {
+			if e.notBefore > m.clock || left == 0 {
+				break
+			}
+			if left--; !c.tooLate(e) {
 				c.ready(e)
 			}
 		}
@@ -416,7 +420,7 @@ func (m *model) returnTaken(sec returnSection) (res Result) {
 		switch {
 		case e == nil || e.lease == nil || !e.lease.taken || e.lease.epoch != r.Epoch || slices.ContainsFunc(failed, func(f *modelFailed) bool { return f.event == e }):
 			res.LostReceipts = append(res.LostReceipts, uint32(i)) // P6
-		case sec.Decision.Verb == VerbRelease: // all together: which key's event is the first is known at the end
+		case sec.Decision.Verb == VerbRelease && c.sub.Ordered: // all together: which key's event is the first is known at the end
 			failed = append(failed, &modelFailed{c, e})
 		default:
 			m.carryOut(sec.Decision, c.sub.Visibility, []*modelCopy{e})

@@ -1,67 +1,81 @@
 package partition
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/freshet-mq/freshet/proto/block"
 )
 
-// walkEntry is an entry: its sections, the first of which is the clock's, and the term that it is of.
-type walkEntry struct {
-	index Index
-	term  Term
-	secs  []section
+// replaysMax is how many scripts are tried to find a shorter one.
+const replaysMax = 3_000
+
+// shrinking is a script that fails, which is made shorter for as long as it does, in the same way.
+type shrinking struct {
+	fails func([]act) (failing []act, err error)
+	acts  []act
+	err   error
+	tries int
 }
 
-func (e *walkEntry) encode() []byte {
-	raw := appendEntryHeader(nil)
-	for _, s := range e.secs {
-		raw = appendSection(raw, s)
+// shrink finds a short script among the parts of one that fails: it leaves out acts, then lines, then words, many at a time as long as that does (Zeller
+// and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002).
+func shrink(acts []act, err error, fails func([]act) ([]act, error)) ([]act, error) {
+	s := &shrinking{fails: fails, acts: acts, err: err}
+	if !s.try(acts) {
+		return acts, err // it needs more than the script to fail
 	}
-	return raw
-}
-
-// check applies an entry to the model that the machine has applied, and compares.
-func (m *model) check(is *Machine, e walkEntry, bytes int, told *Effects) error {
-	want, err := m.apply(is, e.index, e.term, bytes, e.secs, told)
-	if err != nil {
-		return err
-	}
-	return m.compare(is, told, want)
-}
-
-// replay applies entries to a machine and a model, and returns what is wrong, if anything is.
-func replay(entries []walkEntry, bound func(*Machine)) (err error) {
-	m := NewMachine()
-	bound(m)
-	obvious := newModel(m)
-	defer func() {
-		if p := recover(); p != nil { // an assertion of the model's
-			err = fmt.Errorf("%v", p)
+	s.trimAlways()
+	for before := -1; before != s.size() && s.tries < replaysMax; {
+		before = s.size()
+		acts := func() int { return len(s.acts) }
+		s.leaveOut(acts, func(from, to int) []act { return slices.Delete(slices.Clone(s.acts), from, to) })
+		s.leaveOut(acts, s.skip)
+		for i := 0; i < len(s.acts); i++ { //nolint:intrange // they become fewer
+			s.leaveOut(func() int { return len(s.lines(i)) }, func(from, to int) []act {
+				return s.changed(i, slices.Delete(slices.Clone(s.acts[i].lines), from, to))
+			})
 		}
-	}()
-	for _, e := range entries {
-		raw := e.encode()
-		obvious.before(m)
-		fx, err := m.Apply(e.index, e.term, raw)
-		if err != nil {
-			return err
+		s.fewerLimits()
+		for i := 0; i+1 < len(s.acts); {
+			if !s.join(i) {
+				i++
+			}
 		}
-		if err := obvious.check(m, e, len(raw), fx); err != nil {
-			return fmt.Errorf("entry %d: %w", e.index, err)
-		}
-		if err := checkInvariants(m); err != nil {
-			return fmt.Errorf("entry %d: %w", e.index, err)
+		for i := 0; i < len(s.acts); i++ { //nolint:intrange // as above
+			for j := 0; j < len(s.lines(i)); j++ { //nolint:intrange // as above
+				s.simplify(i, j)
+			}
 		}
 	}
-	return nil
+	return s.acts, s.err
 }
 
-// alike tells whether two failures are of one kind: what is left out of the entries mustn't bring about another, as a leader's verdict on what is gone would.
+// size counts words.
+func (s *shrinking) size() (n int) {
+	for i := range s.acts {
+		n += len(strings.Fields(s.acts[i].String()))
+	}
+	return n
+}
+
+// try plays a script, and keeps it if it fails.
+func (s *shrinking) try(acts []act) bool {
+	if s.tries++; s.tries > replaysMax {
+		return false
+	}
+	failing, err := s.fails(acts)
+	if !alike(err, s.err) {
+		return false
+	}
+	s.acts, s.err = failing, err
+	return true
+}
+
+// alike tells whether two failures are of one kind: what is left out mustn't bring about another.
 func alike(a, b error) bool {
 	kind := func(err error) string {
 		text := strings.Map(func(r rune) rune {
@@ -75,263 +89,156 @@ func alike(a, b error) bool {
 	return a != nil && b != nil && kind(a) == kind(b)
 }
 
-// shrinkTries bounds how often shrinking replays.
-const shrinkTries = 1_500
-
-// shrink leaves out what isn't needed for entries to fail: whole entries first, in ever smaller parts (Zeller and Hildebrandt, "Simplifying and Isolating
-// Failure-Inducing Input", 2002), then single sections.
-func shrink(entries []walkEntry, fails func([]walkEntry) bool) []walkEntry {
-	tries := 0
-	try := func(shorter []walkEntry) bool {
-		if tries == shrinkTries {
-			return false
+// replay plays a script from the beginning, and returns what of it fails. What isn't a script doesn't.
+func replay(tb testing.TB, acts []act) (failing []act, err error) {
+	tb.Helper()
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case scriptError:
+			failing, err = nil, nil
+		default:
+			panic(p)
 		}
-		tries++
-		return fails(shorter)
-	}
-	for part := len(entries) / 2; part > 0; part /= 2 {
-		for at := 0; at < len(entries); {
-			shorter := slices.Delete(slices.Clone(entries), at, min(at+part, len(entries)))
-			if len(shorter) > 0 && try(shorter) {
-				entries = shorter
-			} else {
-				at += part
-			}
+	}()
+	s := newStory(strictTB{tb})
+	for i := range acts {
+		if err := play(s, &acts[i]); err != nil {
+			return slices.Clone(acts[:i+1]), err
 		}
 	}
-	for i := range entries {
-		for at := len(entries[i].secs) - 1; at > 0; at-- {
-			shorter := slices.Clone(entries)
-			shorter[i].secs = slices.Delete(slices.Clone(entries[i].secs), at, at+1)
-			if try(shorter) {
-				entries = shorter
-			}
-		}
-	}
-	return entries
+	return nil, nil
 }
 
-// TestShrink: of entries that fail since one that matters is among them, those that matter are left.
+// leaveOut tries to do without parts of so many: halves first, then smaller ones.
+func (s *shrinking) leaveOut(parts func() int, without func(from, to int) []act) {
+	for size := max(parts()/2, 1); ; size /= 2 {
+		for from := 0; from < parts() && s.tries < replaysMax; {
+			if to := min(from+size, parts()); !s.try(without(from, to)) {
+				from = to
+			}
+		}
+		if size <= 1 {
+			return
+		}
+	}
+}
+
+// skip is the script without some acts, whose entries' numbers nobody has.
+func (s *shrinking) skip(from, to int) []act {
+	n := 0
+	for i := range s.acts[from:to] {
+		n += s.acts[from+i].entries()
+	}
+	if n == 0 {
+		return slices.Delete(slices.Clone(s.acts), from, to)
+	}
+	if from > 0 && s.acts[from-1].cmd == "skip" {
+		from--
+		n += s.acts[from].entries()
+	}
+	return slices.Replace(slices.Clone(s.acts), from, to, act{cmd: "skip", args: []string{fmt.Sprint(n)}})
+}
+
+// entries counts how many numbers of entries an act takes.
+func (a *act) entries() int {
+	switch a.cmd {
+	case "entry":
+		return 1
+	case "skip":
+		n, _ := strconv.Atoi(a.args[0]) // it was written by skip
+		return n
+	}
+	return 0
+}
+
+// trimAlways tries to have the machine look after every entry at what is kept: the number of entries counts for less then.
+func (s *shrinking) trimAlways() {
+	acts := slices.Clone(s.acts)
+	acts[0].args = append(slices.DeleteFunc(slices.Clone(acts[0].args), func(arg string) bool { return strings.HasPrefix(arg, "trim=") }), "trim=1")
+	s.try(acts)
+}
+
+// fewerLimits tries to do without limits.
+func (s *shrinking) fewerLimits() {
+	for k := 0; len(s.acts) > 0 && k < len(s.acts[0].args); {
+		acts := slices.Clone(s.acts)
+		acts[0].args = slices.Delete(slices.Clone(acts[0].args), k, k+1)
+		if !s.try(acts) {
+			k++
+		}
+	}
+}
+
+// join tries to make one entry of two.
+func (s *shrinking) join(i int) bool {
+	a, b := s.acts[i], s.acts[i+1]
+	if a.cmd != "entry" || b.cmd != "entry" {
+		return false
+	}
+	var wait time.Duration
+	lines := []string{""}
+	for _, line := range slices.Concat(a.lines, b.lines) {
+		if text, waits := strings.CutPrefix(line, "wait "); waits {
+			d, err := time.ParseDuration(text)
+			if err != nil {
+				return false
+			}
+			wait += d
+		} else {
+			lines = append(lines, line)
+		}
+	}
+	if lines[0] = fmt.Sprintf("wait %dms", wait.Milliseconds()); wait == 0 {
+		lines = lines[1:]
+	}
+	acts := slices.Delete(slices.Clone(s.acts), i, i+1)
+	acts[i].lines = lines
+	return s.try(acts)
+}
+
+// lines of an act, if the script is still so long.
+func (s *shrinking) lines(i int) []string {
+	if i >= len(s.acts) {
+		return nil
+	}
+	return s.acts[i].lines
+}
+
+// changed is the script with other lines in an act.
+func (s *shrinking) changed(i int, lines []string) []act {
+	acts := slices.Clone(s.acts)
+	acts[i].lines = lines
+	return acts
+}
+
+// simplify tries to do without a line's words, the last first.
+func (s *shrinking) simplify(i, j int) {
+	for k := len(strings.Fields(s.acts[i].lines[j])) - 1; k > 0; k-- {
+		words := strings.Fields(s.acts[i].lines[j])
+		lines := slices.Clone(s.acts[i].lines)
+		lines[j] = strings.Join(slices.Delete(words, k, k+1), " ")
+		if s.try(s.changed(i, lines)); j >= len(s.lines(i)) {
+			return
+		}
+	}
+}
+
+// TestShrink: of a script that fails since two of its lines are in it, these are left.
 func TestShrink(t *testing.T) {
-	var entries []walkEntry
+	acts := []act{{cmd: "limits", args: []string{"near=3", "trim=4"}}}
 	for i := range 100 {
-		entries = append(entries, walkEntry{Index(i + 1), 1, []section{clockSection{}, streamSection{Stream: StreamID(i)}, streamSection{Stream: StreamID(1_000 + i)}}})
+		acts = append(acts, act{cmd: "entry", lines: []string{fmt.Sprintf("wait %dms", i), fmt.Sprintf("topic %d age=8s", i), fmt.Sprintf("topic %d", 1_000+i)}})
 	}
-	short := shrink(entries, func(list []walkEntry) bool {
-		found := 0
-		for _, e := range list {
-			for _, s := range e.secs[1:] {
-				if id := s.(streamSection).Stream; id == 17 || id == 1_071 {
-					found++
-				}
-			}
+	failure := errors.New("fails")
+	short, err := shrink(acts, failure, func(acts []act) ([]act, error) {
+		text := tellActs(acts)
+		if strings.Contains(text, "topic 17 age=8s") && strings.Contains(text, "topic 1071") {
+			return acts, failure
 		}
-		return found == 2
+		return nil, nil
 	})
-	if got, want := tellEntries(short), "entry\ntopic 17\n----\n\nentry\ntopic 1071\n----\n"; got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
+	if got, want := tellActs(short), "entry\ntopic 17 age=8s\ntopic 1071\n----\n\n"; got != want || !errors.Is(err, failure) {
+		t.Errorf("%v, got\n%swant\n%s", err, got, want)
 	}
-}
-
-// tellEntries writes entries as a script has them (testdata/scripts). What a script can't say is a comment; entries that are left out leave gaps in the
-// indexes, which it doesn't have either.
-func tellEntries(entries []walkEntry) string {
-	var b strings.Builder
-	term := Term(1)
-	for i, e := range entries {
-		if i > 0 {
-			b.WriteString("\n")
-		}
-		for ; term < e.term; term++ {
-			b.WriteString("term\n----\n\n")
-		}
-		b.WriteString("entry\n")
-		for _, s := range e.secs {
-			if line := scriptLine(s); line != "" {
-				b.WriteString(line + "\n")
-			}
-		}
-		b.WriteString("----\n")
-	}
-	return b.String()
-}
-
-func scriptLine(s section) string {
-	var b strings.Builder
-	option := func(name string, value, otherwise any) {
-		if value != otherwise {
-			fmt.Fprintf(&b, " %s=%v", name, value)
-		}
-	}
-	switch s := s.(type) {
-	case clockSection:
-		if s.Delta == 0 {
-			return ""
-		}
-		return "wait " + s.Delta.duration().String()
-	case streamSection:
-		fmt.Fprintf(&b, "topic %d", s.Stream)
-		if r := s.Retention; r != nil {
-			fmt.Fprintf(&b, " age=%v bytes=%d", time.Duration(r.Age)*time.Millisecond, r.Bytes)
-			option("drop", map[bool]string{true: "yes"}[r.Drop], "")
-		}
-	case subscriptionSection:
-		tellSubscription(&b, s.SubscriptionConfig)
-	case removeSection:
-		fmt.Fprintf(&b, "remove %d", s.Stream)
-		if s.Subscription != 0 {
-			fmt.Fprintf(&b, " %v", CursorID{s.Subscription, s.Member})
-		}
-	case blockSection:
-		tellBlock(&b, s)
-	case fillSection:
-		fmt.Fprintf(&b, "fill %v %d-%d", s.Cursor, s.From, s.To)
-		for i, r := range s.Runs {
-			fmt.Fprintf(&b, "%s%s", map[bool]string{true: " ", false: ","}[i == 0], tellRun(r.Run))
-		}
-	case attachSection:
-		fmt.Fprintf(&b, "attach %s %v conn=%d credit=%d bytes=%d", sessionName(s.Session), s.Cursor, s.Connection, s.CreditEvents, s.CreditBytes)
-		option("received", s.Received, uint64(0))
-		option("visibility", s.VisibilityOwn.duration(), time.Duration(0))
-	case detachSection:
-		fmt.Fprintf(&b, "detach %s conn=%d", sessionName(s.Session), s.Connection)
-		option("away", map[bool]string{true: "yes"}[s.Away], "")
-	case creditSection:
-		fmt.Fprintf(&b, "credit %s %d conn=%d bytes=%d", sessionName(s.Session), s.Events, s.Connection, s.Bytes)
-	case closeSection:
-		fmt.Fprintf(&b, "close %s%s received=%d", sessionName(s.Session), tellList(s.Unstarted), s.Received)
-	case settleSection:
-		for i, d := range s.Decisions { // a script has one each
-			fmt.Fprintf(&b, "%s%v %s%s seq=%d received=%d%s", map[bool]string{true: "", false: "\n"}[i == 0], d.Verb, sessionName(s.Session), tellList(d.Leased), s.Sequence, s.Received, tellDecision(d))
-		}
-	case takeSection:
-		fmt.Fprintf(&b, "take %v max=%d bytes=%d", s.Cursor, s.Events, s.Bytes)
-		option("visibility", s.Visibility.duration(), time.Duration(0))
-	case returnSection:
-		fmt.Fprintf(&b, "return %v", s.Decision.Verb)
-		for i, r := range s.Receipts {
-			if i == 0 {
-				fmt.Fprintf(&b, " %v", r.Cursor)
-			}
-			fmt.Fprintf(&b, " %d@%d", r.Offset, r.Epoch)
-		}
-		b.WriteString(tellDecision(s.Decision))
-	case redriveSection:
-		fmt.Fprintf(&b, "redrive %v", s.Cursor)
-		for i, r := range s.Runs {
-			fmt.Fprintf(&b, "%s%s", map[bool]string{true: " ", false: ","}[i == 0], tellRun(r))
-		}
-		fmt.Fprintf(&b, " max=%d from=%d", s.Max, s.From)
-		if s.Reason != 0 {
-			fmt.Fprintf(&b, " reason=%v", s.Reason)
-		}
-	default:
-		return fmt.Sprintf("# %T %+v", s, s)
-	}
-	return b.String()
-}
-
-func tellSubscription(b *strings.Builder, c SubscriptionConfig) {
-	kind := "queue"
-	if c.Kind == KindFanout {
-		kind = "fanout"
-	}
-	fmt.Fprintf(b, "subscribe %d %s %d", c.Stream, kind, c.ID)
-	if c.Pattern != "" {
-		b.WriteString(" pattern")
-	}
-	fmt.Fprintf(b, " visibility=%v attempts=%d", c.Visibility.duration(), c.AttemptsMax)
-	if c.From == FromEarliest {
-		b.WriteString(" from=earliest")
-	}
-	if c.Ordered {
-		b.WriteString(" ordered=yes")
-	}
-	if c.MemberExpiry > 0 {
-		fmt.Fprintf(b, " expiry=%v", time.Duration(c.MemberExpiry)*time.Millisecond)
-	}
-	if len(c.Members) > 0 {
-		fmt.Fprintf(b, " members=%s", strings.Join(c.Members, ","))
-	}
-}
-
-func tellBlock(b *strings.Builder, s blockSection) {
-	opened, err := block.Open(s.Block)
-	if err != nil {
-		fmt.Fprintf(b, "# a block that is none: %v", err)
-		return
-	}
-	fmt.Fprintf(b, "publish %d %d set=%d", s.Stream, opened.Len(), s.SetVersion)
-	if p := opened.Producer(); p.ID != (block.ProducerID{}) {
-		fmt.Fprintf(b, " producer=p%d epoch=%d seq=%d", p.ID[0], p.Epoch, p.Sequence)
-	}
-	var keys, due, ids []string
-	var reader block.Reader
-	for reader.Reset(&opened); reader.Next(); {
-		v := reader.View()
-		keys, ids = append(keys, orDash(string(v.Key()))), append(ids, orDash(string(v.DedupID())))
-		at := "-"
-		if ms := opened.DeliverAtMillis(reader.Index()); ms > 0 {
-			at = (time.Duration(ms) * time.Millisecond).String()
-		}
-		due = append(due, at)
-	}
-	for _, each := range []struct {
-		name string
-		list []string
-	}{{"keys", keys}, {"at", due}, {"ids", ids}} {
-		if slices.ContainsFunc(each.list, func(text string) bool { return text != "-" }) {
-			fmt.Fprintf(b, " %s=%s", each.name, strings.Join(each.list, ","))
-		}
-	}
-	if err := eachMatched(s.Matches, opened.Len(), func(hit matched) {
-		var positions []string
-		for i := range opened.Len() {
-			if has(hit, i) {
-				positions = append(positions, fmt.Sprint(i))
-			}
-		}
-		fmt.Fprintf(b, " %d=%s", hit.Subscription, strings.Join(positions, ","))
-	}); err != nil {
-		fmt.Fprintf(b, " # %v", err)
-	}
-}
-
-func orDash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
-}
-
-func tellRun(r Run) string {
-	if r.Count == 1 {
-		return fmt.Sprint(r.First)
-	}
-	return fmt.Sprintf("%d-%d", r.First, r.end()-1)
-}
-
-func tellList(list []Leased) string {
-	var b strings.Builder
-	for _, l := range list {
-		fmt.Fprintf(&b, " %d", l.Delivery)
-		for i, r := range l.Runs {
-			fmt.Fprintf(&b, "%s%s", map[bool]string{true: ":", false: ","}[i == 0], tellRun(r))
-		}
-	}
-	return b.String()
-}
-
-func tellDecision(d Decision) string {
-	var b strings.Builder
-	if d.After > 0 {
-		fmt.Fprintf(&b, " after=%v", d.After.duration())
-	}
-	if d.Unstarted {
-		b.WriteString(" unstarted=yes")
-	}
-	if d.Reason != "" {
-		fmt.Fprintf(&b, " reason=%s", d.Reason)
-	}
-	return b.String()
 }

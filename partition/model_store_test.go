@@ -14,6 +14,8 @@ type modelProducer struct {
 	answers []Result
 }
 
+const hourMillis = 3_600_000
+
 // modelDue is an event whose deliver-at lies ahead. far: by more than an hour when it was stored, and its hour isn't near yet.
 type modelDue struct {
 	stream *modelStream
@@ -23,7 +25,7 @@ type modelDue struct {
 	order  uint64
 }
 
-func (d *modelDue) opens() Wall { return d.at/3_600_000*3_600_000 - 600_000 }
+func (d *modelDue) opens() Wall { return d.at/hourMillis*hourMillis - 600_000 }
 
 // store stores a block, or says why not.
 func (m *model) store(s blockSection, position int, fx *Effects) (Result, error) {
@@ -46,6 +48,7 @@ func (m *model) store(s blockSection, position int, fx *Effects) (Result, error)
 		return Result{}, err
 	}
 	listed := m.append(st, &s, &b, repeats)
+	offered := m.offerAside(st, first, position)
 	arrived := st.events[first:]
 	for _, sub := range st.subList() {
 		for _, c := range sub.cursorList() {
@@ -54,7 +57,8 @@ func (m *model) store(s blockSection, position int, fx *Effects) (Result, error)
 			}
 		}
 	}
-	st.refer(m, first, len(s.Block))
+	m.keepAside(st, offered)
+	st.refer(m, first, position, len(s.Block))
 	res := Result{First: first, Count: uint32(b.Len()), Repeats: repeats}
 	m.remember(st.id, b.Producer(), res)
 	fx.Appended = append(fx.Appended, Appended{Stream: st.id, First: first, Count: res.Count, Section: uint32(position), Stored: m.wall})
@@ -89,7 +93,7 @@ func (m *model) append(st *modelStream, s *blockSection, b *block.Block, repeats
 		if e.due > m.wall && !e.repeat {
 			e.undue = true
 			m.lastDue++
-			m.due = append(m.due, &modelDue{st, e.offset, e.due, e.due-m.wall > 3_600_000, m.lastDue})
+			m.due = append(m.due, &modelDue{st, e.offset, e.due, e.due-m.wall > hourMillis, m.lastDue})
 		}
 	}
 	return listed
@@ -101,10 +105,10 @@ func (m *model) refuses(st *modelStream, s *blockSection, b *block.Block, told R
 		return Result{Refused: RefusedSetVersion}, true, nil
 	}
 	if res, known := m.produced(st.id, b.Producer()); known {
-		if res.Duplicate { // what it repeats is looked up anew, as far as the ids are still known
-			res.Repeats = told.Repeats
+		if res.Duplicate {
+			err = m.repeated(st, b, &res, told.Repeats)
 		}
-		return res, true, nil
+		return res, true, err
 	}
 	later := false
 	for i := range b.Len() {
@@ -113,37 +117,48 @@ func (m *model) refuses(st *modelStream, s *blockSection, b *block.Block, told R
 	full := Result{Refused: told.Refused}
 	switch told.Refused { //nolint:exhaustive // the others aren't the machine's to choose
 	case RefusedDelayed:
-		if !later || m.limits.delayedBytesMax == DelayedBytesMax {
+		if !later || m.delayedBytesMax == DelayedBytesMax {
 			err = fmt.Errorf("a block is refused for its delayed events: has some %v", later)
 		}
 		return full, true, err
 	case RefusedUnchecked:
-		if s.Checked == m.limits.checked {
+		if s.Checked == m.checked {
 			err = fmt.Errorf("a block whose dedup ids were looked up through entry %d is refused as unchecked", s.Checked)
 		}
 		return full, true, err
 	case RefusedDedupFull:
-		if n := st.idsWithin(m, dedupWindow+dedupWindow/dedupGenerations) + b.Len(); n <= m.limits.idsMax {
+		if n := m.idsWithin(dedupWindow+dedupWindow/dedupGenerations) + b.Len(); n <= m.idsMax {
 			err = fmt.Errorf("a block is refused for too many dedup ids, with it there are %d", n)
 		}
 		return full, true, err
 	}
-	if n := st.idsWithin(m, dedupWindow-1) + b.Len(); b.HasDedupIDs() && n > m.limits.idsMax {
+	if n := m.idsWithin(dedupWindow-1) + b.Len(); b.HasDedupIDs() && n > m.idsMax {
 		err = fmt.Errorf("%d dedup ids are remembered", n)
 	}
 	return Result{}, false, err
 }
 
+// repeated checks what a duplicate is answered about its events that repeated others when it was stored: the same, for as long as their ids are
+// remembered.
+func (m *model) repeated(st *modelStream, b *block.Block, res *Result, told []Repeat) error {
+	for _, r := range res.Repeats {
+		seen := m.ids[dedupKey{st.id, b.DedupHash(int(r.Event))}]
+		if same := seen.at == r.First && m.clock-seen.when < dedupWindow; same && !slices.Contains(told, r) {
+			return fmt.Errorf("a duplicate of %d+%d is answered with repeats %v, it was stored with %v", res.First, res.Count, told, res.Repeats)
+		}
+	}
+	res.Repeats = told
+	return nil
+}
+
 // idsWithin counts the dedup ids, of all streams, that came within a time.
-func (st *modelStream) idsWithin(m *model, age Tick) (n int) {
-	if m.limits.idsMax == DedupIDsMax {
+func (m *model) idsWithin(age Tick) (n int) {
+	if m.idsMax == DedupIDsMax {
 		return 0
 	}
-	for _, st := range m.streams {
-		for _, seen := range st.ids {
-			if m.clock-seen.when <= age {
-				n++
-			}
+	for _, seen := range m.ids {
+		if m.clock-seen.when <= age {
+			n++
 		}
 	}
 	return n
@@ -157,7 +172,7 @@ func (m *model) dedup(st *modelStream, b *block.Block, first Offset, told Result
 	}
 	for i := range b.Len() {
 		id := b.DedupHash(i)
-		seen, known := st.ids[id]
+		seen, known := m.ids[dedupKey{st.id, id}]
 		of, repeated := repeats[uint32(i)]
 		switch age := m.clock - seen.when; {
 		case id == (block.DedupHash{}) && !repeated:
@@ -167,7 +182,7 @@ func (m *model) dedup(st *modelStream, b *block.Block, first Offset, told Result
 		case known && age < dedupWindow:
 			return nil, fmt.Errorf("event %d repeats none, its dedup id was stored %v ago, at %d", i, age, seen.at)
 		default:
-			st.ids[id] = firstSeen{first + Offset(i), m.clock}
+			m.ids[dedupKey{st.id, id}] = firstSeen{first + Offset(i), m.clock}
 		}
 	}
 	return told.Repeats, nil
@@ -230,7 +245,7 @@ func (m *model) fallDue() {
 		d.stream.events[d.offset].undue = false
 		for _, c := range d.stream.cursors() {
 			if e := c.copies[d.offset]; e != nil && e.state == stateLater {
-				if c.sub.Ordered && c.inLine() >= m.limits.lookAheadMax {
+				if c.sub.Ordered && c.inLine() >= m.lookAheadMax {
 					c.late = append(c.late, d.offset)
 				} else {
 					c.ready(e)

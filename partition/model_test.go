@@ -4,10 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-
-	"github.com/RoaringBitmap/roaring/v2/roaring64"
-
-	"github.com/freshet-mq/freshet/proto/block"
 )
 
 // model is what a partition does, said in the plainest way: an event is in one state for each cursor, a lease is a list of events, and whatever
@@ -24,10 +20,10 @@ import (
 //	model_compare_test.go  how it is compared
 //
 // What the machine may decide as it likes, the model takes from it, and only asks whether it is allowed: whose turn it is (cursor.turn), when a
-// leaving cursor has been dismantled, how much longer than its window a dedup id is remembered, which events are aside, and when memory is full.
+// leaving cursor has been dismantled, how much longer than its window a dedup id is remembered, and when memory is full.
 type model struct {
-	limits limits
-	told   *Effects // the machine's, of the entry at hand
+	modelLimits
+	told *Effects // the machine's, of the entry at hand
 
 	index    Index
 	term     Term
@@ -42,22 +38,13 @@ type model struct {
 	leases    map[uint64]*modelLease
 	producers map[producerKey]*modelProducer
 	due       []*modelDue
+	// ids are the dedup ids of all streams there ever were.
+	ids map[dedupKey]firstSeen
+	// asideChanges of the entry at hand, and whether it made room.
+	asideChanges []AsideChange
+	asideRoom    bool
 	// numbers that were given last.
 	lastStream, lastCursor, lastSession, lastLease, lastDue uint64
-}
-
-// limits are the machine's bounds, which tests make small.
-type limits struct {
-	leasedMax, deadMax, nearEventsMax, lookAheadMax, delayedBytesMax uint64
-	idsMax                                                           int
-	trimEvery, checked                                               Index
-}
-
-func limitsOf(is *Machine) limits {
-	return limits{
-		leasedMax: is.leasedMax, deadMax: is.deadMax, nearEventsMax: is.nearEventsMax, lookAheadMax: is.lookAheadMax, delayedBytesMax: is.delayedBytesMax,
-		idsMax: is.dedup.idsMax, trimEvery: is.trimEvery,
-	}
 }
 
 type modelStream struct {
@@ -74,7 +61,7 @@ type modelStream struct {
 	lastStored     Wall
 	refLogBytes    uint64
 	refDue, keeps  bool
-	ids            map[block.DedupHash]firstSeen
+	asides         map[Offset]modelAside
 	subs           map[SubscriptionID]*modelSub
 }
 
@@ -110,11 +97,11 @@ type modelCursor struct {
 	// began is the first offset that it may get. What it acked or lost is remembered for good (P5).
 	began           Offset
 	acked, lost     map[Offset]bool
+	aside           map[Offset]bool
 	reach           reach
 	frontier        Offset
 	resume          Offset
 	late            []Offset
-	aside           *roaring64.Bitmap // the machine's
 	sessions        []*modelSession
 	turn            int // the machine's
 	used            Wall
@@ -123,17 +110,15 @@ type modelCursor struct {
 	// what it could offer before this entry, and whether it gained something to offer.
 	assignable, appetite uint64
 	gained               bool
-	// was is how it stood before the entry.
-	was standing
-	// improved: since then something can be given that couldn't be.
-	improved bool
+	// goesOn: somebody had room for what waits, after the entry before (couldGoOn).
+	goesOn bool
 }
 
-// newModel makes a model with a machine's bounds.
-func newModel(is *Machine) *model {
+func newModel() *model {
 	return &model{
-		limits: limitsOf(is), streams: map[StreamID]*modelStream{}, subs: map[SubscriptionID]*modelSub{},
+		streams: map[StreamID]*modelStream{}, subs: map[SubscriptionID]*modelSub{},
 		sessions: map[SessionID]*modelSession{}, leases: map[uint64]*modelLease{}, producers: map[producerKey]*modelProducer{},
+		ids: map[dedupKey]firstSeen{},
 	}
 }
 
@@ -175,12 +160,34 @@ func (st *modelStream) cursors() (list []*modelCursor) {
 	return list
 }
 
-// apply applies an entry that the machine has applied.
-func (m *model) apply(is *Machine, index Index, term Term, bytes int, secs []section, told *Effects) (*Effects, error) {
-	m.index, m.term, m.told = index, term, told
+// modelLimits are the machine's, as it is before an entry. checked is through which entry dedup ids can have been looked up.
+type modelLimits struct {
+	leasedMax, deadMax, nearEventsMax, lookAheadMax, delayedBytesMax uint64
+	asideEventsMax, asideBytesMax                                    uint64
+	trimEvery                                                        Index
+	idsMax                                                           int
+	checked                                                          Index
+	// dueFull: so much waits to be due that nobody reads on.
+	dueFull bool
+}
+
+func limitsOf(is *Machine) (l modelLimits) {
+	l = modelLimits{
+		leasedMax: is.leasedMax, deadMax: is.deadMax, nearEventsMax: is.nearEventsMax, lookAheadMax: is.lookAheadMax,
+		delayedBytesMax: is.delayedBytesMax, asideEventsMax: is.asideEventsMax, asideBytesMax: is.asideBytesMax,
+		trimEvery: is.trimEvery, idsMax: is.dedup.idsMax, dueFull: is.dueFull(),
+	}
+	_, l.checked = is.dedup.frozen()
+	return l
+}
+
+// apply applies an entry that the machine, which is, has just applied.
+func (m *model) apply(is *Machine, bytes int, secs []section, told *Effects) (*Effects, error) {
+	index := is.applied
+	m.index, m.term, m.told = index, is.term, told
 	m.logBytes += uint64(bytes)
 	for _, c := range m.cursors() {
-		c.assignable, c.appetite, c.gained, c.was = c.canAssign(), m.appetite(c), false, m.standing(c)
+		c.assignable, c.appetite, c.gained = c.canAssign(), m.appetite(c), false
 	}
 	fx := &Effects{Index: index}
 	for i, s := range secs {
@@ -192,20 +199,17 @@ func (m *model) apply(is *Machine, index Index, term Term, bytes int, secs []sec
 	}
 	m.expire()
 	m.expireMembers(fx)
+	m.dismantle(is)
 	m.fallDue()
-	m.setAside(is)
-	if index%m.limits.trimEvery == 0 {
+	m.relieve()
+	if index%m.trimEvery == 0 {
 		m.trim(fx)
 	}
 	for _, c := range m.cursors() {
-		// Where an event was too large for a session it may fit another one's room later, which is looked at again when something changes (P10), or sooner.
-		now := m.standing(c)
-		if c.improved = now.better(&c.was); c.improved || slices.ContainsFunc(told.Grants, func(g Grant) bool {
-			return slices.ContainsFunc(c.sessions, func(s *modelSession) bool { return s.id == g.Session })
-		}) {
-			m.assign(c, fx)
-		}
+		m.assign(c, fx)
 	}
+	fx.Aside, m.asideChanges = m.asideChanges, nil
+	m.dueFull = is.dueFull()
 	return fx, m.hints(fx)
 }
 
@@ -261,7 +265,7 @@ func (m *model) putStream(s streamSection) Result {
 	switch {
 	case st == nil:
 		m.lastStream++
-		st = &modelStream{id: s.Stream, age: m.lastStream, ids: map[block.DedupHash]firstSeen{}, subs: map[SubscriptionID]*modelSub{}}
+		st = &modelStream{id: s.Stream, age: m.lastStream, subs: map[SubscriptionID]*modelSub{}, asides: map[Offset]modelAside{}}
 		m.streams[s.Stream] = st
 	case st.leaving:
 		return Result{Refused: RefusedLeaving}
@@ -324,11 +328,11 @@ func (m *model) member(sub *modelSub, name string) (*modelCursor, Refusal) {
 	st := sub.stream
 	c = &modelCursor{
 		id: CursorID{sub.ID, name}, ordinal: m.lastCursor, sub: sub, copies: map[Offset]*modelCopy{}, began: st.next(),
-		acked: map[Offset]bool{}, lost: map[Offset]bool{}, used: m.wall, aside: roaring64.New(),
+		acked: map[Offset]bool{}, lost: map[Offset]bool{}, aside: map[Offset]bool{}, used: m.wall,
 	}
 	sub.cursors[name] = c
-	if sub.From == FromEarliest && st.floor < st.next() {
-		c.reach, c.frontier, c.began = reachFar, st.floor, st.floor
+	if first := max(st.floor, st.dropped); sub.From == FromEarliest && first < st.next() {
+		c.reach, c.frontier, c.began = reachFar, first, first
 	}
 	return c, Done
 }

@@ -14,19 +14,14 @@ import (
 var (
 	seedFlag  = flag.Uint64("seed", 0, "run TestRandom with this seed alone")
 	seedsFlag = flag.Uint64("seeds", 24, "how many seeds TestRandom runs with")
-	// The model looks at everything, all the time: with it a seed takes twenty times as long.
-	modelFlag   = flag.Uint64("model", 6, "with how many of the seeds TestRandom applies the model, too (model_test.go)")
-	entriesFlag = flag.Int("entries", 300, "how many entries TestRandom makes of each seed")
 )
 
 // TestRandom lets random consumers, producers and leaders loose on two machines, one of which is restored from its snapshot now and then. After
 // every entry both must have said the same (P9), the books must add up, nothing may wait that a session has room for, and what a simple
-// ledger of each cursor (ledger_test.go) knows of each event must hold. With the first seeds a model of all that a partition does (model_test.go) must agree
-// with the machine, in effects and state. A failure prints the seed, and the shortest script in which machine and model differ; go test -run TestRandom -seed
-// N -model M replays it, where M is what it was. More of both: -seeds 1000 -model 1000 -entries 2000.
+// ledger of each cursor (ledger_test.go) knows of each event must hold. A failure prints the seed; go test -run TestRandom -seed N replays it.
 func TestRandom(t *testing.T) {
 	if *seedFlag != 0 {
-		runRandom(t, *seedFlag, *entriesFlag, *seedFlag <= *modelFlag)
+		runRandom(t, *seedFlag, 2_000)
 		return
 	}
 	seeds := *seedsFlag
@@ -34,7 +29,7 @@ func TestRandom(t *testing.T) {
 		seeds = min(seeds, 6)
 	}
 	for seed := range seeds {
-		runRandom(t, seed+1, *entriesFlag, seed < *modelFlag)
+		runRandom(t, seed+1, 300)
 	}
 }
 
@@ -43,9 +38,6 @@ const walkAttemptsMax = 4
 type walk struct {
 	rng     *rand.Rand
 	m, twin *Machine
-	// model is applied beside them, and entries are all that were, for who looks for the shortest that fail.
-	model   *model
-	entries []walkEntry
 	// What their checkpoints add up to.
 	image, twinImage image
 	index            Index
@@ -60,8 +52,6 @@ type walk struct {
 	shifts shifts
 	// lookAheadMax is how many events of the ordered queue are in line.
 	lookAheadMax uint64
-	// loose walks change patterns and retentions, too. The ledgers don't know of that: the model does.
-	loose bool
 	// retained is from where on the log is kept. What lies before may be gone.
 	retained Index
 
@@ -115,7 +105,7 @@ type walker struct {
 	order   []uint64
 }
 
-func runRandom(t *testing.T, seed uint64, entries int, modelled bool) {
+func runRandom(t *testing.T, seed uint64, entries int) {
 	t.Helper()
 	w := &walk{rng: rand.New(rand.NewPCG(seed, seed)), m: NewMachine(), twin: NewMachine(), image: image{}, twinImage: image{}, term: 1, touched: map[*walker]bool{}, configs: map[SubscriptionID]SubscriptionConfig{}}
 	w.leasedMax = LeasedMax
@@ -131,7 +121,6 @@ func runRandom(t *testing.T, seed uint64, entries int, modelled bool) {
 	if w.rng.IntN(2) == 0 {
 		w.nearEventsMax = 10 + w.rng.Uint64N(60)
 	}
-	w.loose = modelled && seed%3 == 2 // the ledgers don't know what is loose
 	w.asideEventsMax = []uint64{0, 5, 40, AsideEventsMax}[seed%4]
 	w.shifts = shifts{refs: uint8(w.rng.IntN(4)), events: uint8(w.rng.IntN(5)), dead: uint8(w.rng.IntN(4))}
 	w.lookAheadMax = LookAheadMax
@@ -140,19 +129,10 @@ func runRandom(t *testing.T, seed uint64, entries int, modelled bool) {
 	}
 	w.bound(w.m)
 	w.bound(w.twin)
-	if modelled {
-		w.model = newModel(w.m)
-	}
 	fail := func(err error) {
-		if err == nil {
-			return
+		if err != nil {
+			t.Fatalf("seed %d, entry %d: %v", seed, w.index, err)
 		}
-		script := "(by itself the model has no objection: there is no script)\n"
-		if whole := replay(w.entries, w.bound); whole != nil {
-			short := shrink(w.entries, func(list []walkEntry) bool { return alike(replay(list, w.bound), whole) })
-			script = fmt.Sprintf("%v\nshortest script, with its bounds %+v:\n\n%s", replay(short, w.bound), limitsOf(w.m), tellEntries(short))
-		}
-		t.Fatalf("seed %d of %d with the model, entry %d: %v\n%s", seed, *modelFlag, w.index, err, script)
 	}
 	w.populate()
 	fail(w.apply(0))
@@ -218,9 +198,6 @@ func (w *walk) random(tb testing.TB) error {
 	if w.rng.IntN(60) == 0 {
 		return w.remove()
 	}
-	if w.loose {
-		w.loosen()
-	}
 	for range w.rng.IntN(8) {
 		s := w.consumers[w.rng.IntN(len(w.consumers))]
 		if w.touched[s] {
@@ -262,31 +239,6 @@ func (w *walk) random(tb testing.TB) error {
 		w.giveBack()
 	}
 	return w.apply(delta)
-}
-
-// loosen changes a retention or a pattern now and then.
-func (w *walk) loosen() {
-	st := w.streams[w.rng.IntN(len(w.streams))]
-	if w.rng.IntN(20) == 0 {
-		w.add(streamSection{Stream: st.id, Retention: &Retention{
-			Age: Wall(w.rng.IntN(3)) * 7_000, Bytes: w.rng.Uint64N(3) * 9_000, Drop: w.rng.IntN(2) == 0,
-		}}, nil)
-	}
-	if w.rng.IntN(30) == 0 {
-		l := w.ledger(CursorID{Subscription: 11})
-		c := w.configs[l.id.Subscription]
-		c.Pattern = []string{"", `{"a":[1]}`, `{"b":[1]}`}[w.rng.IntN(3)]
-		l.stream.version++
-		w.add(subscriptionSection{c}, func(r Result) error {
-			if r.Refused == Done {
-				w.configs[c.ID] = c
-				l.selective = c.Pattern != ""
-			} else if r.Refused == RefusedTooMany {
-				l.stream.version--
-			}
-			return nil
-		})
-	}
 }
 
 func (w *walk) attach(s *walker) {
@@ -756,21 +708,12 @@ func (w *walk) apply(delta Tick) error {
 	if err := w.checkpoint(); err != nil {
 		return err
 	}
-	w.entries = append(w.entries, walkEntry{w.index, w.term, append([]section{clockSection{Delta: delta, Wall: w.m.wall + Wall(delta)}}, secs...)})
-	if w.model != nil {
-		w.model.before(w.m)
-	}
 	for _, st := range w.streams {
 		st.wallBefore = w.m.wall
 	}
 	fx, err := w.m.Apply(w.index, w.term, raw)
 	if err != nil {
 		return err
-	}
-	if w.model != nil {
-		if err := w.model.check(w.m, w.entries[len(w.entries)-1], len(raw), fx); err != nil {
-			return err
-		}
 	}
 	again, err := w.twin.Apply(w.index, w.term, raw)
 	if err != nil {
@@ -784,7 +727,7 @@ func (w *walk) apply(delta Tick) error {
 	}
 	for i, then := range after {
 		if then != nil {
-			if err := then(fx.Results[i+1]); err != nil && !w.loose {
+			if err := then(fx.Results[i+1]); err != nil {
 				return err
 			}
 		}
@@ -796,7 +739,7 @@ func (w *walk) apply(delta Tick) error {
 		l.expire(w.m)
 	}
 	for _, g := range fx.Grants {
-		if err := w.grant(g); err != nil && !w.loose {
+		if err := w.grant(g); err != nil {
 			return err
 		}
 	}
@@ -809,7 +752,7 @@ func (w *walk) apply(delta Tick) error {
 		return err
 	}
 	for _, l := range w.ledgers {
-		if err := l.check(w.m); err != nil && !w.loose {
+		if err := l.check(w.m); err != nil {
 			return fmt.Errorf("cursor %v: %w", l.id, err)
 		}
 	}
