@@ -87,7 +87,7 @@ func (s *clusterStory) run(a arguments) (string, error) {
 		}
 		got, err := delivered(stream, n)
 		if a.Cmd == "ended" { // its words depend on how it ended, and when
-			return fmt.Sprint(status.Code(err)), nil
+			return status.Code(err).String(), nil
 		}
 		return fmt.Sprintf("%d events", got), err
 	case "take", "ack", "reject", "publish", "consume":
