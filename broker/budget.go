@@ -147,7 +147,8 @@ type pool struct {
 	name  string
 	bytes int64
 	room  *semaphore.Weighted
-	// waiting is how many wait for room, refused how often somebody was told that there is none.
+	// used is how much of it is, waiting how many wait for room, refused how often somebody was told that there is none.
+	used    atomic.Int64
 	waiting atomic.Int64
 	refused atomic.Uint64
 }
@@ -159,7 +160,13 @@ func newPool(name string, bytes int64) *pool {
 // weigh is what something counts for: one that is larger than all of the pool has it alone.
 func (p *pool) weigh(bytes int64) int64 { return min(bytes, p.bytes) }
 
-func (p *pool) try(bytes int64) bool { return p.room.TryAcquire(p.weigh(bytes)) }
+func (p *pool) try(bytes int64) bool {
+	ok := p.room.TryAcquire(p.weigh(bytes))
+	if ok {
+		p.used.Add(p.weigh(bytes))
+	}
+	return ok
+}
 
 func (p *pool) wait(ctx context.Context, bytes int64) error {
 	if p.try(bytes) {
@@ -167,10 +174,17 @@ func (p *pool) wait(ctx context.Context, bytes int64) error {
 	}
 	p.waiting.Add(1)
 	defer p.waiting.Add(-1)
-	return p.room.Acquire(ctx, p.weigh(bytes))
+	err := p.room.Acquire(ctx, p.weigh(bytes))
+	if err == nil {
+		p.used.Add(p.weigh(bytes))
+	}
+	return err
 }
 
-func (p *pool) give(bytes int64) { p.room.Release(p.weigh(bytes)) }
+func (p *pool) give(bytes int64) {
+	p.used.Add(-p.weigh(bytes))
+	p.room.Release(p.weigh(bytes))
+}
 
 // full is the refusal of what there is no room for.
 func (p *pool) full() error {

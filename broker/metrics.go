@@ -39,11 +39,18 @@ func (n *Node) state() observe.State {
 	if disk, err := n.options.FS.GetDiskUsage(n.options.Dir); err == nil { // a file system in memory knows none
 		s.DiskFree = float64(disk.AvailBytes)
 	}
+	for _, pool := range []*pool{n.budget.calls, n.budget.blocks, n.budget.answers} {
+		s.Memory = append(s.Memory, observe.Memory{
+			Part: pool.name, Used: float64(pool.used.Load()), Max: float64(pool.bytes), Waiting: float64(pool.waiting.Load()),
+		})
+	}
 	for _, p := range n.partitions.all {
 		status := p.Status()
 		s.Partitions = append(s.Partitions, observe.Partition{
 			Number: p.number, Leading: status.Leading, Term: float64(status.Term), Applied: float64(status.Applied), Last: float64(status.Last),
 			Held: float64(status.LogBytes), Expired: float64(status.Expired),
+			Publications: float64(status.Publications), Controls: float64(status.Controls),
+			InFlight: float64(status.InFlight), InFlightBytes: float64(status.InFlightBytes),
 		})
 	}
 	for topic := range view.Topics("") {

@@ -20,7 +20,9 @@ func TestMetrics(t *testing.T) {
 	body := r.get(admin.Addr(), "/metrics")
 	for _, want := range []string{
 		`freshet_publish_events_total{result="stored",topic="t"} 3`, `freshet_subscription_events{state="ready",subscription="t/q"} 3`,
-		`freshet_raft_leader{partition="0"} 1`, "freshet_log_sync_duration_seconds_count ", "freshet_disk_free_bytes ",
+		`freshet_raft_leader{partition="0"} 1`, `freshet_stage_duration_seconds_count{stage="sync"} `, `freshet_stage_batch_bytes_count{stage="sync"} `,
+		`freshet_stage_batch_items_sum{stage="admit"} 3`, `freshet_stage_batch_bytes_count{stage="propose"} `, `freshet_queue_depth{partition="0",queue="publications"} 0`,
+		`freshet_memory_used_bytes{part="blocks"} `, "freshet_disk_free_bytes ",
 		`freshet_stage_duration_seconds_count{stage="commit"} `, "freshet_build_info{",
 	} {
 		if !strings.Contains(body, want) {

@@ -222,6 +222,7 @@ func (n *Node) serve(sealed *sealer) {
 func (n *Node) serveCalls(name string, server *grpc.Server, listener net.Listener) {
 	n.servers = append(n.servers, server)
 	n.goNamed(name, func() {
+		pprof.SetGoroutineLabels(pprof.WithLabels(n.base, pprof.Labels("role", name, "stage", "connection"))) // its connections inherit them
 		if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			n.fail(fmt.Errorf("serving %s: %w", listener.Addr(), err))
 		}
@@ -367,9 +368,9 @@ func (n *Node) close() error {
 	return errors.Join(errs...)
 }
 
-// goNamed starts a goroutine that the node joins, under a name that profiles show.
-func (n *Node) goNamed(name string, f func()) {
+// goNamed starts a goroutine that the node joins, under a name that profiles show. What it starts itself inherits the name.
+func (n *Node) goNamed(role string, f func()) {
 	n.joined.Go(func() {
-		pprof.Do(n.base, pprof.Labels("freshet", name), func(context.Context) { f() })
+		pprof.Do(n.base, pprof.Labels("role", role, "stage", "node"), func(context.Context) { f() })
 	})
 }

@@ -104,6 +104,15 @@ func TestHealthAndAdmin(t *testing.T) {
 			t.Errorf("%s answers %q, want %q", path, got, want)
 		}
 	}
+	goroutines := r.get(admin.Addr(), "/debug/pprof/goroutine?debug=1")
+	for _, labels := range []string{
+		`"group":"p0", "role":"proposer", "stage":"propose"`, `"group":"p0", "role":"raft-library", "stage":"commit"`,
+		`"role":"log-writer", "stage":"sync"`, `"role":"api", "stage":"connection"`,
+	} {
+		if !strings.Contains(goroutines, labels) {
+			t.Errorf("no goroutine is labelled %s in\n%s", labels, goroutines)
+		}
+	}
 	r.node.fail(errors.New("the disk is gone"))
 	if got := r.get(admin.Addr(), "/healthz"); !strings.HasPrefix(got, "503 failed: the disk is gone") {
 		t.Errorf("after a failure /healthz answers %q", got)

@@ -53,7 +53,7 @@ func (s *publishService) admit(ctx context.Context, req *freshetv1.PublishReques
 		s.countPublished(topic.Name, req.GetBlock(), partition.Published{}, err)
 		return hosted{}, partition.Publication{}, err
 	}
-	s.metrics.Admitted(s.life.clock.Now().Sub(began))
+	s.metrics.Admitted(s.life.clock.Now().Sub(began), b.Len(), len(req.GetBlock()))
 	return p, partition.Publication{
 		Stream: partition.StreamID(topic.ID), Block: req.GetBlock(), ReportMatches: req.GetReportMatches(),
 	}, nil

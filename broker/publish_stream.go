@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"runtime/pprof"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -35,7 +36,10 @@ func (s *publishService) PublishStream(stream freshetv1.PublishService_PublishSt
 	defer release()
 
 	sent := make(chan error, 1)
-	go func() { sent <- p.send() }()
+	go func() {
+		pprof.SetGoroutineLabels(answerLabels)
+		sent <- p.send()
+	}()
 	err := p.receive(reading)
 	// What was taken on is answered before the stream ends, also when the node is stopping. A broken stream ends sending by itself.
 	p.underWay.Wait()

@@ -27,6 +27,7 @@ func (g *guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 			answer, err = nil, g.recovered(info.FullMethod, p)
 		}
 	}()
+	labelCall(info.FullMethod)
 	answer, err = handle(ctx, req)
 	return answer, g.answer(info.FullMethod, err)
 }
@@ -38,6 +39,7 @@ func (g *guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServe
 			err = g.recovered(info.FullMethod, p)
 		}
 	}()
+	labelCall(info.FullMethod)
 	return g.answer(info.FullMethod, handle(srv, stream))
 }
 

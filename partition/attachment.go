@@ -128,7 +128,7 @@ func (p *Partition) Attach(ctx context.Context, c AttachCommand, outlet Outlet) 
 	}
 	go func() {
 		defer p.joined.Done()
-		labelled("attachment", func() { a.run(attached) })
+		p.labelled("attachment", stageDeliver, func() { a.run(attached) })
 	}()
 	return a, nil
 }
@@ -209,6 +209,11 @@ func (a *Attachment) Settle(ctx context.Context, c SettleCommand) (Settled, erro
 	})
 	if err == nil {
 		a.p.since(StageAck, began)
+		named := 0
+		for _, d := range c.Decisions {
+			named += len(d.Leased)
+		}
+		a.p.options.Observer.Batch(StageAck, named, -1)
 	}
 	return Settled{res.Lost, res.Epoch}, err
 }

@@ -86,7 +86,7 @@ func (a *Attachment) send(g *granted) error {
 	}
 	d.Stamp = a.stampBefore(g.read)
 	err = a.outlet.Deliver(d)
-	a.p.delivered(a.cursor.Subscription, began, stored)
+	a.p.delivered(a.cursor.Subscription, &d, began, stored)
 	return err
 }
 

@@ -279,7 +279,7 @@ func (p *Partition) Take(ctx context.Context, t TakeCommand) (Delivery, error) {
 	}
 	began := p.now()
 	d, stored, err := p.pack(&res.Taken)
-	p.delivered(t.Cursor.Subscription, began, stored)
+	p.delivered(t.Cursor.Subscription, &d, began, stored)
 	return d, err
 }
 

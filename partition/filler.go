@@ -139,7 +139,7 @@ func (p *Partition) startFilling(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var joined sync.WaitGroup
 	for range fillers {
-		joined.Go(func() { labelled("filler", func() { p.runFiller(ctx) }) })
+		joined.Go(func() { p.labelled("filler", stageDeliver, func() { p.runFiller(ctx) }) })
 	}
 	for _, id := range p.ready.keys() { // they wait since before this replica led
 		p.askIfFar(id)

@@ -172,6 +172,10 @@ type Status struct {
 	Expired uint64
 	// LogBytes of LogBytesMax are used.
 	LogBytes, LogBytesMax int64
+	// Publications and Controls are how many commands wait for an entry; InFlight is how many entries are proposed and not yet carried out, and
+	// InFlightBytes what they take.
+	Publications, Controls, InFlight int
+	InFlightBytes                    int64
 	// Held tells whether any event is held; the others say which is the oldest, and by whom.
 	Held         bool
 	OldestStream StreamID
@@ -183,6 +187,7 @@ type Status struct {
 func (p *Partition) Status() Status {
 	u := p.group.Usage()
 	s := Status{Leading: p.leading.Load(), Leader: p.Leader(), Last: Index(u.Last), LogBytes: u.Bytes, LogBytesMax: u.BytesMax}
+	s.Publications, s.Controls, s.InFlight, s.InFlightBytes = len(p.publications), len(p.controls), len(p.inFlight), p.flying.Load()
 	if from, to, owed := p.group.Debt(); owed {
 		s.Debt = to - from + 1
 	}

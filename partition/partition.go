@@ -143,10 +143,10 @@ func Open(o Options) (*Partition, error) {
 	p.group, p.shares = group, sharesOf(group.EntryBytesMax())
 	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // the replica's own life, which Close ends
 	p.stop = stop
-	p.goNamed("proposer", func() { p.propose(ctx) })
-	p.goNamed("carrier", func() { p.carry(ctx) })
-	p.goNamed("reclaimer", func() { p.reclaim(ctx) })
-	p.goNamed("copier", func() { p.copyAside(ctx) })
+	p.goNamed("proposer", stagePropose, func() { p.propose(ctx) })
+	p.goNamed("carrier", stageCarry, func() { p.carry(ctx) })
+	p.goNamed("reclaimer", stageKeep, func() { p.reclaim(ctx) })
+	p.goNamed("copier", stageKeep, func() { p.copyAside(ctx) })
 	return p, nil
 }
 

@@ -2,7 +2,6 @@ package partition
 
 import (
 	"context"
-	"runtime/pprof"
 	"time"
 
 	"github.com/freshet-mq/freshet/proto/block"
@@ -30,17 +29,6 @@ type schedule struct {
 	due   bool
 	// turn is that of the entry: news of an earlier turn is none.
 	turn uint64
-}
-
-// goNamed starts a goroutine that Close joins, under a name that profiles show.
-func (p *Partition) goNamed(name string, f func()) {
-	p.joined.Go(func() { labelled(name, f) })
-}
-
-// labelled runs a goroutine under a name that profiles show.
-func labelled(name string, f func()) {
-	//nolint:forbidigo // pprof takes labels only with a context; nothing is cancelled by it
-	pprof.Do(context.Background(), pprof.Labels("partition", name), func(context.Context) { f() })
 }
 
 // proposer is the state of the goroutine that seals entries.
@@ -252,7 +240,7 @@ func (pr *proposer) untilDue() (d time.Duration, some bool) {
 // seal makes one entry of everything that waits, within the entry's shares, and proposes it. The control lane goes first.
 func (pr *proposer) seal(first *command) {
 	p := pr.p
-	s := sealed{turn: pr.turn}
+	s, began := sealed{turn: pr.turn}, p.now()
 	pr.buf = appendEntryHeader(pr.buf[:0])
 	// What the control lane holds comes along, however much is published. What comes after the reading doesn't: a lease that it
 	// begins or extends counts from the reading, and from a later time for its client, who would believe in it for too long (P4).
@@ -277,6 +265,8 @@ func (pr *proposer) seal(first *command) {
 	p.flying.Add(s.bytes)
 	s.proposed = p.now()
 	s.future = p.group.Propose(entry)
+	p.since(StagePropose, began)
+	p.options.Observer.Batch(StagePropose, len(s.commands), len(entry))
 	p.carrying <- s // never full: there are as many places as there may be in flight
 }
 

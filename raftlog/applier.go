@@ -2,9 +2,11 @@ package raftlog
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime/pprof"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
@@ -21,6 +23,8 @@ type applier struct {
 	checkpointBytes int64
 	due             chan<- struct{} // told when a checkpoint is due; holds one
 	done            func(index uint64)
+	// labels are what profiles show of the goroutine that applies.
+	labels context.Context //nolint:containedctx // pprof keeps labels in one; nothing is cancelled by it
 
 	applied  atomic.Uint64 // index of the last command applied or restored
 	position atomic.Uint64 // of the last entry that the machine need not see again
@@ -40,6 +44,7 @@ func (a *applier) begin() uint64 {
 
 // ApplyBatch implements raft.BatchingFSM.
 func (a *applier) ApplyBatch(entries []*raft.Log) []any {
+	pprof.SetGoroutineLabels(a.labels) // the library's goroutine; it is two words written
 	results := make([]any, len(entries))
 	for i, entry := range entries {
 		results[i] = a.apply(entry)

@@ -1,9 +1,11 @@
 package raftlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -110,7 +112,8 @@ func newGroup(s settings) *Group {
 	g.debt.changed = make(chan struct{}, 1)
 	g.applier = &applier{
 		machine: s.machine, incremental: s.incremental, checkpointBytes: s.checkpointBytes, due: g.checkpointDue,
-		done: func(index uint64) { g.entries.applied(index) },
+		done:   func(index uint64) { g.entries.applied(index) },
+		labels: pprof.WithLabels(context.Background(), labelsOf(&s, "apply", "apply")), //nolint:forbidigo // nothing is cancelled by it
 	}
 	return g
 }

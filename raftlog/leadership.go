@@ -2,7 +2,6 @@ package raftlog
 
 import (
 	"context"
-	"runtime/pprof"
 
 	"github.com/hashicorp/raft"
 )
@@ -98,10 +97,4 @@ func (g *Group) watch() {
 			return
 		}
 	}
-}
-
-// labelled runs one of the group's goroutines under a name that profiles show.
-func labelled(g *Group, goroutine string, run func()) {
-	//nolint:forbidigo // pprof takes labels only with a context; nothing is cancelled by it
-	pprof.Do(context.Background(), pprof.Labels("raftlog", g.settings.name, "goroutine", goroutine), func(context.Context) { run() })
 }

@@ -60,7 +60,10 @@ func (g *Group) startLibrary() error {
 	config.NotifyCh = notices
 	g.entries.scanning(true)
 	g.snapshots.starting.Store(true)
-	library, err := raft.NewRaft(config, g.applier, &view{g.entries, g}, g.entries, g.snapshots, g.link)
+	var library *raft.Raft
+	labelled(g, "library", func() { // its goroutines inherit the name
+		library, err = raft.NewRaft(config, g.applier, &view{g.entries, g}, g.entries, g.snapshots, g.link)
+	})
 	if err != nil {
 		return fmt.Errorf("raftlog: starting group %s: %w", g.settings.name, err)
 	}

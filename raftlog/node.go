@@ -61,7 +61,7 @@ func OpenNode(options NodeOptions) (*Node, error) {
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.closeFiles())
 	}
-	n.running.Go(func() { labelledNode(n, "watchdog", n.watch) })
+	n.running.Go(func() { labelledNode("watchdog", n.watch) })
 	return n, nil
 }
 

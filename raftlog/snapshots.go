@@ -125,7 +125,7 @@ func (s *stateSink) Write(p []byte) (int, error) {
 func (s *stateSink) begin() {
 	from, to := io.Pipe()
 	s.pipe, s.result = to, make(chan error, 1)
-	labels := pprof.Labels("raftlog", fmt.Sprint(s.store.group), "goroutine", "install")
+	labels := pprof.Labels("role", "raft-install", "stage", stageCommit, "group", fmt.Sprint(s.store.group))
 	//nolint:forbidigo // pprof takes labels only with a context; nothing is cancelled by it
 	go pprof.Do(context.Background(), labels, func(context.Context) {
 		err := s.store.states.Commit(s.store.group, s.meta, readRecords(from), true)

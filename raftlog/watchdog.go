@@ -50,7 +50,7 @@ func (n *Node) watch() {
 }
 
 // labelledNode runs one of the node's goroutines under a name that profiles show.
-func labelledNode(n *Node, goroutine string, run func()) {
+func labelledNode(goroutine string, run func()) {
 	//nolint:forbidigo // pprof takes labels only with a context; nothing is cancelled by it
-	pprof.Do(context.Background(), pprof.Labels("raftlog", n.options.Name, "goroutine", goroutine), func(context.Context) { run() })
+	pprof.Do(context.Background(), pprof.Labels("role", "raft-"+goroutine, "stage", stageCommit), func(context.Context) { run() })
 }

@@ -79,7 +79,7 @@ func (t *Transport) LocalAddress() raft.ServerAddress { return t.options.LocalAd
 func (t *Transport) spawn(name string, run func()) {
 	t.running.Go(func() {
 		//nolint:forbidigo // pprof takes labels only with a context; nothing is cancelled by it
-		pprof.Do(context.Background(), pprof.Labels("transport", string(t.options.LocalID), "goroutine", name), func(context.Context) { run() })
+		pprof.Do(context.Background(), pprof.Labels("role", "peer-"+name, "stage", "replicate"), func(context.Context) { run() })
 	})
 }
 

@@ -98,7 +98,7 @@ func Open(o Options) (*Log, error) {
 // start runs a goroutine that Close joins.
 func (l *Log) start(group *sync.WaitGroup, name string, run func()) {
 	group.Go(func() {
-		pprof.Do(context.Background(), pprof.Labels("wal", name), func(context.Context) { run() }) //nolint:forbidigo // labels need one; nothing waits for it
+		pprof.Do(context.Background(), pprof.Labels("role", "log-"+name, "stage", "sync"), func(context.Context) { run() }) //nolint:forbidigo // labels need one; nothing waits for it
 	})
 }
 

@@ -37,6 +37,11 @@ var (
 	logMoved             = desc("log_moved_bytes_total", "Bytes of entries that were written anew so that a segment could go.")
 	logAllocated         = desc("log_segments_allocated_total", "Segments that were made, and not used again.")
 	logReads             = desc("log_reads_total", "Reads of entries, by where they were: cache, disk.", "from")
+	queueDepth           = desc("queue_depth", "What waits at a partition led here, by queue: publications, controls, in_flight.", "partition", "queue")
+	inFlightBytes        = desc("in_flight_bytes", "Bytes of entries that are proposed and not carried out yet.", "partition")
+	memoryUsed           = desc("memory_used_bytes", "Bytes that all clients together make the node hold, by part: calls, blocks, answers.", "part")
+	memoryMax            = desc("memory_max_bytes", "Bytes that all clients together may make the node hold, by part.", "part")
+	memoryWaiting        = desc("memory_waiting", "How many wait until the node has room for what they bring or asked for, by part.", "part")
 	diskFree             = desc("disk_free_bytes", "Bytes that the data directory's file system has left.")
 	connections          = desc("connections", "Clients' connections that are open.")
 	connectionsMax       = desc("connections_max", "Clients' connections that may be open.")
@@ -80,6 +85,17 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 		gauge(raftLast, p.Last, number)
 		gauge(logHeld, p.Held, number)
 		counter(leaseExpired, p.Expired, number)
+		if p.Leading {
+			gauge(queueDepth, p.Publications, number, "publications")
+			gauge(queueDepth, p.Controls, number, "controls")
+			gauge(queueDepth, p.InFlight, number, "in_flight")
+			gauge(inFlightBytes, p.InFlightBytes, number)
+		}
+	}
+	for _, m := range s.Memory {
+		gauge(memoryUsed, m.Used, m.Part)
+		gauge(memoryMax, m.Max, m.Part)
+		gauge(memoryWaiting, m.Waiting, m.Part)
 	}
 	gauge(logBytes, s.Log.Bytes)
 	gauge(logBytesMax, s.Log.BytesMax)

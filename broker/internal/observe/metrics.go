@@ -26,16 +26,25 @@ var (
 	ageBuckets   = []float64{.001, .002_5, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400}
 )
 
-// stageAdmit is the broker's own stage before the partition's: what a stranger sent is checked.
-const stageAdmit = "admit"
+// Stages that aren't the partition's.
+const (
+	stageAdmit = "admit" // the broker's, before the partition's: what a stranger sent is checked
+	stageSync  = "sync"  // the log's
+)
+
+// Bounds of how much a stage takes at once: each is twice the one before, from one to beyond what limits allow.
+var (
+	itemBuckets = prometheus.ExponentialBuckets(1, 2, 18)
+	byteBuckets = prometheus.ExponentialBuckets(128, 2, 18)
+)
 
 // Metrics of one node. Its methods may be called from any goroutine.
 type Metrics struct {
 	registry *prometheus.Registry
 	publish  *prometheus.CounterVec
-	stages   [partition.Stages]prometheus.Observer
-	admit    prometheus.Observer
-	syncs    prometheus.Histogram
+	stages   [partition.Stages]stage
+	admit    stage
+	sync     stage
 	ages     *prometheus.HistogramVec
 
 	// name gives a subscription's full name, "" where it isn't known.
@@ -64,27 +73,22 @@ func New(version string, name func(partition.SubscriptionID) string, state func(
 		publish: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "freshet_publish_events_total", Help: "Events that were to be stored, by topic and result: stored, duplicate, refused, unknown.",
 		}, []string{"topic", "result"}),
-		syncs: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "freshet_log_sync_duration_seconds", Help: "Time to write and sync a batch of the log.", Buckets: stageBuckets,
-		}),
 		ages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "freshet_deliver_latency_seconds", Help: "Age of a delivery's oldest event when it was sent, since it was stored.", Buckets: ageBuckets,
 		}, []string{"subscription"}),
 	}
 	m.mu.topics, m.mu.byID = map[string]struct{}{}, map[partition.SubscriptionID]named{}
-	stages := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "freshet_stage_duration_seconds", Help: "Time that a stage of an event's way took, for a block, entry, delivery or settle.", Buckets: stageBuckets,
-	}, []string{"stage"})
-	m.admit = stages.WithLabelValues(stageAdmit)
+	way := newStages()
+	m.admit, m.sync = way.named(stageAdmit, true, true), way.named(stageSync, false, true)
 	for s := range m.stages {
-		m.stages[s] = stages.WithLabelValues(partition.Stage(s).String())
+		m.stages[s] = way.of(partition.Stage(s))
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "freshet_build_info", Help: "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.publish, stages, m.syncs, m.ages, build, &gauges{metrics: m, state: state},
+	m.registry.MustRegister(m.publish, way.took, way.items, way.bytes, m.ages, build, &gauges{metrics: m, state: state},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -128,14 +132,23 @@ func (m *Metrics) topic(name string) string {
 	return name
 }
 
-// Admitted tells how long it took to check a request to publish.
-func (m *Metrics) Admitted(d time.Duration) { m.admit.Observe(d.Seconds()) }
+// Admitted tells how long it took to check a request to publish a block of so many events and bytes.
+func (m *Metrics) Admitted(d time.Duration, events, bytes int) {
+	m.admit.took.Observe(d.Seconds())
+	m.admit.batch(events, bytes)
+}
 
 // Synced tells of a write and sync of the log.
-func (m *Metrics) Synced(_ int, took time.Duration) { m.syncs.Observe(took.Seconds()) }
+func (m *Metrics) Synced(bytes int, took time.Duration) {
+	m.sync.took.Observe(took.Seconds())
+	m.sync.batch(-1, bytes)
+}
 
 // Took implements partition.Observer.
-func (m *Metrics) Took(s partition.Stage, d time.Duration) { m.stages[s].Observe(d.Seconds()) }
+func (m *Metrics) Took(s partition.Stage, d time.Duration) { m.stages[s].took.Observe(d.Seconds()) }
+
+// Batch implements partition.Observer.
+func (m *Metrics) Batch(s partition.Stage, items, bytes int) { m.stages[s].batch(items, bytes) }
 
 // Applied implements partition.Observer: replicas are compared by state hashes, and in tests by traces.
 func (m *Metrics) Applied(partition.Trace) {}

@@ -39,7 +39,8 @@ func wants(t *testing.T, text string, lines ...string) {
 func full() observe.State {
 	return observe.State{
 		Subscriptions: []observe.Subscription{{Name: "orders/billing", Ready: 3, Dead: 1, OldestAge: 2 * time.Second}},
-		Partitions:    []observe.Partition{{Number: 4, Leading: true, Term: 7, Applied: 99, Last: 100, Expired: 5}},
+		Partitions:    []observe.Partition{{Number: 4, Leading: true, Term: 7, Applied: 99, Last: 100, Expired: 5, Publications: 6, InFlightBytes: 4_000}},
+		Memory:        []observe.Memory{{Part: "blocks", Used: 5, Max: 10, Waiting: 2}},
 		Log:           observe.Log{Bytes: 10, BytesMax: 20, CacheHits: 8}, DiskFree: 1e9,
 		HasTopic: func(name string) bool { return name == "orders" },
 	}
@@ -56,15 +57,21 @@ func TestScrape(t *testing.T) {
 	m := observe.New("v1", names, full)
 	m.Published("orders", observe.ResultStored, 12)
 	m.Published("orders", observe.ResultStored, 1)
-	m.Admitted(time.Millisecond)
+	m.Admitted(time.Millisecond, 12, 3_000)
 	m.Synced(4096, 3*time.Millisecond)
 	m.Took(partition.StageCommit, 2*time.Millisecond)
+	m.Batch(partition.StagePropose, 7, 4_000)
+	m.Batch(partition.StageAck, 2, -1)
 	m.Delivered(1, time.Second)
 	m.Delivered(2, time.Second)
 	wants(t, scrape(t, m),
 		`freshet_publish_events_total{result="stored",topic="orders"} 13`,
 		`freshet_stage_duration_seconds_count{stage="commit"} 1`, `freshet_stage_duration_seconds_count{stage="admit"} 1`,
-		`freshet_log_sync_duration_seconds_bucket{le="0.005"} 1`,
+		`freshet_stage_duration_seconds_bucket{stage="sync",le="0.005"} 1`, `freshet_stage_batch_bytes_sum{stage="sync"} 4096`,
+		`freshet_stage_batch_items_sum{stage="admit"} 12`, `freshet_stage_batch_bytes_sum{stage="admit"} 3000`,
+		`freshet_stage_batch_items_sum{stage="propose"} 7`, `freshet_stage_batch_items_count{stage="ack"} 1`,
+		`freshet_queue_depth{partition="4",queue="publications"} 6`, `freshet_in_flight_bytes{partition="4"} 4000`,
+		`freshet_memory_used_bytes{part="blocks"} 5`, `freshet_memory_waiting{part="blocks"} 2`,
 		`freshet_deliver_latency_seconds_count{subscription="orders/billing"} 1`,
 		`freshet_deliver_latency_seconds_count{subscription="other"} 1`,
 		`freshet_subscription_events{state="ready",subscription="orders/billing"} 3`,

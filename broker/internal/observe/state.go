@@ -14,6 +14,8 @@ type State struct {
 	DiskFree float64
 	// Connections of clients that are open, of so many that may be; and how many were refused.
 	Connections, ConnectionsMax, ConnectionsRefused float64
+	// Memory is what all clients together make the node hold, by part.
+	Memory []Memory
 	// HasTopic tells whether there is a topic of a name.
 	HasTopic func(name string) bool
 	// Panics in calls, and errors of the node's own that calls ended with, since it was started.
@@ -39,6 +41,15 @@ type Partition struct {
 	Held float64
 	// Expired counts leases' events that ran out.
 	Expired float64
+	// Publications and Controls wait for an entry; InFlight are entries that are proposed and not carried out, which take InFlightBytes.
+	Publications, Controls, InFlight, InFlightBytes float64
+}
+
+// Memory is a part of what all clients together may make the node hold.
+type Memory struct {
+	Part string
+	// Used of Max bytes, and how many wait for room.
+	Used, Max, Waiting float64
 }
 
 // Log is what the log has done, and holds.
