@@ -30,7 +30,6 @@ type deadRequest interface {
 	GetTopic() string
 	GetSubscription() string
 	GetMember() string
-	GetFromPartition() uint32
 	GetFromOffset() uint64
 	GetReason() freshetv1.DeadReason
 	GetPattern() string
@@ -57,15 +56,14 @@ func (s *adminService) deadFilter(ctx context.Context, a action, req deadRequest
 	return sub, f, nil
 }
 
-// deadIn returns the partitions in which a request's dead letters may be, from the one on that it begins with, by number; and the offset to begin with in the
-// first. Those where the member never was are left out: it has given nothing up there. A request that was passed on is about the one that it names.
-func (s *adminService) deadIn(ctx context.Context, sub catalog.Subscription, req deadRequest) (in []hosted, from partition.Offset) {
-	begin := req.GetFromPartition()
+// deadIn returns the partitions in which a request's dead letters may be, by number, from the one on that it begins with if it names one; and the offset to begin
+// with in the first. A request that was passed on is about the one that it names.
+func (s *adminService) deadIn(ctx context.Context, sub catalog.Subscription, req deadRequest, begin *uint32) (in []hosted, from partition.Offset) {
 	for _, p := range s.partitions.holding(s.topicOf(sub)) {
-		if p.number < begin || passedOn(ctx) && p.number > begin || !isMember(p, sub, req.GetMember()) {
+		if begin != nil && (p.number < *begin || passedOn(ctx) && p.number > *begin) {
 			continue
 		}
-		if len(in) == 0 && (p.number == begin || begin == 0) {
+		if len(in) == 0 && (begin == nil || p.number == *begin) {
 			from = partition.Offset(req.GetFromOffset())
 		}
 		in = append(in, p)
@@ -73,7 +71,7 @@ func (s *adminService) deadIn(ctx context.Context, sub catalog.Subscription, req
 	return in, from
 }
 
-// ListDeadLetters lists what a subscription could not deliver, as this node's replicas have it.
+// ListDeadLetters lists what a subscription could not deliver, as the leaders of the partitions have it.
 func (s *adminService) ListDeadLetters(ctx context.Context, req *freshetv1.ListDeadLettersRequest) (*freshetv1.ListDeadLettersResponse, error) {
 	sub, filter, err := s.deadFilter(ctx, actionRead, req)
 	if err != nil {
@@ -83,14 +81,14 @@ func (s *adminService) ListDeadLetters(ctx context.Context, req *freshetv1.ListD
 	if err != nil {
 		return nil, err
 	}
-	in, from := s.deadIn(ctx, sub, req)
+	in, from := s.deadIn(ctx, sub, req, req.FromPartition)
 	list := &deadList{res: &freshetv1.ListDeadLettersResponse{}, limit: limit}
 	for i, p := range in {
 		filter.From = 0
 		if i == 0 {
 			filter.From = from
 		}
-		if err := list.add(ctx, p, filter); err != nil {
+		if err := s.listDeadIn(ctx, list, p, sub, req, filter); err != nil {
 			return nil, err
 		}
 		if list.res.GetMore() {
@@ -102,6 +100,26 @@ func (s *adminService) ListDeadLetters(ctx context.Context, req *freshetv1.ListD
 		}
 	}
 	return list.res, nil
+}
+
+// listDeadIn has a partition's leader list its dead letters, as far as there is room.
+func (s *adminService) listDeadIn(ctx context.Context, list *deadList, p hosted, sub catalog.Subscription, req *freshetv1.ListDeadLettersRequest, filter partition.DeadFilter) error {
+	_, err := atLeader(ctx, s.services, p, func() (*freshetv1.ListDeadLettersResponse, error) {
+		if err := leadsStill(ctx, p); err != nil || !isMember(p, sub, req.GetMember()) { // who was never here has given nothing up
+			return nil, err
+		}
+		return nil, list.add(ctx, p, filter)
+	}, func(to grpc.ClientConnInterface) (*freshetv1.ListDeadLettersResponse, error) {
+		part, err := freshetv1.NewAdminServiceClient(to).ListDeadLetters(ctx, &freshetv1.ListDeadLettersRequest{
+			Topic: req.GetTopic(), Subscription: req.GetSubscription(), Member: req.GetMember(), Reason: req.GetReason(), Pattern: req.GetPattern(), Key: req.GetKey(),
+			FromPartition: &p.number, FromOffset: uint64(filter.From), Max: uint32(list.limit - len(list.res.GetLetters())),
+		})
+		if err == nil {
+			list.join(part)
+		}
+		return nil, err
+	})
+	return err
 }
 
 // deadList is an answer in the making.
@@ -134,6 +152,15 @@ func (l *deadList) add(ctx context.Context, p hosted, filter partition.DeadFilte
 	return nil
 }
 
+// join adds what another node has listed of a partition.
+func (l *deadList) join(part *freshetv1.ListDeadLettersResponse) {
+	l.res.Letters = append(l.res.Letters, part.GetLetters()...)
+	for _, letter := range part.GetLetters() {
+		l.bytes += len(letter.GetBlock())
+	}
+	l.res.More, l.res.NextPartition, l.res.NextOffset = part.GetMore(), part.GetNextPartition(), part.GetNextOffset()
+}
+
 func wireDeadLetter(number uint32, l *partition.DeadLetter) *freshetv1.DeadLetter {
 	return &freshetv1.DeadLetter{
 		Partition: number, Offset: uint64(l.Offset), Reason: freshetv1.DeadReason(l.Reason), Detail: l.Detail,
@@ -159,9 +186,13 @@ func (s *adminService) RedriveDeadLetters(ctx context.Context, req *freshetv1.Re
 	for _, at := range slices.Compact(slices.Sorted(slices.Values(req.GetOffsets()))) {
 		command.Runs = append(command.Runs, partition.Run{First: partition.Offset(at), Count: 1})
 	}
-	in, from := s.deadIn(ctx, sub, req)
-	if len(command.Runs) > 0 && len(s.partitions.holding(s.topicOf(sub))) > 1 { // offsets are one partition's
-		in = slices.DeleteFunc(in, func(p hosted) bool { return p.number != req.GetFromPartition() })
+	in, from := s.deadIn(ctx, sub, req, req.FromPartition)
+	if len(command.Runs) > 0 { // offsets are one partition's
+		p, err := s.deadOffsetsIn(sub, req.FromPartition)
+		if err != nil {
+			return nil, err
+		}
+		in = []hosted{p}
 	}
 	res := &freshetv1.RedriveDeadLettersResponse{}
 	for i, p := range in {
@@ -169,7 +200,7 @@ func (s *adminService) RedriveDeadLetters(ctx context.Context, req *freshetv1.Re
 		if i == 0 {
 			command.From = from
 		}
-		one, err := s.redriveIn(ctx, p, req, command)
+		one, err := s.redriveIn(ctx, p, sub, req, command)
 		if err != nil && res.GetRedriven() > 0 && undone(err) {
 			// What was done is told, and whoever goes on hears of the trouble, if it is still there.
 			res.More, res.NextPartition, res.NextOffset = true, p.number, uint64(command.From)
@@ -179,6 +210,7 @@ func (s *adminService) RedriveDeadLetters(ctx context.Context, req *freshetv1.Re
 			return nil, s.partly(int(res.GetRedriven()), int(res.GetRedriven())+command.Max, "dead letters are redriven", err)
 		}
 		res.Redriven += one.GetRedriven()
+		res.Planned = append(res.Planned, one.GetPlanned()...)
 		command.Max -= int(one.GetRedriven())
 		switch {
 		case one.GetMore():
@@ -192,15 +224,42 @@ func (s *adminService) RedriveDeadLetters(ctx context.Context, req *freshetv1.Re
 	return res, nil
 }
 
+// deadOffsetsIn is the partition whose offsets a request names.
+func (s *adminService) deadOffsetsIn(sub catalog.Subscription, number *uint32) (hosted, error) {
+	topic := s.topicOf(sub)
+	if number == nil && len(topic.Partitions) > 1 {
+		return hosted{}, argumentRefused("from_partition", "is missing; topic %q is on %d partitions, so with offsets it is required", topic.Name, len(topic.Partitions))
+	}
+	return s.partitionOf(topic, number)
+}
+
 // redriveIn redrives a partition's dead letters, at its leader.
-func (s *adminService) redriveIn(ctx context.Context, p hosted, req *freshetv1.RedriveDeadLettersRequest, command partition.RedriveCommand) (*freshetv1.RedriveDeadLettersResponse, error) {
+func (s *adminService) redriveIn(ctx context.Context, p hosted, sub catalog.Subscription, req *freshetv1.RedriveDeadLettersRequest, command partition.RedriveCommand) (*freshetv1.RedriveDeadLettersResponse, error) {
 	return atLeader(ctx, s.services, p, func() (*freshetv1.RedriveDeadLettersResponse, error) {
+		if err := leadsStill(ctx, p); err != nil {
+			return nil, err
+		}
+		if !isMember(p, sub, req.GetMember()) { // who was never here has given nothing up
+			return &freshetv1.RedriveDeadLettersResponse{}, nil
+		}
 		done, err := p.Redrive(ctx, command)
-		return &freshetv1.RedriveDeadLettersResponse{Redriven: uint32(done.Events), More: done.More, NextOffset: uint64(done.Next)}, err
+		res := &freshetv1.RedriveDeadLettersResponse{Redriven: uint32(done.Events), More: done.More, NextOffset: uint64(done.Next)}
+		if len(done.Planned) > 0 {
+			res.Planned = []*freshetv1.DeadOffsets{{Partition: p.number, Runs: wireRuns(done.Planned)}}
+		}
+		return res, err
 	}, func(to grpc.ClientConnInterface) (*freshetv1.RedriveDeadLettersResponse, error) {
 		return freshetv1.NewAdminServiceClient(to).RedriveDeadLetters(ctx, &freshetv1.RedriveDeadLettersRequest{
 			Topic: req.GetTopic(), Subscription: req.GetSubscription(), Member: req.GetMember(), Reason: req.GetReason(), Pattern: req.GetPattern(), Key: req.GetKey(),
-			FromPartition: p.number, FromOffset: uint64(command.From), Max: uint32(command.Max), Offsets: req.GetOffsets(), DryRun: req.GetDryRun(),
+			FromPartition: &p.number, FromOffset: uint64(command.From), Max: uint32(command.Max), Offsets: req.GetOffsets(), DryRun: req.GetDryRun(),
 		})
 	})
+}
+
+func wireRuns(runs []partition.Run) []*freshetv1.OffsetRun {
+	wire := make([]*freshetv1.OffsetRun, len(runs))
+	for i, r := range runs {
+		wire[i] = &freshetv1.OffsetRun{First: uint64(r.First), Count: r.Count}
+	}
+	return wire
 }

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"slices"
 	"strconv"
 
 	"google.golang.org/grpc"
@@ -35,26 +34,36 @@ func (s *adminService) CreateSubscription(ctx context.Context, req *freshetv1.Cr
 			return nil, err
 		}
 	}
-	return atMetadata(ctx, s.services, func() (*freshetv1.CreateSubscriptionResponse, error) {
-		res, err := s.metadata.propose(ctx, s.creation(topic, wanted))
+	res, err := atMetadata(ctx, s.services, func() (*freshetv1.CreateSubscriptionResponse, error) {
+		res, err := s.metadata.propose(ctx, s.creation(topic, req))
 		if err != nil {
 			return nil, err
 		}
 		if err := s.controller.created(ctx, topic, res.Subscription.ID); err != nil {
 			return nil, err
 		}
-		return &freshetv1.CreateSubscriptionResponse{Subscription: s.wireSubscription(res.Subscription), Created: res.Created}, nil
+		return &freshetv1.CreateSubscriptionResponse{Subscription: wireSubscription(res.Subscription), Created: res.Created}, nil
 	}, func(to grpc.ClientConnInterface) (*freshetv1.CreateSubscriptionResponse, error) {
 		return freshetv1.NewAdminServiceClient(to).CreateSubscription(ctx, req)
 	})
+	if err != nil || res.GetCreated() || passedOn(ctx) {
+		return res, err
+	}
+	held, err := s.holdings(ctx, topic, []uint64{res.GetSubscription().GetId()}) // it was there already, and may hold something
+	if err != nil {
+		return nil, err
+	}
+	res.Subscription.Counts, res.Subscription.Members = held[0].GetCounts(), held[0].GetMembers()
+	return res, nil
 }
 
 // creation fills in what the request leaves to the node. The catalog checks the rest.
-func (s *adminService) creation(topic catalog.Topic, wanted *freshetv1.Subscription) catalog.CreateSubscription {
+func (s *adminService) creation(topic catalog.Topic, req *freshetv1.CreateSubscriptionRequest) catalog.CreateSubscription {
+	wanted := req.GetSubscription()
 	c := catalog.CreateSubscription{
 		Topic: topic.Name, Name: wanted.GetName(), Kind: wanted.GetKind(), Pattern: wanted.GetPattern(),
 		VisibilityMs: wanted.GetVisibilityMs(), AttemptsMax: wanted.GetAttemptsMax(), Ordered: wanted.GetOrdered(), Members: wanted.GetMembers(),
-		CreatedMs: s.life.clock.Now().UnixMilli(),
+		From: wanted.GetFrom(), Request: req.GetRequest(), CreatedMs: s.life.clock.Now().UnixMilli(),
 	}
 	if c.VisibilityMs == 0 {
 		c.VisibilityMs = uint32(s.defaults.Visibility.Milliseconds())
@@ -127,6 +136,9 @@ func (s *services) removeMember(ctx context.Context, p hosted, sub catalog.Subsc
 
 // ListSubscriptions lists a topic's subscriptions by name, with what they hold.
 func (s *adminService) ListSubscriptions(ctx context.Context, req *freshetv1.ListSubscriptionsRequest) (*freshetv1.ListSubscriptionsResponse, error) {
+	if err := s.current(ctx); err != nil {
+		return nil, err
+	}
 	topic, err := s.topic(ctx, actionDescribe, req.GetTopic())
 	if err != nil {
 		return nil, err
@@ -136,35 +148,28 @@ func (s *adminService) ListSubscriptions(ctx context.Context, req *freshetv1.Lis
 		return nil, err
 	}
 	res := &freshetv1.ListSubscriptionsResponse{}
+	var ids []uint64
 	for sub := range s.metadata.view().Subscriptions(topic.Name, req.GetAfter()) {
 		if res.More = len(res.Subscriptions) == limit; res.More {
 			break
 		}
-		res.Subscriptions = append(res.Subscriptions, s.wireSubscription(sub))
+		ids = append(ids, sub.ID)
+		res.Subscriptions = append(res.Subscriptions, wireSubscription(sub))
+	}
+	held, err := s.holdings(ctx, topic, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i, sub := range res.GetSubscriptions() {
+		sub.Counts, sub.Members = held[i].GetCounts(), held[i].GetMembers()
 	}
 	return res, nil
 }
 
-// wireSubscription is a subscription as clients see it: what the catalog says it should be, with members and counts from where its events are.
-func (s *adminService) wireSubscription(sub catalog.Subscription) *freshetv1.Subscription {
-	wire := &freshetv1.Subscription{
-		Topic: sub.Topic, Name: sub.Name, Id: sub.ID, Kind: sub.Kind, Pattern: sub.Pattern, VisibilityMs: sub.VisibilityMs,
-		AttemptsMax: sub.AttemptsMax, Ordered: sub.Ordered, CreatedMs: sub.CreatedMs, Counts: &freshetv1.SubscriptionCounts{},
+// wireSubscription is a subscription as clients see it: what the catalog says it should be.
+func wireSubscription(sub catalog.Subscription) *freshetv1.Subscription {
+	return &freshetv1.Subscription{
+		Topic: sub.Topic, Name: sub.Name, Id: sub.ID, Kind: sub.Kind, Pattern: sub.Pattern, VisibilityMs: sub.VisibilityMs, AttemptsMax: sub.AttemptsMax,
+		Ordered: sub.Ordered, Members: sub.Members, From: sub.From, CreatedMs: sub.CreatedMs, Counts: &freshetv1.SubscriptionCounts{},
 	}
-	var members []string // whom it began with may have gone since
-	for _, p := range s.partitions.holding(s.topicOf(sub)) {
-		id := partition.SubscriptionID(sub.ID)
-		n := p.Counts(id)
-		wire.Counts.Ready += n.Ready
-		wire.Counts.Leased += n.Leased
-		wire.Counts.Delayed += n.Delayed
-		wire.Counts.Dead += n.Dead
-		wire.Counts.Blocked += n.Blocked
-		wire.Counts.Stalls += n.Stalls
-		wire.Counts.Sessions += uint32(n.Sessions)
-		members = append(members, p.Members(id)...)
-	}
-	slices.Sort(members)
-	wire.Members = slices.Compact(members)
-	return wire
 }

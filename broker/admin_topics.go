@@ -21,7 +21,8 @@ func (s *adminService) CreateTopic(ctx context.Context, req *freshetv1.CreateTop
 		return nil, err
 	}
 	command := catalog.CreateTopic{
-		Name: req.GetName(), EventBytesMax: req.GetEventBytesMax(), Partitions: req.GetPartitions(), CreatedMs: s.life.clock.Now().UnixMilli(),
+		Name: req.GetName(), EventBytesMax: req.GetEventBytesMax(), Partitions: req.GetPartitions(), Retention: retentionOf(req.GetRetention()),
+		Request: req.GetRequest(), CreatedMs: s.life.clock.Now().UnixMilli(),
 	}
 	if command.EventBytesMax == 0 {
 		command.EventBytesMax = uint32(s.defaults.EventBytesMax)
@@ -69,6 +70,9 @@ func (s *adminService) ListTopics(ctx context.Context, req *freshetv1.ListTopics
 	if err != nil {
 		return nil, err
 	}
+	if err := s.current(ctx); err != nil {
+		return nil, err
+	}
 	res := &freshetv1.ListTopicsResponse{}
 	for t := range s.metadata.view().Topics(req.GetAfter()) {
 		if res.More = len(res.Topics) == limit; res.More {
@@ -82,8 +86,19 @@ func (s *adminService) ListTopics(ctx context.Context, req *freshetv1.ListTopics
 func wireTopic(t catalog.Topic) *freshetv1.Topic {
 	return &freshetv1.Topic{
 		Name: t.Name, Id: t.ID, EventBytesMax: t.EventBytesMax, CreatedMs: t.CreatedMs, Subscriptions: uint32(t.Subscriptions),
-		Partitions: uint32(len(t.Partitions)),
+		Partitions: uint32(len(t.Partitions)), Retention: wireRetention(t.Retention),
 	}
+}
+
+func retentionOf(r *freshetv1.Retention) catalog.Retention {
+	return catalog.Retention{AgeMs: r.GetAgeMs(), Bytes: r.GetBytes(), Drop: r.GetDrop()}
+}
+
+func wireRetention(r catalog.Retention) *freshetv1.Retention {
+	if r == (catalog.Retention{}) {
+		return nil
+	}
+	return &freshetv1.Retention{AgeMs: r.AgeMs, Bytes: r.Bytes, Drop: r.Drop}
 }
 
 // listLimit checks how many a request wants; 0 stands for the default.

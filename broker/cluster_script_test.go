@@ -219,7 +219,6 @@ func (s *clusterStory) administer(a arguments, at *clusterMember) (string, error
 		_, err := at.admin.DeleteSubscription(ctx, &freshetv1.DeleteSubscriptionRequest{Topic: topic, Subscription: sub, Member: member})
 		return "deleted", err
 	case "counts":
-		s.agree() // they are of the node's own replicas
 		res, err := at.admin.ListSubscriptions(ctx, &freshetv1.ListSubscriptionsRequest{Topic: topic})
 		if err != nil || len(res.GetSubscriptions()) == 0 {
 			return "nothing", err
@@ -227,17 +226,16 @@ func (s *clusterStory) administer(a arguments, at *clusterMember) (string, error
 		n := res.GetSubscriptions()[0].GetCounts()
 		return fmt.Sprintf("ready %d, leased %d, dead %d", n.GetReady(), n.GetLeased(), n.GetDead()), nil
 	case "dead":
-		s.agree()
 		return s.pages(func(partition uint32, offset uint64) (int, bool, uint32, uint64, error) {
 			res, err := at.admin.ListDeadLetters(ctx, &freshetv1.ListDeadLettersRequest{
-				Topic: topic, Subscription: sub, Member: member, Max: uint32(a.number("max")), FromPartition: partition, FromOffset: offset,
+				Topic: topic, Subscription: sub, Member: member, Max: uint32(a.number("max")), FromPartition: &partition, FromOffset: offset,
 			})
 			return len(res.GetLetters()), res.GetMore(), res.GetNextPartition(), res.GetNextOffset(), err
 		})
 	case "redrive":
 		return s.pages(func(partition uint32, offset uint64) (int, bool, uint32, uint64, error) {
 			res, err := at.admin.RedriveDeadLetters(ctx, &freshetv1.RedriveDeadLettersRequest{
-				Topic: topic, Subscription: sub, Member: member, Max: uint32(a.number("max")), FromPartition: partition, FromOffset: offset, DryRun: a.has("dry"),
+				Topic: topic, Subscription: sub, Member: member, Max: uint32(a.number("max")), FromPartition: &partition, FromOffset: offset, DryRun: a.has("dry"),
 			})
 			return int(res.GetRedriven()), res.GetMore(), res.GetNextPartition(), res.GetNextOffset(), err
 		})

@@ -214,6 +214,7 @@ func put(ctx context.Context, p hosted, held map[uint64]partition.SubscriptionCo
 		wanted = partition.SubscriptionConfig{
 			ID: partition.SubscriptionID(s.ID), Stream: partition.StreamID(s.TopicID), Kind: partition.Kind(s.Kind),
 			Pattern: s.Pattern, Visibility: partition.Tick(s.VisibilityMs), AttemptsMax: uint16(s.AttemptsMax), Ordered: s.Ordered, Members: s.Members,
+			From: startOf(s.From),
 		}
 		if wanted.Kind == partition.KindFanout {
 			wanted.MemberExpiry = memberExpiry
@@ -223,7 +224,9 @@ func put(ctx context.Context, p hosted, held map[uint64]partition.SubscriptionCo
 		return id, nil
 	}
 	if s == nil {
-		err = p.PutStream(ctx, partition.StreamID(topic.ID))
+		err = p.SetRetention(ctx, partition.StreamID(topic.ID), partition.Retention{ // which makes it, with the same entry
+			Age: partition.Wall(topic.Retention.AgeMs), Bytes: topic.Retention.Bytes, Drop: topic.Retention.Drop,
+		})
 	} else {
 		err = p.PutSubscription(ctx, wanted)
 	}
@@ -233,11 +236,20 @@ func put(ctx context.Context, p hosted, held map[uint64]partition.SubscriptionCo
 	return id, nil
 }
 
+// startOf is where a subscription's cursors begin.
+func startOf(from freshetv1.SubscriptionStart) partition.From {
+	if from == freshetv1.SubscriptionStart_SUBSCRIPTION_START_EARLIEST {
+		return partition.FromEarliest
+	}
+	return partition.FromLatest
+}
+
 // sameSubscription tells whether a partition holds a subscription as wanted. Members are no difference: it was made with those that it began with, and
 // one that has gone since, removed or unused for too long, mustn't come back.
 func sameSubscription(held, wanted partition.SubscriptionConfig) bool {
 	return held.ID == wanted.ID && held.Stream == wanted.Stream && held.Kind == wanted.Kind && held.Pattern == wanted.Pattern &&
-		held.Visibility == wanted.Visibility && held.AttemptsMax == wanted.AttemptsMax && held.MemberExpiry == wanted.MemberExpiry && held.Ordered == wanted.Ordered
+		held.Visibility == wanted.Visibility && held.AttemptsMax == wanted.AttemptsMax && held.MemberExpiry == wanted.MemberExpiry && held.Ordered == wanted.Ordered &&
+		held.From == wanted.From
 }
 
 // await waits until the controller has tried, for every partition, what the catalog had at a version. It is for a node that leads all of them.

@@ -333,6 +333,20 @@ func (m *metadata) changeHere(ctx context.Context, data []byte) (version uint64,
 	return m.view().Version(), nil
 }
 
+// versionHere tells how far the catalog is, where this node leads it, and makes sure that it does. It costs no entry.
+func (m *metadata) versionHere(ctx context.Context) (version uint64, err error) {
+	if !m.leads() {
+		return 0, notLeader("the metadata", m.leader())
+	}
+	if err := m.group.Verify(ctx); err != nil {
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		return 0, notLeader("the metadata", "")
+	}
+	return m.view().Version(), nil
+}
+
 // topic resolves a topic's name, which a request gave in the field.
 func (m *metadata) topic(field, name string) (catalog.Topic, error) {
 	view := m.view()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -219,6 +220,9 @@ func (s *services) partitionOf(topic catalog.Topic, number *uint32) (hosted, err
 	return s.partOf(topic, *number)
 }
 
+// partitionsNamed is how many of a topic's partitions an error lists.
+const partitionsNamed = 8
+
 // partOf returns a partition by its number, which has to hold a part of the topic.
 func (s *services) partOf(topic catalog.Topic, number uint32) (hosted, error) {
 	for _, p := range s.partitions.holding(topic) {
@@ -226,6 +230,14 @@ func (s *services) partOf(topic catalog.Topic, number uint32) (hosted, error) {
 			return p, nil
 		}
 	}
-	return hosted{}, faultf(freshetv1.ErrorCode_ERROR_CODE_PARTITION_NOT_FOUND, "topic %q isn't on partition %d", topic.Name, number).
+	on := make([]string, 0, partitionsNamed)
+	for _, n := range topic.Partitions[:min(len(topic.Partitions), partitionsNamed)] {
+		on = append(on, strconv.FormatUint(uint64(n), 10))
+	}
+	where := strings.Join(on, ", ")
+	if more := len(topic.Partitions) - len(on); more > 0 {
+		where += fmt.Sprintf(" and %d others", more)
+	}
+	return hosted{}, faultf(freshetv1.ErrorCode_ERROR_CODE_PARTITION_NOT_FOUND, "topic %q isn't on partition %d; it is on %s", topic.Name, number, where).
 		with("field", "partition").with("partition", fmt.Sprint(number)).with("topic", topic.Name)
 }

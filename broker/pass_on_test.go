@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -260,7 +261,6 @@ func TestDeadLettersAnywhere(t *testing.T) {
 			}
 			rejected += len(res.GetReceipts())
 		}
-		c.agree()
 		letters, req := 0, &freshetv1.ListDeadLettersRequest{Topic: "orders", Subscription: "billing", Max: 3}
 		for {
 			page, err := at.admin.ListDeadLetters(c.context(), req)
@@ -270,7 +270,7 @@ func TestDeadLettersAnywhere(t *testing.T) {
 			if letters += len(page.GetLetters()); !page.GetMore() {
 				break
 			}
-			req.FromPartition, req.FromOffset = page.GetNextPartition(), page.GetNextOffset()
+			req.FromPartition, req.FromOffset = new(page.GetNextPartition()), page.GetNextOffset()
 		}
 		if letters != events {
 			t.Errorf("%d dead letters are listed", letters)
@@ -284,12 +284,100 @@ func TestDeadLettersAnywhere(t *testing.T) {
 			if redriven += res.GetRedriven(); !res.GetMore() {
 				break
 			}
-			again.FromPartition, again.FromOffset = res.GetNextPartition(), res.GetNextOffset()
+			again.FromPartition, again.FromOffset = new(res.GetNextPartition()), res.GetNextOffset()
 		}
 		if redriven != events {
 			t.Errorf("%d were redriven", redriven)
 		}
 		c.takeAll(at, "orders", events)
+	})
+}
+
+// TestListsHaveWhatWasDone: whoever has made, published or rejected something at one node finds it in the lists of another at once, also after the node that led
+// has gone.
+func TestListsHaveWhatWasDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClusterRig(t)
+		c.startAll()
+		for round := range 3 {
+			topic := fmt.Sprint("orders-", round)
+			one, other := c.running()[round%len(c.running())], c.running()[(round+1)%len(c.running())]
+			c.spread(one, topic, "billing")
+			names, err := other.admin.ListTopics(c.context(), &freshetv1.ListTopicsRequest{})
+			if err != nil || len(names.GetTopics()) != round+1 {
+				t.Errorf("%s lists %v, %v", other.name, names, err)
+			}
+			for n := range 5 {
+				if _, err := one.publish.Publish(c.context(), &freshetv1.PublishRequest{Topic: topic, Block: c.keyed(fmt.Sprint("k", n))}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			res, err := one.consume.Receive(c.context(), &freshetv1.ReceiveRequest{Topic: topic, Subscription: "billing", MaxEvents: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := one.consume.Reject(c.context(), &freshetv1.RejectRequest{Receipts: res.GetReceipts()}); err != nil {
+				t.Fatal(err)
+			}
+			list, err := other.admin.ListSubscriptions(c.context(), &freshetv1.ListSubscriptionsRequest{Topic: topic})
+			if err != nil || len(list.GetSubscriptions()) != 1 {
+				t.Fatalf("%v, %v", list, err)
+			}
+			if n := list.GetSubscriptions()[0].GetCounts(); n.GetReady()+n.GetDead() != 5 || n.GetDead() != uint64(len(res.GetReceipts())) {
+				t.Errorf("%s counts %v after %d were rejected", other.name, n, len(res.GetReceipts()))
+			}
+			letters, err := other.admin.ListDeadLetters(c.context(), &freshetv1.ListDeadLettersRequest{Topic: topic, Subscription: "billing"})
+			if err != nil || len(letters.GetLetters()) != len(res.GetReceipts()) {
+				t.Errorf("%s lists %d dead letters, %v", other.name, len(letters.GetLetters()), err)
+			}
+			if round == 1 {
+				c.leader(c.home(topic)).kill()
+			}
+		}
+		c.startAll()
+	})
+}
+
+// TestNotKnownIsNotMissing: a node that can't ask anybody doesn't say of a topic that it isn't there.
+func TestNotKnownIsNotMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClusterRig(t)
+		c.startAll()
+		c.create("orders", "billing")
+		c.members[0].kill()
+		c.members[1].kill()
+		at := c.members[2]
+		_, err := at.publish.Publish(c.context(), &freshetv1.PublishRequest{Topic: "payments", Block: c.keyed("a")})
+		if got := showError(err); !strings.HasPrefix(got, "FR5001 ") {
+			t.Errorf("of a topic: %s", got)
+		}
+		_, err = at.consume.Receive(c.context(), &freshetv1.ReceiveRequest{Topic: "orders", Subscription: "audit"})
+		if got := showError(err); !strings.HasPrefix(got, "FR5001 ") {
+			t.Errorf("of a subscription: %s", got)
+		}
+		for _, list := range []func() error{
+			func() error {
+				_, err := at.admin.ListTopics(c.context(), &freshetv1.ListTopicsRequest{})
+				return err
+			},
+			func() error {
+				_, err := at.admin.ListSubscriptions(c.context(), &freshetv1.ListSubscriptionsRequest{Topic: "orders"})
+				return err
+			},
+			func() error {
+				_, err := at.admin.ListDeadLetters(c.context(), &freshetv1.ListDeadLettersRequest{Topic: "orders", Subscription: "billing"})
+				return err
+			},
+		} {
+			if got := showError(list()); !strings.HasPrefix(got, "FR5003 ") {
+				t.Errorf("a list without a leader: %s", got)
+			}
+		}
+		c.startAll()
+		_, err = at.publish.Publish(c.context(), &freshetv1.PublishRequest{Topic: "payments", Block: c.keyed("a")})
+		if got := showError(err); !strings.HasPrefix(got, "FR1003 ") {
+			t.Errorf("with a majority: %s", got)
+		}
 	})
 }
 

@@ -143,7 +143,11 @@ func (s *peerService) Change(ctx context.Context, req *peerpb.ChangeRequest) (*p
 	if len(req.GetCommand()) > catalog.BytesMax {
 		return nil, limitExceeded("command", catalog.BytesMax, int64(len(req.GetCommand())), "")
 	}
-	version, err := s.metadata.changeHere(ctx, req.GetCommand())
+	change := s.metadata.changeHere
+	if req.GetLook() && len(req.GetCommand()) == 0 {
+		change = func(ctx context.Context, _ []byte) (uint64, error) { return s.metadata.versionHere(ctx) }
+	}
+	version, err := change(ctx, req.GetCommand())
 	if err != nil {
 		return nil, err
 	}
@@ -182,9 +186,8 @@ func (s *peerService) RemoveMember(ctx context.Context, req *peerpb.RemoveMember
 
 // notLeader tells who leads, where that is known, to somebody who asked the wrong node.
 func notLeader(what, leader string) *fault {
-	f := faultf(freshetv1.ErrorCode_ERROR_CODE_NOT_LEADER, "this node doesn't lead %s; nothing was done", what)
-	if leader != "" {
-		f = f.with("leader", leader)
+	if leader == "" {
+		return faultf(freshetv1.ErrorCode_ERROR_CODE_NOT_LEADER, "%s has no leader now; nothing was done, try again", what)
 	}
-	return f
+	return faultf(freshetv1.ErrorCode_ERROR_CODE_NOT_LEADER, "this node doesn't lead %s; nothing was done", what).with("leader", leader)
 }

@@ -3,11 +3,13 @@ package broker
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"google.golang.org/grpc"
 
 	"github.com/freshet-mq/freshet/broker/internal/catalog"
 	"github.com/freshet-mq/freshet/broker/internal/observe"
+	"github.com/freshet-mq/freshet/broker/internal/peerpb"
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
@@ -64,8 +66,10 @@ func (s *services) may(ctx context.Context, a action, r resource) error {
 // resolve resolves a topic's name, whoever asks.
 func (s *services) resolve(ctx context.Context, name string) (catalog.Topic, error) {
 	t, err := s.metadata.topic("topic", name)
-	if err != nil && s.hear(ctx, err) {
-		t, err = s.metadata.topic("topic", name)
+	if missing(err) {
+		if err = s.hear(ctx, "topic "+strconv.Quote(name)); err == nil {
+			t, err = s.metadata.topic("topic", name)
+		}
 	}
 	return t, err
 }
@@ -85,24 +89,44 @@ func (s *services) topicOf(sub catalog.Subscription) catalog.Topic {
 	return t
 }
 
-// hear tells whether the catalog is to be looked at again for what it doesn't have: another node may have been asked to make it a moment ago.
-func (s *services) hear(ctx context.Context, err error) bool {
+// missing tells whether an error says that the catalog doesn't have a thing.
+func missing(err error) bool {
 	f, ok := errors.AsType[*fault](err)
-	if !ok || f.code != freshetv1.ErrorCode_ERROR_CODE_TOPIC_NOT_FOUND && f.code != freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_NOT_FOUND {
-		return false
+	return ok && (f.code == freshetv1.ErrorCode_ERROR_CODE_TOPIC_NOT_FOUND || f.code == freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_NOT_FOUND)
+}
+
+// hear brings this node's replica of the catalog up to date before it says of a thing that it isn't there: another node may have been asked to make it a moment
+// ago, and a node that has just started knows what was so when it stopped. When that can't be done the node doesn't know, and says so.
+func (s *services) hear(ctx context.Context, what string) error {
+	err := s.metadata.sync(ctx)
+	if err == nil || ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	before := s.metadata.view().Version()
-	if err := s.metadata.sync(ctx); err != nil {
-		s.guard.logger.Debug("answering from what this node knows of the catalog", "error", err)
+	s.guard.logger.Debug("the catalog isn't up to date", "error", err)
+	return faultf(freshetv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "this node doesn't know %s, and the metadata has no leader now that could say whether it is there; nothing was done, try again", what)
+}
+
+// current brings this node's replica of the catalog as far as the catalog was when it was called, for lists: who has made a thing, at whatever node, finds it
+// in them. It costs no entry where the replica is there already.
+func (s *services) current(ctx context.Context) error {
+	version, err := passOn(ctx, s, s.metadataLeader, func() (uint64, error) { return s.metadata.versionHere(ctx) },
+		func(to grpc.ClientConnInterface) (uint64, error) {
+			res, err := peerpb.NewPeerServiceClient(to).Change(ctx, &peerpb.ChangeRequest{Look: true})
+			return res.GetVersion(), err
+		})
+	if err != nil || s.metadata.view().Version() >= version {
+		return err
 	}
-	return s.metadata.view().Version() != before
+	return s.hear(ctx, "all that was made")
 }
 
 // subscription resolves a subscription that the caller may do something with.
 func (s *services) subscription(ctx context.Context, a action, topic, name string) (catalog.Subscription, error) {
 	sub, err := s.metadata.subscription(topic, name)
-	if err != nil && s.hear(ctx, err) {
-		sub, err = s.metadata.subscription(topic, name)
+	if missing(err) {
+		if err = s.hear(ctx, "subscription "+strconv.Quote(topic+"/"+name)); err == nil {
+			sub, err = s.metadata.subscription(topic, name)
+		}
 	}
 	if err == nil {
 		err = s.may(ctx, a, resource{topic: sub.Topic, subscription: sub.Name})

@@ -24,11 +24,11 @@ func TestSettledTogether(t *testing.T) {
 		want   string
 	}{
 		{"all done", none, []error{nil, nil}, ""},
-		{"nothing done", none, []error{notLeader("a", ""), notLeader("b", "")}, "FR5003 Unavailable: this node doesn't lead a; nothing was done\n  retryable=true\n"},
+		{"nothing done", none, []error{notLeader("a", ""), notLeader("b", "")}, "FR5003 Unavailable: a has no leader now; nothing was done, try again\n  retryable=true\n"},
 		{
 			"half done", none,
 			[]error{nil, notLeader("b", "")},
-			"FR5002 Unavailable: 2 of 5 receipts are settled; of the rest: this node doesn't lead b; nothing was done\n  outcome=unknown\n",
+			"FR5002 Unavailable: 2 of 5 receipts are settled; of the rest: b has no leader now; nothing was done, try again\n  outcome=unknown\n",
 		},
 		{"half unknown", none, []error{notLeader("a", ""), unknown}, "FR5002 Unavailable: who knows\n  outcome=unknown\n"},
 		{

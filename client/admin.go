@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"iter"
 	"strings"
 	"time"
@@ -29,6 +31,8 @@ type Topic struct {
 	Subscriptions int
 	// Partitions is on how many it is. What is ordered is ordered within a partition.
 	Partitions int
+	// Retention is what it keeps besides what isn't settled.
+	Retention Retention
 }
 
 // TopicConfig is what can be chosen of a topic.
@@ -40,6 +44,8 @@ type TopicConfig struct {
 	// Partitions is on how many of the cluster's partitions it is to be, 1 to all of them. Default 1. Keys are spread over them, each on one:
 	// what is ordered is ordered within a partition.
 	Partitions int
+	// Retention is what it is to keep besides what isn't settled. Default: nothing.
+	Retention Retention
 }
 
 // CreateTopic makes a topic, or returns the one that is there when its settings are the same; created tells which. With other settings it
@@ -51,8 +57,12 @@ func (a *Admin) CreateTopic(ctx context.Context, config TopicConfig) (topic *Top
 	if config.Partitions < 0 || config.Partitions > partitionsMax {
 		return nil, false, limitError("partitions", partitionsMax, int64(config.Partitions), "partitions is 1 to as many as the cluster has")
 	}
+	if err := config.Retention.check(); err != nil {
+		return nil, false, err
+	}
 	response, err := a.client.admin.CreateTopic(ctx, &freshetv1.CreateTopicRequest{
-		Name: config.Name, EventBytesMax: uint32(config.EventBytesMax), Partitions: uint32(config.Partitions),
+		Name: config.Name, EventBytesMax: uint32(config.EventBytesMax), Partitions: uint32(config.Partitions), Retention: config.Retention.wire(),
+		Request: requestNumber(),
 	})
 	if err != nil {
 		return nil, false, errorOf(ctx, err)
@@ -81,6 +91,7 @@ func topicOf(t *freshetv1.Topic) *Topic {
 	return &Topic{
 		Name: t.GetName(), ID: t.GetId(), EventBytesMax: int(t.GetEventBytesMax()),
 		Created: time.UnixMilli(t.GetCreatedMs()).UTC(), Subscriptions: int(t.GetSubscriptions()), Partitions: int(t.GetPartitions()),
+		Retention: retentionOf(t.GetRetention()),
 	}
 }
 
@@ -123,6 +134,8 @@ type SubscriptionConfig struct {
 	Ordered bool
 	// Members of a fan-out that are there from the start, at most 256; others come when they first consume.
 	Members []string
+	// From is where it begins in what the topic holds when it is made, and a fan-out's member when that is. Default: Latest.
+	From Start
 }
 
 // Subscription is one that is there.
@@ -144,6 +157,10 @@ type Counts struct {
 	Ready, Leased, Delayed, Dead uint64
 	// Blocked events of an ordered queue wait for an earlier one of their key. Stalls is how often it found only such, as far ahead as it looks.
 	Blocked, Stalls uint64
+	// Unread events are stored and not looked at yet: whether they match is found out when consumers have room for them. They are in none of the others.
+	Unread uint64
+	// Dropped events waited when the topic's retention dropped them, Skipped ones were dropped before anybody looked whether they match. They are gone.
+	Dropped, Skipped uint64
 	// Sessions is how many consumers are attached.
 	Sessions int
 }
@@ -164,7 +181,8 @@ func (a *Admin) CreateSubscription(ctx context.Context, config SubscriptionConfi
 	response, err := a.client.admin.CreateSubscription(ctx, &freshetv1.CreateSubscriptionRequest{Subscription: &freshetv1.Subscription{
 		Topic: name.topic, Name: name.subscription, Kind: freshetv1.SubscriptionKind(config.Kind), Pattern: config.Pattern,
 		VisibilityMs: millis(config.Visibility), AttemptsMax: uint32(config.Attempts), Ordered: config.Ordered, Members: config.Members,
-	}})
+		From: freshetv1.SubscriptionStart(config.From) + freshetv1.SubscriptionStart_SUBSCRIPTION_START_LATEST,
+	}, Request: requestNumber()})
 	if err != nil {
 		return nil, false, errorOf(ctx, err)
 	}
@@ -214,11 +232,12 @@ func subscriptionOf(s *freshetv1.Subscription) *Subscription {
 		SubscriptionConfig: SubscriptionConfig{
 			Name: s.GetTopic() + "/" + s.GetName(), Kind: Kind(s.GetKind()), Pattern: s.GetPattern(),
 			Visibility: duration(s.GetVisibilityMs()), Attempts: int(s.GetAttemptsMax()), Ordered: s.GetOrdered(), Members: s.GetMembers(),
+			From: startOf(s.GetFrom()),
 		},
 		ID: s.GetId(), Created: time.UnixMilli(s.GetCreatedMs()).UTC(),
 		Counts: Counts{
 			Ready: c.GetReady(), Leased: c.GetLeased(), Delayed: c.GetDelayed(), Dead: c.GetDead(), Sessions: int(c.GetSessions()),
-			Blocked: c.GetBlocked(), Stalls: c.GetStalls(),
+			Blocked: c.GetBlocked(), Stalls: c.GetStalls(), Unread: c.GetUnread(), Dropped: c.GetDropped(), Skipped: c.GetSkipped(),
 		},
 	}
 }
@@ -262,6 +281,13 @@ func pages[T any](ctx context.Context, page func(after string) ([]T, bool, error
 			}
 		}
 	}
+}
+
+// requestNumber tells a request from others that ask for the same, so that one that is made again is known again.
+func requestNumber() uint64 {
+	var random [8]byte
+	rand.Read(random[:])
+	return binary.LittleEndian.Uint64(random[:])
 }
 
 // millis is a duration on the wire, rounded up.

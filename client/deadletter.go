@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/freshet-mq/freshet/proto/block"
@@ -96,66 +94,7 @@ func (a *Admin) DeadLetters(ctx context.Context, topicSlashSub, member string, o
 			if !response.GetMore() || choice.most > 0 && left <= 0 {
 				return
 			}
-			request.FromPartition, request.FromOffset = response.GetNextPartition(), response.GetNextOffset()
-		}
-	}
-}
-
-// Redrive makes dead letters of a subscription ready again, partition by partition in the order of their offsets, and their attempts begin anew. It
-// returns how many they were, also with an error: what was redriven before stays so. member is as for DeadLetters.
-func (a *Admin) Redrive(ctx context.Context, topicSlashSub, member string, options ...DeadLetterOption) (redriven int, err error) {
-	name, err := parseSubscription(topicSlashSub)
-	choice, refused := deadChoice(options)
-	if err = cmp.Or(err, refused); err != nil {
-		return 0, err
-	}
-	name.member = member
-	if choice.offsets == nil {
-		return a.redrive(ctx, name, &choice, choice.most, choice.fromPartition, choice.from, nil)
-	}
-	for _, partition := range slices.Sorted(maps.Keys(choice.offsets)) {
-		most := choice.most - redriven
-		if choice.most > 0 && most == 0 {
-			break
-		}
-		some, err := a.redrive(ctx, name, &choice, most, partition, 0, choice.offsets[partition])
-		redriven += some
-		if err != nil {
-			return redriven, err
-		}
-	}
-	return redriven, nil
-}
-
-// redrive redrives at most so many, all if most isn't positive, from a place on; or those of the place's partition at offsets.
-func (a *Admin) redrive(ctx context.Context, name subscriptionName, choice *deadLetterChoice, most int, partition uint32, from uint64, offsets []uint64) (redriven int, err error) {
-	request := &freshetv1.RedriveDeadLettersRequest{
-		Topic: name.topic, Subscription: name.subscription, Member: name.member, FromPartition: partition, FromOffset: from,
-		Reason: freshetv1.DeadReason(choice.reason), Pattern: choice.pattern, Key: choice.key, Offsets: offsets, DryRun: choice.dryRun,
-	}
-	step := redriveStep
-	if choice.rate > 0 && !choice.dryRun { // a tenth of a second's worth at a time
-		step = min(step, max(1, int(choice.rate/10)))
-	}
-	for {
-		request.Max = uint32(step)
-		if most > 0 {
-			request.Max = uint32(min(step, most-redriven))
-		}
-		response, err := a.client.admin.RedriveDeadLetters(ctx, request)
-		if err != nil {
-			return redriven, errorOf(ctx, err)
-		}
-		n := int(response.GetRedriven())
-		redriven += n
-		if !response.GetMore() || most > 0 && redriven >= most {
-			return redriven, nil
-		}
-		request.FromPartition, request.FromOffset = response.GetNextPartition(), response.GetNextOffset()
-		if choice.rate > 0 && n > 0 && !choice.dryRun {
-			if err := pauseFor(ctx, time.Duration(float64(n)/choice.rate*float64(time.Second))); err != nil {
-				return redriven, err
-			}
+			request.FromPartition, request.FromOffset = new(response.GetNextPartition()), response.GetNextOffset()
 		}
 	}
 }

@@ -5,7 +5,7 @@ type DeadLetterOption func(*deadLetterChoice)
 
 // deadLetterChoice is what options make of nothing.
 type deadLetterChoice struct {
-	fromPartition uint32
+	fromPartition *uint32 // nil: the first
 	from          uint64
 	reason        DeadReason
 	pattern       string
@@ -34,7 +34,7 @@ func WithDeadKey(key string) DeadLetterOption { return func(c *deadLetterChoice)
 // WithDeadFrom means those at an offset of a partition and behind it, those of the partitions with higher numbers too. Redrive and DeadLetters go through
 // partitions by number, and through each by offset. Default: all.
 func WithDeadFrom(partition uint32, offset uint64) DeadLetterOption {
-	return func(c *deadLetterChoice) { c.fromPartition, c.from = partition, offset }
+	return func(c *deadLetterChoice) { c.fromPartition, c.from = &partition, offset }
 }
 
 // WithDeadOffsets means those at offsets of a partition; it may be given several times, for at most 1,000 offsets in all. Redrive alone listens to it, and not

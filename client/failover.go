@@ -25,8 +25,8 @@ type anyNode struct {
 	purpose purpose
 }
 
-// idempotent are the calls that may be made again when the answer was lost. Those that create tell that it is there already, and those that delete
-// that it is gone.
+// idempotent are the calls that may be made again when the answer was lost. Those that create carry a number by which a node knows that it was they who did;
+// those that delete tell that it is gone; redriving names the letters that it is about.
 var idempotent = map[string]bool{
 	freshetv1.AdminService_CreateTopic_FullMethodName:        true,
 	freshetv1.AdminService_DeleteTopic_FullMethodName:        true,
@@ -35,6 +35,7 @@ var idempotent = map[string]bool{
 	freshetv1.AdminService_DeleteSubscription_FullMethodName: true,
 	freshetv1.AdminService_ListSubscriptions_FullMethodName:  true,
 	freshetv1.AdminService_ListDeadLetters_FullMethodName:    true,
+	freshetv1.AdminService_RedriveDeadLetters_FullMethodName: true,
 	freshetv1.AdminService_DescribeCluster_FullMethodName:    true,
 	freshetv1.RouteService_Route_FullMethodName:              true,
 }
@@ -73,7 +74,10 @@ func (a anyNode) Invoke(ctx context.Context, method string, request, response an
 		if trouble.OutcomeUnknown && !idempotent[method] {
 			return err
 		}
-		lost = lost || trouble.OutcomeUnknown
+		if trouble.OutcomeUnknown {
+			lost = true
+			noteLost(options)
+		}
 		if failing.IsZero() {
 			failing = time.Now()
 		}
@@ -85,6 +89,20 @@ func (a anyNode) Invoke(ctx context.Context, method string, request, response an
 		}
 		if ended := again.pause(ctx); ended != nil {
 			return &noAnswerError{asked: "any node", ended: ended, last: trouble}
+		}
+	}
+}
+
+// lostAnswer is an option of a call whose caller wants to know whether an answer was lost before the one that it got.
+type lostAnswer struct {
+	grpc.EmptyCallOption
+	lost *bool
+}
+
+func noteLost(options []grpc.CallOption) {
+	for _, o := range options {
+		if o, ok := o.(lostAnswer); ok {
+			*o.lost = true
 		}
 	}
 }

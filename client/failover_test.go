@@ -108,6 +108,44 @@ func TestDeletedAlready(t *testing.T) {
 	})
 }
 
+// TestMadeAlready: the answer to who made a topic is lost, and it hears all the same that it was made just now. Who asks for it once more hears that it is there.
+func TestMadeAlready(t *testing.T) {
+	withFronts(t, 2, 1, func(t *testing.T, f *fakeFronts, c *Client) {
+		f.mu.Lock()
+		f.mu.lose = 1
+		f.mu.Unlock()
+		for _, want := range []bool{true, false} {
+			if _, created, err := c.Admin().CreateTopic(t.Context(), TopicConfig{Name: "payments"}); err != nil || created != want {
+				t.Errorf("created %v, want %v, error %v", created, want, err)
+			}
+		}
+	})
+}
+
+// TestRedrivenAlready: answers to redriving are lost. No more is redriven than was meant, and all of it is counted.
+func TestRedrivenAlready(t *testing.T) {
+	withFronts(t, 2, 1, func(t *testing.T, f *fakeFronts, c *Client) {
+		f.fill(9)
+		f.partitions[0].look(func() {
+			f.queue(0).ready = nil
+			for offset := range uint64(9) {
+				f.queue(0).dead[offset] = freshetv1.DeadReason_DEAD_REASON_REJECTED
+			}
+		})
+		f.mu.Lock()
+		f.mu.lose = 3 // of a plan, and of what carries it out
+		f.mu.Unlock()
+		if n, err := c.Admin().Redrive(t.Context(), "orders/billing", "", WithDeadMost(5)); err != nil || n != 5 {
+			t.Errorf("redriven %d, error %v", n, err)
+		}
+		f.partitions[0].look(func() {
+			if dead, ready := len(f.queue(0).dead), len(f.queue(0).ready); dead != 4 || ready != 5 {
+				t.Errorf("%d dead letters and %d ready", dead, ready)
+			}
+		})
+	})
+}
+
 func TestTargetsAreChecked(t *testing.T) {
 	for _, target := range []string{"", "n1:7600,", strings.Repeat("n,", 3) + strings.Repeat("n", 4) + ",,"} {
 		if _, err := Connect(t.Context(), target); !definite(err) {

@@ -202,7 +202,9 @@ func (n *fakeNode) RedriveDeadLetters(_ context.Context, r *freshetv1.RedriveDea
 			break
 		}
 		response.Redriven++
-		if !r.GetDryRun() {
+		if r.GetDryRun() {
+			response.Planned = append(response.Planned, &freshetv1.DeadOffsets{Runs: []*freshetv1.OffsetRun{{First: offset, Count: 1}}})
+		} else {
 			delete(q.dead, offset)
 			q.tries[offset] = 0
 			q.ready = append(q.ready, offset)

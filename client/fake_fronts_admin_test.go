@@ -35,6 +35,13 @@ func (f *fakeFront) RedriveDeadLetters(ctx context.Context, r *freshetv1.Redrive
 		return nil, err
 	}
 	response.NextPartition = r.GetFromPartition()
+	for _, planned := range response.GetPlanned() {
+		planned.Partition = r.GetFromPartition()
+	}
+	if f.loses() {
+		f.breakAll()
+		return nil, errFakeBreak
+	}
 	if next := r.GetFromPartition() + 1; len(r.GetOffsets()) == 0 && !response.GetMore() && int(next) < len(f.partitions) {
 		response.More, response.NextPartition, response.NextOffset = true, next, 0
 	}
@@ -47,6 +54,33 @@ func (f *fakeFront) ListTopics(context.Context, *freshetv1.ListTopicsRequest) (*
 		return nil, err
 	}
 	return &freshetv1.ListTopicsResponse{Topics: []*freshetv1.Topic{{Name: f.name}}}, nil
+}
+
+// CreateTopic makes one topic, and breaks its connections likewise.
+func (f *fakeFront) CreateTopic(_ context.Context, r *freshetv1.CreateTopicRequest) (*freshetv1.CreateTopicResponse, error) {
+	if err := f.unwell(); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	if f.mu.made == 0 {
+		f.mu.made = r.GetRequest()
+	}
+	created := f.mu.made == r.GetRequest()
+	f.mu.Unlock()
+	if f.loses() {
+		f.breakAll()
+		return nil, errFakeBreak
+	}
+	return &freshetv1.CreateTopicResponse{Topic: &freshetv1.Topic{Name: r.GetName()}, Created: created}, nil
+}
+
+// loses tells whether the answer is to be lost.
+func (f *fakeFront) loses() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lose := f.mu.lose > 0
+	f.mu.lose -= min(f.mu.lose, 1)
+	return lose
 }
 
 // DeleteTopic does it, and breaks its connections before it answers, when the test wants that.

@@ -41,6 +41,9 @@ type fakeFronts struct {
 
 		// The topic is deleted; and the answer to that is lost.
 		deleted, loseDelete bool
+		// How many of the next answers to what makes and redrives are lost, and the number of the request that made a topic.
+		lose int
+		made uint64
 	}
 	// publishFault decides what happens to a block; nil: nothing. It is called with mu held.
 	publishFault func(r *freshetv1.PublishRequest) fakeFault

@@ -198,7 +198,7 @@ func (p *Partition) PutStream(ctx context.Context, id StreamID) error {
 	return err
 }
 
-// SetRetention says how long a stream's events are kept beside what is always so (Retention). It holds from the next entries on, for what is
+// SetRetention says how long a stream's events are kept beside what is always so (Retention), and makes the stream if it isn't there. It holds from the next entries on, for what is
 // stored already as well.
 func (p *Partition) SetRetention(ctx context.Context, id StreamID, r Retention) error {
 	if err := r.Validate(); err != nil {

@@ -171,6 +171,8 @@ type Redriven struct {
 	// More tells that there may be others, from Next on.
 	More bool
 	Next Offset
+	// Planned are the offsets that a dry run counted.
+	Planned []Run
 }
 
 // Redrive makes dead letters ready again, in the order of their offsets and with their attempts anew, as many as one entry takes: whoever
@@ -191,7 +193,7 @@ func (p *Partition) Redrive(ctx context.Context, c RedriveCommand) (Redriven, er
 	case err != nil:
 		return Redriven{}, err
 	case c.DryRun, c.readsEvents() && len(page.Letters) == 0: // no runs would stand for all
-		return Redriven{Events: len(page.Letters), More: page.More, Next: page.Next}, nil
+		return Redriven{Events: len(page.Letters), More: page.More, Next: page.Next, Planned: runsOf(page.Letters)}, nil
 	}
 	res, err := p.control(ctx, sec)
 	if c.readsEvents() {

@@ -2,6 +2,7 @@ package partition
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 
 	"github.com/freshet-mq/freshet/matcher"
@@ -117,15 +118,15 @@ func TestRedriveByWhatTheySay(t *testing.T) {
 		want   Redriven
 		dead   uint64
 	}{
-		{five, 9, true, Redriven{Events: 5}, 8},
-		{DeadFilter{}, 9, true, Redriven{Events: 8}, 8},
+		{five, 9, true, Redriven{Events: 5, Planned: []Run{{0, 5}}}, 8},
+		{DeadFilter{}, 9, true, Redriven{Events: 8, Planned: []Run{{0, 8}}}, 8},
 		{five, 3, false, Redriven{Events: 3, More: true, Next: 3}, 5},
 		{five, 9, false, Redriven{Events: 2}, 3},
 		{five, 9, false, Redriven{}, 3}, // they aren't dead any more
 		{DeadFilter{}, 2, false, Redriven{Events: 2, More: true, Next: 7}, 1},
 		{DeadFilter{Runs: []Run{{0, 8}}}, 9, false, Redriven{Events: 1}, 0},
 	} {
-		if got := redrive(c.filter, c.max, c.dry); got != c.want {
+		if got := redrive(c.filter, c.max, c.dry); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("redrive %+v: got %+v, want %+v", c.filter, got, c.want)
 		}
 		if n := p.Counts(cursor.Subscription); n.Dead != c.dead || n.Ready != 8-c.dead {

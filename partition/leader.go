@@ -65,6 +65,18 @@ func (p *Partition) Ready(ctx context.Context) error {
 	}
 }
 
+// Verify makes sure that the replica leads: a majority has said so since it was called, so that what the replica has is all that was ever answered. It costs
+// no entry. ErrUnavailable: it doesn't lead, or can't reach a majority.
+func (p *Partition) Verify(ctx context.Context) error {
+	if !p.leading.Load() {
+		return ErrUnavailable
+	}
+	if err := p.group.Verify(ctx); err != nil {
+		return errors.Join(ErrUnavailable, err)
+	}
+	return nil
+}
+
 // HandOn has another replica lead, if this one does: the one that is furthest. It returns once this one doesn't; then nothing that was asked of it is
 // left without an answer for want of a leader for longer than a vote takes. An error says why nobody took over, and this replica leads on.
 func (p *Partition) HandOn(ctx context.Context) error {

@@ -286,6 +286,28 @@ func TestBarrier(t *testing.T) {
 	}
 }
 
+// TestVerify: who leads is told so, and nothing is appended for it; who doesn't, or not any more, isn't.
+func TestVerify(t *testing.T) {
+	options := testOptions(t, t.TempDir())
+	g := openLeading(t, options)
+	propose(t, g, []byte("a"))
+	last := g.raft.Load().LastIndex()
+	for range 10 {
+		if err := g.Verify(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now := g.raft.Load().LastIndex(); now != last {
+		t.Errorf("the log went from %d to %d", last, now)
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Verify(t.Context()); !errors.Is(err, ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
 // TestCloseUnderLoad closes while many propose: every future is answered, and the log has exactly the commands that were
 // said to be applied.
 func TestCloseUnderLoad(t *testing.T) {

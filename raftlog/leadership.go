@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/hashicorp/raft"
 )
@@ -28,6 +29,46 @@ func (g *Group) Leadership() <-chan Leadership { return g.leadership }
 func (g *Group) Barrier(ctx context.Context) error {
 	_, err := g.barrier().Wait(ctx)
 	return err
+}
+
+// Verify returns once a majority has confirmed that this node led the group after Verify was called; it writes no entry. What is applied here then has all
+// that any leader had answered before. ErrNotLeader: it doesn't lead, or there is no majority; ErrClosed.
+func (g *Group) Verify(ctx context.Context) error {
+	future := g.verify()
+	select {
+	case <-future.Done():
+		return future.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// verify doesn't go the way of proposals, which are answered in their order: none is to wait for what a peer says.
+func (g *Group) verify() *Future {
+	if err := g.broken(); err != nil {
+		return refused(fmt.Errorf("%w: %w", ErrClosed, err))
+	}
+	g.gate.RLock()
+	defer g.gate.RUnlock()
+	switch {
+	case g.gate.closed:
+		return refused(ErrClosed)
+	case g.gate.rebuilding:
+		return refused(ErrNotLeader)
+	}
+	future := &Future{done: make(chan struct{})}
+	g.unanswered.Add(1)
+	answer := g.raft.Load().VerifyLeader()
+	g.helpers.Go(func() {
+		labelled(g, "verify", func() {
+			if err := answer.Error(); err != nil {
+				future.err = fmt.Errorf("%w: %w", ErrNotLeader, err)
+			}
+			close(future.done)
+			g.unanswered.Done()
+		})
+	})
+	return future
 }
 
 func (g *Group) barrier() *Future {

@@ -18,20 +18,23 @@ type subCreateCommand struct {
 	Ordered    bool     `help:"A queue hands out events of one key one after the other, in the order in which they were stored."`
 	Member     []string `help:"A member of a fanout that is there from the start; may be repeated." placeholder:"NAME" sep:"none" short:"m"`
 	Visibility duration `help:"How long a lease lasts, 1s to 12h; default: what the node says, 30s if nothing else." placeholder:"TIME"`
+	From       string   `default:"latest" enum:"latest,earliest" help:"Where it begins: latest, with what is published from now on, or earliest, with what the topic still holds; default latest." placeholder:"PLACE"`
 	Attempts   count    `help:"How often an event is tried before it is a dead letter, 1 to 1,000; default: what the node says, 5 if nothing else." placeholder:"N"`
 }
 
 // Help tells more.
 func (*subCreateCommand) Help() string {
 	return `
-When it returns, whatever is published from then on is routed by it. Without a pattern it gets every
-event. The pattern is read here first, so that a mistake is shown with its place. A subscription that
-is there already with the same settings is left as it is; with other settings the command ends with
-exit code 4.
+When it returns, whatever is published from then on is routed by it; with --from earliest it gets what
+the topic still holds, too (freshet topic create --help says what that is). Members of a fanout that
+come later begin likewise. Without a pattern it gets every event. The pattern is read here first, so
+that a mistake is shown with its place. A subscription that is there already with the same settings is
+left as it is; with other settings the command ends with exit code 4.
 
   freshet sub create orders billing --pattern '{"detail":{"amount":[{"numeric":[">",100]}]}}'
   freshet sub create orders/audit --visibility 5m --attempts 10
   freshet sub create orders accounts --ordered
+  freshet sub create orders reports --from earliest
   freshet sub create orders caches --kind fanout --member web-1 --member web-2
 `
 }
@@ -54,7 +57,10 @@ func (s *subCreateCommand) run(ctx context.Context, call *invocation) error {
 	}
 	config := client.SubscriptionConfig{
 		Name: name.String(), Kind: client.KindQueue, Visibility: time.Duration(s.Visibility), Attempts: int(s.Attempts), Members: s.Member,
-		Ordered: s.Ordered,
+		Ordered: s.Ordered, From: client.Latest,
+	}
+	if s.From == "earliest" {
+		config.From = client.Earliest
 	}
 	if s.Kind == "fanout" {
 		config.Kind = client.KindFanout

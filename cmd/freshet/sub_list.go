@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/freshet-mq/freshet/client"
@@ -21,8 +20,9 @@ func (*subListCommand) Help() string {
 	return `
 All subscriptions by name, and what they hold: events that are ready to be leased, leased, delayed
 until a later try or their time, dead letters, and how many consumers are attached. Of an ordered
-queue those that wait for an earlier event of their key aren't ready but blocked. On a terminal long
-patterns are cut; --json has them whole.
+queue those that wait for an earlier event of their key aren't ready but blocked. Where a subscription
+has yet to look at stored events these are unread, and whether they match isn't known; what the topic's
+retention dropped is lost. On a terminal long patterns are cut; --json has them whole.
 
   freshet sub list
   freshet sub ls orders --json
@@ -46,6 +46,7 @@ type subscriptionAnswer struct {
 	Attempts     int             `json:"attempts"`
 	Ordered      bool            `json:"ordered,omitempty"`
 	Members      []string        `json:"members,omitempty"`
+	From         string          `json:"from"`
 	Created      time.Time       `json:"created"`
 	Ready        uint64          `json:"ready"`
 	Leased       uint64          `json:"leased"`
@@ -55,14 +56,18 @@ type subscriptionAnswer struct {
 	// Of an ordered queue: events that wait for an earlier one of their key, and how often it found only such, as far ahead as it looks.
 	Blocked uint64 `json:"blocked,omitempty"`
 	Stalls  uint64 `json:"stalls,omitempty"`
+	// Stored and not looked at yet; dropped by the topic's retention while they waited, and before anybody looked whether they match.
+	Unread  uint64 `json:"unread,omitempty"`
+	Dropped uint64 `json:"dropped,omitempty"`
+	Skipped uint64 `json:"skipped,omitempty"`
 }
 
 func subscriptionAnswerOf(s *client.Subscription) subscriptionAnswer {
 	return subscriptionAnswer{
 		Name: s.Name, ID: s.ID, Kind: s.Kind.String(), Pattern: json.RawMessage(s.Pattern),
-		VisibilityMS: s.Visibility.Milliseconds(), Attempts: s.Attempts, Ordered: s.Ordered, Members: s.Members, Created: s.Created,
+		VisibilityMS: s.Visibility.Milliseconds(), Attempts: s.Attempts, Ordered: s.Ordered, Members: s.Members, From: s.From.String(), Created: s.Created,
 		Ready: s.Counts.Ready, Leased: s.Counts.Leased, Delayed: s.Counts.Delayed, Dead: s.Counts.Dead, Sessions: s.Counts.Sessions,
-		Blocked: s.Counts.Blocked, Stalls: s.Counts.Stalls,
+		Blocked: s.Counts.Blocked, Stalls: s.Counts.Stalls, Unread: s.Counts.Unread, Dropped: s.Counts.Dropped, Skipped: s.Counts.Skipped,
 	}
 }
 
@@ -116,21 +121,38 @@ func subscriptionsOf(ctx context.Context, admin *client.Admin, topic string) ([]
 }
 
 func subscriptionTable(subscriptions []*client.Subscription) table {
-	ordered := slices.ContainsFunc(subscriptions, func(s *client.Subscription) bool { return s.Ordered })
-	written := table{columns: []column{{name: "SUBSCRIPTION"}, {name: "KIND"}, {name: "READY", right: true}}}
-	if ordered {
-		written.columns = append(written.columns, column{name: "BLOCKED", right: true})
+	numbers := []struct {
+		name   string
+		always bool // also where every subscription has none of it
+		of     func(*client.Subscription) uint64
+	}{
+		{"READY", true, func(s *client.Subscription) uint64 { return s.Counts.Ready }},
+		{"UNREAD", false, func(s *client.Subscription) uint64 { return s.Counts.Unread }},
+		{"BLOCKED", false, func(s *client.Subscription) uint64 { return s.Counts.Blocked }},
+		{"LEASED", true, func(s *client.Subscription) uint64 { return s.Counts.Leased }},
+		{"DELAYED", true, func(s *client.Subscription) uint64 { return s.Counts.Delayed }},
+		{"DEAD", true, func(s *client.Subscription) uint64 { return s.Counts.Dead }},
+		{"LOST", false, func(s *client.Subscription) uint64 { return s.Counts.Dropped + s.Counts.Skipped }},
+		{"SESSIONS", true, func(s *client.Subscription) uint64 { return uint64(s.Counts.Sessions) }},
 	}
-	written.columns = append(written.columns, column{name: "LEASED", right: true}, column{name: "DELAYED", right: true},
-		column{name: "DEAD", right: true}, column{name: "SESSIONS", right: true}, column{name: "PATTERN", shrinks: true})
-	number := func(n uint64) string { return thousands(int64(n)) }
-	for _, s := range subscriptions {
-		cells := []string{s.Name, kindOf(s), number(s.Counts.Ready)}
-		if ordered {
-			cells = append(cells, number(s.Counts.Blocked))
+	written := table{columns: []column{{name: "SUBSCRIPTION"}, {name: "KIND"}}}
+	rows := make([][]string, len(subscriptions))
+	for i, s := range subscriptions {
+		rows[i] = []string{s.Name, kindOf(s)}
+	}
+	for _, number := range numbers {
+		some := func(s *client.Subscription) bool { return number.of(s) > 0 || number.name == "BLOCKED" && s.Ordered }
+		if !number.always && !slices.ContainsFunc(subscriptions, some) {
+			continue
 		}
-		written.row(append(cells, number(s.Counts.Leased), number(s.Counts.Delayed),
-			number(s.Counts.Dead), strconv.Itoa(s.Counts.Sessions), onOneLine(s.Pattern))...)
+		written.columns = append(written.columns, column{name: number.name, right: true})
+		for i, s := range subscriptions {
+			rows[i] = append(rows[i], thousands(int64(number.of(s))))
+		}
+	}
+	written.columns = append(written.columns, column{name: "PATTERN", shrinks: true})
+	for i, s := range subscriptions {
+		written.row(append(rows[i], onOneLine(s.Pattern))...)
 	}
 	return written
 }

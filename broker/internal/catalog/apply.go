@@ -10,7 +10,7 @@ import (
 // command's kind says what is there now.
 type Result struct {
 	Err          error
-	Created      bool // false: it was there, with the same settings
+	Created      bool // false: it was there, with the same settings; made by another request
 	Cluster      Cluster
 	Topic        Topic
 	Subscription Subscription
@@ -70,11 +70,12 @@ func (v *View) createTopic(index uint64, c CreateTopic) (*View, Result) {
 		d := firstDifference(
 			differ("event_bytes_max", there.EventBytesMax, c.EventBytesMax),
 			differ("partitions", len(there.Partitions), int(c.Partitions)),
+			differ("retention", there.Retention, c.Retention),
 		)
 		if d != nil {
 			return v, Result{Err: exists(freshetv1.ErrorCode_ERROR_CODE_TOPIC_EXISTS, "topic", c.Name, d)}
 		}
-		return v, Result{Topic: there}
+		return v, Result{Topic: there, Created: c.Request != 0 && c.Request == there.Request}
 	}
 	bytes := topicBytes(c.Name)
 	switch {
@@ -91,7 +92,7 @@ func (v *View) createTopic(index uint64, c CreateTopic) (*View, Result) {
 	entry := &topicEntry{
 		Topic: Topic{
 			Name: c.Name, ID: next.lastID, EventBytesMax: c.EventBytesMax, Partitions: v.place(int(c.Partitions)), Epoch: firstEpoch,
-			CreatedMs: c.CreatedMs, Changed: index,
+			Retention: c.Retention, Request: c.Request, CreatedMs: c.CreatedMs, Changed: index,
 		},
 		subscriptions: newSubscriptions(),
 		newest:        index,
@@ -111,7 +112,7 @@ func (v *View) createSubscription(index uint64, c CreateSubscription) (*View, Re
 		if d := there.differsFrom(c); d != nil {
 			return v, Result{Err: exists(freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_EXISTS, "subscription", c.Topic+"/"+c.Name, d)}
 		}
-		return v, Result{Subscription: *there}
+		return v, Result{Subscription: *there, Created: c.Request != 0 && c.Request == there.Request}
 	}
 	bytes := subscriptionBytes(c.Name, c.Pattern, c.Members)
 	switch {
@@ -125,7 +126,8 @@ func (v *View) createSubscription(index uint64, c CreateSubscription) (*View, Re
 	next.bytes += bytes
 	subscription := &Subscription{
 		Topic: c.Topic, TopicID: entry.ID, Name: c.Name, ID: next.lastID, Kind: c.Kind, Pattern: c.Pattern,
-		VisibilityMs: c.VisibilityMs, AttemptsMax: c.AttemptsMax, Ordered: c.Ordered, Members: c.Members, CreatedMs: c.CreatedMs, Changed: index,
+		VisibilityMs: c.VisibilityMs, AttemptsMax: c.AttemptsMax, Ordered: c.Ordered, Members: c.Members, From: c.From, Request: c.Request,
+		CreatedMs: c.CreatedMs, Changed: index,
 	}
 	changed := *entry
 	changed.subscriptions = entry.subscriptions.Clone()
@@ -145,6 +147,7 @@ func (s *Subscription) differsFrom(c CreateSubscription) *difference {
 		differ("visibility_ms", s.VisibilityMs, c.VisibilityMs),
 		differ("attempts_max", s.AttemptsMax, c.AttemptsMax),
 		differ("ordered", s.Ordered, c.Ordered),
+		differ("from", startName(s.From), startName(c.From)),
 		differ("members", strings.Join(s.Members, ","), strings.Join(c.Members, ",")),
 	)
 }
@@ -155,6 +158,14 @@ func kindName(kind freshetv1.SubscriptionKind) string {
 		return "fanout"
 	}
 	return "queue"
+}
+
+// startName is a start in people's words.
+func startName(from freshetv1.SubscriptionStart) string {
+	if from == earliest {
+		return "earliest"
+	}
+	return "latest"
 }
 
 // topicBytes is what a topic counts for.

@@ -3,11 +3,13 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/freshet-mq/freshet/broker/internal/catalog/catalogpb"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
 // formVersion is that of commands and checkpoints.
@@ -39,11 +41,12 @@ func Encode(command Command) ([]byte, error) {
 	case CreateTopic:
 		message.Command = &catalogpb.Command_CreateTopic{CreateTopic: &catalogpb.CreateTopic{
 			Name: c.Name, EventBytesMax: c.EventBytesMax, CreatedMs: c.CreatedMs, Partitions: c.Partitions,
+			Retention: c.Retention.form(), Request: c.Request,
 		}}
 	case CreateSubscription:
 		message.Command = &catalogpb.Command_CreateSubscription{CreateSubscription: &catalogpb.CreateSubscription{
 			Topic: c.Topic, Name: c.Name, Kind: c.Kind, Pattern: c.Pattern, VisibilityMs: c.VisibilityMs,
-			AttemptsMax: c.AttemptsMax, Ordered: c.Ordered, Members: c.Members, CreatedMs: c.CreatedMs,
+			AttemptsMax: c.AttemptsMax, Ordered: c.Ordered, Members: c.Members, From: startForm(c.From), Request: c.Request, CreatedMs: c.CreatedMs,
 		}}
 	case DeleteTopic:
 		message.Command = &catalogpb.Command_DeleteTopic{DeleteTopic: &catalogpb.DeleteTopic{Name: c.Name}}
@@ -85,13 +88,15 @@ func decode(data []byte) (Command, error) {
 	case *catalogpb.Command_CreateTopic:
 		m := c.CreateTopic
 		return CreateTopic{
-			Name: m.GetName(), EventBytesMax: m.GetEventBytesMax(), Partitions: max(m.GetPartitions(), 1), CreatedMs: m.GetCreatedMs(),
+			Name: m.GetName(), EventBytesMax: m.GetEventBytesMax(), Partitions: max(m.GetPartitions(), 1),
+			Retention: retentionOf(m.GetRetention()), Request: m.GetRequest(), CreatedMs: m.GetCreatedMs(),
 		}, nil
 	case *catalogpb.Command_CreateSubscription:
 		m := c.CreateSubscription
 		return CreateSubscription{
 			Topic: m.GetTopic(), Name: m.GetName(), Kind: m.GetKind(), Pattern: m.GetPattern(), VisibilityMs: m.GetVisibilityMs(),
-			AttemptsMax: m.GetAttemptsMax(), Ordered: m.GetOrdered(), Members: m.GetMembers(), CreatedMs: m.GetCreatedMs(),
+			AttemptsMax: m.GetAttemptsMax(), Ordered: m.GetOrdered(), Members: m.GetMembers(),
+			From: startOf(m.GetFrom()), Request: m.GetRequest(), CreatedMs: m.GetCreatedMs(),
 		}, nil
 	case *catalogpb.Command_DeleteTopic:
 		return DeleteTopic{Name: c.DeleteTopic.GetName()}, nil
@@ -105,6 +110,13 @@ func decode(data []byte) (Command, error) {
 	default:
 		return nil, fmt.Errorf("%w: a command that says nothing", ErrCorrupt)
 	}
+}
+
+// startForm is where a subscription begins, as it stands in the log: what was written before there was a choice began at the latest.
+func startForm(from freshetv1.SubscriptionStart) uint32 { return uint32(from - latest) }
+
+func startOf(form uint32) freshetv1.SubscriptionStart {
+	return freshetv1.SubscriptionStart(min(form, math.MaxInt32/2)) + latest
 }
 
 // checkForm refuses what a newer release wrote: by its version, or by fields that this one does not know.

@@ -70,7 +70,10 @@ type CreateTopic struct {
 	EventBytesMax uint32
 	// Partitions is on how many of the cluster's it is to be. Those that hold the fewest topics take it. 0: the default, 1.
 	Partitions uint32
-	CreatedMs  int64
+	Retention  Retention
+	// Request tells the command from another that asks for the same: who asks again under it is told what became of the first. 0: unused.
+	Request   uint64
+	CreatedMs int64
 }
 
 func (c CreateTopic) withDefaults() Command {
@@ -93,6 +96,9 @@ func (c CreateTopic) check() *Error {
 	if c.Partitions < 1 || c.Partitions > PartitionsMax {
 		return outside("partitions", int64(c.Partitions), 1, PartitionsMax)
 	}
+	if refused := c.Retention.check(); refused != nil {
+		return refused
+	}
 	return checkCreated(c.CreatedMs)
 }
 
@@ -111,7 +117,11 @@ type CreateSubscription struct {
 	// Ordered: a queue hands events of one key out one after the other.
 	Ordered bool
 	// Members are those that a fan-out begins with, at most 256. A queue has none.
-	Members   []string
+	Members []string
+	// From is where it begins: latest or earliest. Unspecified: latest.
+	From freshetv1.SubscriptionStart
+	// Request is as a topic's.
+	Request   uint64
 	CreatedMs int64
 }
 
@@ -121,6 +131,9 @@ func (c CreateSubscription) withDefaults() Command {
 	}
 	if c.AttemptsMax == 0 {
 		c.AttemptsMax = AttemptsDefault
+	}
+	if c.From == freshetv1.SubscriptionStart_SUBSCRIPTION_START_UNSPECIFIED {
+		c.From = latest
 	}
 	c.Members = slices.Sorted(slices.Values(c.Members))
 	return c
@@ -142,6 +155,8 @@ func (c CreateSubscription) check() *Error {
 		return wrong("pattern", "is not UTF-8")
 	case c.VisibilityMs < VisibilityMinMs || c.VisibilityMs > VisibilityMaxMs:
 		return outside("visibility_ms", int64(c.VisibilityMs), VisibilityMinMs, VisibilityMaxMs)
+	case c.From != latest && c.From != earliest:
+		return wrong("from", "is %v; it must be latest or earliest", int32(c.From))
 	case c.AttemptsMax < 1 || c.AttemptsMax > AttemptsMax:
 		return outside("attempts_max", int64(c.AttemptsMax), 1, AttemptsMax)
 	case c.Ordered && c.Kind != queue:

@@ -35,6 +35,13 @@ const (
 	// AttemptsDefault is how many it allows when nothing is said.
 	AttemptsDefault = 5
 
+	// RetentionAgeMinMs and RetentionAgeMaxMs bound how long a topic may keep events: 1 s to 3,650 days.
+	RetentionAgeMinMs = 1_000
+	RetentionAgeMaxMs = 3_650 * 24 * 60 * 60 * 1_000
+	// RetentionBytesMin and RetentionBytesMax bound how many bytes of them a partition keeps: 1 MiB to 1 PiB.
+	RetentionBytesMin = 1 << 20
+	RetentionBytesMax = 1 << 50
+
 	// PartitionsMax is the most partitions of a cluster, PartitionsDefault how many it has when nothing is said.
 	PartitionsMax     = 256
 	PartitionsDefault = 8
@@ -53,4 +60,7 @@ const (
 const (
 	queue  = freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_QUEUE
 	fanout = freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_FANOUT
+
+	latest   = freshetv1.SubscriptionStart_SUBSCRIPTION_START_LATEST
+	earliest = freshetv1.SubscriptionStart_SUBSCRIPTION_START_EARLIEST
 )

@@ -43,6 +43,10 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		c := CreateTopic{Name: first(d), CreatedMs: 2000}
 		d.MaybeScanArgs(t, "event-bytes-max", &c.EventBytesMax)
 		d.MaybeScanArgs(t, "at", &c.CreatedMs)
+		d.MaybeScanArgs(t, "age-ms", &c.Retention.AgeMs)
+		d.MaybeScanArgs(t, "bytes", &c.Retention.Bytes)
+		c.Retention.Drop = d.HasArg("drop")
+		d.MaybeScanArgs(t, "request", &c.Request)
 		return s.propose(t, c)
 	case "queue", "fanout":
 		c := CreateSubscription{Kind: queue, Pattern: strings.TrimSpace(d.Input), CreatedMs: 3000}
@@ -53,6 +57,10 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		d.MaybeScanArgs(t, "visibility-ms", &c.VisibilityMs)
 		d.MaybeScanArgs(t, "attempts-max", &c.AttemptsMax)
 		c.Ordered = d.HasArg("ordered")
+		if d.HasArg("earliest") {
+			c.From = earliest
+		}
+		d.MaybeScanArgs(t, "request", &c.Request)
 		for _, arg := range d.CmdArgs {
 			if arg.Key == "members" {
 				c.Members = arg.Vals

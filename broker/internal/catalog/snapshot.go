@@ -20,12 +20,12 @@ func (v *View) encode() ([]byte, error) {
 	v.topics.Ascend(func(entry *topicEntry) bool {
 		topic := &catalogpb.Topic{
 			Name: entry.Name, Id: entry.ID, EventBytesMax: entry.EventBytesMax, CreatedMs: entry.CreatedMs, Changed: entry.Changed,
-			Partitions: entry.Partitions, Epoch: entry.Epoch,
+			Partitions: entry.Partitions, Epoch: entry.Epoch, Retention: entry.Retention.form(), Request: entry.Request,
 		}
 		entry.subscriptions.Ascend(func(s *Subscription) bool {
 			topic.Subscriptions = append(topic.Subscriptions, &catalogpb.Subscription{
 				Name: s.Name, Id: s.ID, Kind: s.Kind, Pattern: s.Pattern, VisibilityMs: s.VisibilityMs, AttemptsMax: s.AttemptsMax,
-				Ordered: s.Ordered, Members: s.Members, CreatedMs: s.CreatedMs, Changed: s.Changed,
+				Ordered: s.Ordered, Members: s.Members, From: startForm(s.From), Request: s.Request, CreatedMs: s.CreatedMs, Changed: s.Changed,
 			})
 			return true
 		})
@@ -113,7 +113,8 @@ func (v *View) restoreTopic(t *catalogpb.Topic) error {
 		on = []uint32{0}
 	}
 	command := CreateTopic{
-		Name: t.GetName(), EventBytesMax: t.GetEventBytesMax(), Partitions: uint32(len(on)), CreatedMs: t.GetCreatedMs(),
+		Name: t.GetName(), EventBytesMax: t.GetEventBytesMax(), Partitions: uint32(len(on)),
+		Retention: retentionOf(t.GetRetention()), Request: t.GetRequest(), CreatedMs: t.GetCreatedMs(),
 	}
 	if refused := command.check(); refused != nil {
 		return refused
@@ -124,7 +125,7 @@ func (v *View) restoreTopic(t *catalogpb.Topic) error {
 	entry := &topicEntry{
 		Topic: Topic{
 			Name: command.Name, ID: t.GetId(), EventBytesMax: command.EventBytesMax, CreatedMs: command.CreatedMs,
-			Partitions: on, Epoch: max(t.GetEpoch(), firstEpoch),
+			Partitions: on, Epoch: max(t.GetEpoch(), firstEpoch), Retention: command.Retention, Request: command.Request,
 			Subscriptions: len(t.GetSubscriptions()), Changed: t.GetChanged(),
 		},
 		subscriptions: newSubscriptions(),
@@ -155,7 +156,8 @@ func (v *View) restoreTopic(t *catalogpb.Topic) error {
 func (v *View) restoreSubscription(entry *topicEntry, s *catalogpb.Subscription) error {
 	command := CreateSubscription{
 		Topic: entry.Name, Name: s.GetName(), Kind: s.GetKind(), Pattern: s.GetPattern(), VisibilityMs: s.GetVisibilityMs(),
-		AttemptsMax: s.GetAttemptsMax(), Ordered: s.GetOrdered(), Members: s.GetMembers(), CreatedMs: s.GetCreatedMs(),
+		AttemptsMax: s.GetAttemptsMax(), Ordered: s.GetOrdered(), Members: s.GetMembers(), From: startOf(s.GetFrom()), Request: s.GetRequest(),
+		CreatedMs: s.GetCreatedMs(),
 	}
 	if refused := command.check(); refused != nil {
 		return refused
@@ -165,8 +167,8 @@ func (v *View) restoreSubscription(entry *topicEntry, s *catalogpb.Subscription)
 	}
 	entry.subscriptions.ReplaceOrInsert(&Subscription{
 		Topic: entry.Name, TopicID: entry.ID, Name: command.Name, ID: s.GetId(), Kind: command.Kind, Pattern: command.Pattern,
-		VisibilityMs: command.VisibilityMs, AttemptsMax: command.AttemptsMax, Ordered: command.Ordered, Members: command.Members, CreatedMs: command.CreatedMs,
-		Changed: s.GetChanged(),
+		VisibilityMs: command.VisibilityMs, AttemptsMax: command.AttemptsMax, Ordered: command.Ordered, Members: command.Members,
+		From: command.From, Request: command.Request, CreatedMs: command.CreatedMs, Changed: s.GetChanged(),
 	})
 	entry.newest = max(entry.newest, s.GetChanged())
 	v.bytes += subscriptionBytes(command.Name, command.Pattern, command.Members)

@@ -9,6 +9,7 @@
 package peerpb
 
 import (
+	v1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -23,6 +24,159 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type HoldingsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of the partition.
+	Partition uint32 `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	// Ids of the subscriptions, at most 1,000.
+	Subscriptions []uint64 `protobuf:"varint,2,rep,packed,name=subscriptions,proto3" json:"subscriptions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldingsRequest) Reset() {
+	*x = HoldingsRequest{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldingsRequest) ProtoMessage() {}
+
+func (x *HoldingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldingsRequest.ProtoReflect.Descriptor instead.
+func (*HoldingsRequest) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *HoldingsRequest) GetPartition() uint32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *HoldingsRequest) GetSubscriptions() []uint64 {
+	if x != nil {
+		return x.Subscriptions
+	}
+	return nil
+}
+
+type HoldingsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each that was asked for, in that order; of one that the partition doesn't know it is empty.
+	Holdings      []*Holding `protobuf:"bytes,1,rep,name=holdings,proto3" json:"holdings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldingsResponse) Reset() {
+	*x = HoldingsResponse{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldingsResponse) ProtoMessage() {}
+
+func (x *HoldingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldingsResponse.ProtoReflect.Descriptor instead.
+func (*HoldingsResponse) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *HoldingsResponse) GetHoldings() []*Holding {
+	if x != nil {
+		return x.Holdings
+	}
+	return nil
+}
+
+// Holding is what a partition has of a subscription.
+type Holding struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Counts *v1.SubscriptionCounts `protobuf:"bytes,1,opt,name=counts,proto3" json:"counts,omitempty"`
+	// Of a fan-out, by name.
+	Members       []string `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Holding) Reset() {
+	*x = Holding{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Holding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Holding) ProtoMessage() {}
+
+func (x *Holding) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Holding.ProtoReflect.Descriptor instead.
+func (*Holding) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Holding) GetCounts() *v1.SubscriptionCounts {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+func (x *Holding) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
 // Principal is who asked the node that passes a call on. It travels with the call as metadata, "freshet-principal-bin".
 type Principal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -36,7 +190,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -48,7 +202,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[0]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -61,7 +215,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{0}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Principal) GetMethod() string {
@@ -99,7 +253,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -111,7 +265,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[1]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -124,7 +278,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{1}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RemoveMemberRequest) GetPartition() uint32 {
@@ -158,7 +312,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -170,7 +324,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[2]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -183,7 +337,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{2}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RemoveMemberResponse) GetRemoved() bool {
@@ -201,7 +355,7 @@ type ClockRequest struct {
 
 func (x *ClockRequest) Reset() {
 	*x = ClockRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -213,7 +367,7 @@ func (x *ClockRequest) String() string {
 func (*ClockRequest) ProtoMessage() {}
 
 func (x *ClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -226,7 +380,7 @@ func (x *ClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockRequest.ProtoReflect.Descriptor instead.
 func (*ClockRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{3}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{6}
 }
 
 type ClockResponse struct {
@@ -239,7 +393,7 @@ type ClockResponse struct {
 
 func (x *ClockResponse) Reset() {
 	*x = ClockResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -251,7 +405,7 @@ func (x *ClockResponse) String() string {
 func (*ClockResponse) ProtoMessage() {}
 
 func (x *ClockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -264,7 +418,7 @@ func (x *ClockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockResponse.ProtoReflect.Descriptor instead.
 func (*ClockResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{4}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ClockResponse) GetWallMs() int64 {
@@ -287,7 +441,7 @@ type RemovedRequest struct {
 
 func (x *RemovedRequest) Reset() {
 	*x = RemovedRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -299,7 +453,7 @@ func (x *RemovedRequest) String() string {
 func (*RemovedRequest) ProtoMessage() {}
 
 func (x *RemovedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -312,7 +466,7 @@ func (x *RemovedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovedRequest.ProtoReflect.Descriptor instead.
 func (*RemovedRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{5}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RemovedRequest) GetPartition() uint32 {
@@ -337,7 +491,7 @@ type RemovedResponse struct {
 
 func (x *RemovedResponse) Reset() {
 	*x = RemovedResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[6]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -349,7 +503,7 @@ func (x *RemovedResponse) String() string {
 func (*RemovedResponse) ProtoMessage() {}
 
 func (x *RemovedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[6]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -362,20 +516,22 @@ func (x *RemovedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovedResponse.ProtoReflect.Descriptor instead.
 func (*RemovedResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{6}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{9}
 }
 
 type ChangeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A catalog command, as it stands in the log; empty: nothing is to be changed.
-	Command       []byte `protobuf:"bytes,1,opt,name=command,proto3" json:"command,omitempty"`
+	Command []byte `protobuf:"bytes,1,opt,name=command,proto3" json:"command,omitempty"`
+	// Without a command: only tell the version. Otherwise an entry is written, which brings the followers up to it.
+	Look          bool `protobuf:"varint,2,opt,name=look,proto3" json:"look,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ChangeRequest) Reset() {
 	*x = ChangeRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[7]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -387,7 +543,7 @@ func (x *ChangeRequest) String() string {
 func (*ChangeRequest) ProtoMessage() {}
 
 func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[7]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -400,7 +556,7 @@ func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeRequest.ProtoReflect.Descriptor instead.
 func (*ChangeRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{7}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ChangeRequest) GetCommand() []byte {
@@ -408,6 +564,13 @@ func (x *ChangeRequest) GetCommand() []byte {
 		return x.Command
 	}
 	return nil
+}
+
+func (x *ChangeRequest) GetLook() bool {
+	if x != nil {
+		return x.Look
+	}
+	return false
 }
 
 type ChangeResponse struct {
@@ -420,7 +583,7 @@ type ChangeResponse struct {
 
 func (x *ChangeResponse) Reset() {
 	*x = ChangeResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[8]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -432,7 +595,7 @@ func (x *ChangeResponse) String() string {
 func (*ChangeResponse) ProtoMessage() {}
 
 func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[8]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -445,7 +608,7 @@ func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeResponse.ProtoReflect.Descriptor instead.
 func (*ChangeResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{8}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ChangeResponse) GetVersion() uint64 {
@@ -459,7 +622,15 @@ var File_broker_internal_peerpb_peer_proto protoreflect.FileDescriptor
 
 const file_broker_internal_peerpb_peer_proto_rawDesc = "" +
 	"\n" +
-	"!broker/internal/peerpb/peer.proto\x12\x0ffreshet.peer.v1\"U\n" +
+	"!broker/internal/peerpb/peer.proto\x12\x0ffreshet.peer.v1\x1a\x16freshet/v1/admin.proto\"U\n" +
+	"\x0fHoldingsRequest\x12\x1c\n" +
+	"\tpartition\x18\x01 \x01(\rR\tpartition\x12$\n" +
+	"\rsubscriptions\x18\x02 \x03(\x04R\rsubscriptions\"H\n" +
+	"\x10HoldingsResponse\x124\n" +
+	"\bholdings\x18\x01 \x03(\v2\x18.freshet.peer.v1.HoldingR\bholdings\"[\n" +
+	"\aHolding\x126\n" +
+	"\x06counts\x18\x01 \x01(\v2\x1e.freshet.v1.SubscriptionCountsR\x06counts\x12\x18\n" +
+	"\amembers\x18\x02 \x03(\tR\amembers\"U\n" +
 	"\tPrincipal\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x16\n" +
 	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12\x18\n" +
@@ -476,16 +647,18 @@ const file_broker_internal_peerpb_peer_proto_rawDesc = "" +
 	"\x0eRemovedRequest\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\x18\n" +
 	"\athrough\x18\x02 \x01(\x04R\athrough\"\x11\n" +
-	"\x0fRemovedResponse\")\n" +
+	"\x0fRemovedResponse\"=\n" +
 	"\rChangeRequest\x12\x18\n" +
-	"\acommand\x18\x01 \x01(\fR\acommand\"*\n" +
+	"\acommand\x18\x01 \x01(\fR\acommand\x12\x12\n" +
+	"\x04look\x18\x02 \x01(\bR\x04look\"*\n" +
 	"\x0eChangeResponse\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\x04R\aversion2\xcb\x02\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion2\x9c\x03\n" +
 	"\vPeerService\x12I\n" +
 	"\x06Change\x12\x1e.freshet.peer.v1.ChangeRequest\x1a\x1f.freshet.peer.v1.ChangeResponse\x12L\n" +
 	"\aRemoved\x12\x1f.freshet.peer.v1.RemovedRequest\x1a .freshet.peer.v1.RemovedResponse\x12F\n" +
 	"\x05Clock\x12\x1d.freshet.peer.v1.ClockRequest\x1a\x1e.freshet.peer.v1.ClockResponse\x12[\n" +
-	"\fRemoveMember\x12$.freshet.peer.v1.RemoveMemberRequest\x1a%.freshet.peer.v1.RemoveMemberResponseB6Z4github.com/freshet-mq/freshet/broker/internal/peerpbb\x06proto3"
+	"\fRemoveMember\x12$.freshet.peer.v1.RemoveMemberRequest\x1a%.freshet.peer.v1.RemoveMemberResponse\x12O\n" +
+	"\bHoldings\x12 .freshet.peer.v1.HoldingsRequest\x1a!.freshet.peer.v1.HoldingsResponseB6Z4github.com/freshet-mq/freshet/broker/internal/peerpbb\x06proto3"
 
 var (
 	file_broker_internal_peerpb_peer_proto_rawDescOnce sync.Once
@@ -499,32 +672,40 @@ func file_broker_internal_peerpb_peer_proto_rawDescGZIP() []byte {
 	return file_broker_internal_peerpb_peer_proto_rawDescData
 }
 
-var file_broker_internal_peerpb_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_broker_internal_peerpb_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_broker_internal_peerpb_peer_proto_goTypes = []any{
-	(*Principal)(nil),            // 0: freshet.peer.v1.Principal
-	(*RemoveMemberRequest)(nil),  // 1: freshet.peer.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil), // 2: freshet.peer.v1.RemoveMemberResponse
-	(*ClockRequest)(nil),         // 3: freshet.peer.v1.ClockRequest
-	(*ClockResponse)(nil),        // 4: freshet.peer.v1.ClockResponse
-	(*RemovedRequest)(nil),       // 5: freshet.peer.v1.RemovedRequest
-	(*RemovedResponse)(nil),      // 6: freshet.peer.v1.RemovedResponse
-	(*ChangeRequest)(nil),        // 7: freshet.peer.v1.ChangeRequest
-	(*ChangeResponse)(nil),       // 8: freshet.peer.v1.ChangeResponse
+	(*HoldingsRequest)(nil),       // 0: freshet.peer.v1.HoldingsRequest
+	(*HoldingsResponse)(nil),      // 1: freshet.peer.v1.HoldingsResponse
+	(*Holding)(nil),               // 2: freshet.peer.v1.Holding
+	(*Principal)(nil),             // 3: freshet.peer.v1.Principal
+	(*RemoveMemberRequest)(nil),   // 4: freshet.peer.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),  // 5: freshet.peer.v1.RemoveMemberResponse
+	(*ClockRequest)(nil),          // 6: freshet.peer.v1.ClockRequest
+	(*ClockResponse)(nil),         // 7: freshet.peer.v1.ClockResponse
+	(*RemovedRequest)(nil),        // 8: freshet.peer.v1.RemovedRequest
+	(*RemovedResponse)(nil),       // 9: freshet.peer.v1.RemovedResponse
+	(*ChangeRequest)(nil),         // 10: freshet.peer.v1.ChangeRequest
+	(*ChangeResponse)(nil),        // 11: freshet.peer.v1.ChangeResponse
+	(*v1.SubscriptionCounts)(nil), // 12: freshet.v1.SubscriptionCounts
 }
 var file_broker_internal_peerpb_peer_proto_depIdxs = []int32{
-	7, // 0: freshet.peer.v1.PeerService.Change:input_type -> freshet.peer.v1.ChangeRequest
-	5, // 1: freshet.peer.v1.PeerService.Removed:input_type -> freshet.peer.v1.RemovedRequest
-	3, // 2: freshet.peer.v1.PeerService.Clock:input_type -> freshet.peer.v1.ClockRequest
-	1, // 3: freshet.peer.v1.PeerService.RemoveMember:input_type -> freshet.peer.v1.RemoveMemberRequest
-	8, // 4: freshet.peer.v1.PeerService.Change:output_type -> freshet.peer.v1.ChangeResponse
-	6, // 5: freshet.peer.v1.PeerService.Removed:output_type -> freshet.peer.v1.RemovedResponse
-	4, // 6: freshet.peer.v1.PeerService.Clock:output_type -> freshet.peer.v1.ClockResponse
-	2, // 7: freshet.peer.v1.PeerService.RemoveMember:output_type -> freshet.peer.v1.RemoveMemberResponse
-	4, // [4:8] is the sub-list for method output_type
-	0, // [0:4] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	2,  // 0: freshet.peer.v1.HoldingsResponse.holdings:type_name -> freshet.peer.v1.Holding
+	12, // 1: freshet.peer.v1.Holding.counts:type_name -> freshet.v1.SubscriptionCounts
+	10, // 2: freshet.peer.v1.PeerService.Change:input_type -> freshet.peer.v1.ChangeRequest
+	8,  // 3: freshet.peer.v1.PeerService.Removed:input_type -> freshet.peer.v1.RemovedRequest
+	6,  // 4: freshet.peer.v1.PeerService.Clock:input_type -> freshet.peer.v1.ClockRequest
+	4,  // 5: freshet.peer.v1.PeerService.RemoveMember:input_type -> freshet.peer.v1.RemoveMemberRequest
+	0,  // 6: freshet.peer.v1.PeerService.Holdings:input_type -> freshet.peer.v1.HoldingsRequest
+	11, // 7: freshet.peer.v1.PeerService.Change:output_type -> freshet.peer.v1.ChangeResponse
+	9,  // 8: freshet.peer.v1.PeerService.Removed:output_type -> freshet.peer.v1.RemovedResponse
+	7,  // 9: freshet.peer.v1.PeerService.Clock:output_type -> freshet.peer.v1.ClockResponse
+	5,  // 10: freshet.peer.v1.PeerService.RemoveMember:output_type -> freshet.peer.v1.RemoveMemberResponse
+	1,  // 11: freshet.peer.v1.PeerService.Holdings:output_type -> freshet.peer.v1.HoldingsResponse
+	7,  // [7:12] is the sub-list for method output_type
+	2,  // [2:7] is the sub-list for method input_type
+	2,  // [2:2] is the sub-list for extension type_name
+	2,  // [2:2] is the sub-list for extension extendee
+	0,  // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_broker_internal_peerpb_peer_proto_init() }
@@ -538,7 +719,7 @@ func file_broker_internal_peerpb_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_broker_internal_peerpb_peer_proto_rawDesc), len(file_broker_internal_peerpb_peer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	PeerService_Removed_FullMethodName      = "/freshet.peer.v1.PeerService/Removed"
 	PeerService_Clock_FullMethodName        = "/freshet.peer.v1.PeerService/Clock"
 	PeerService_RemoveMember_FullMethodName = "/freshet.peer.v1.PeerService/RemoveMember"
+	PeerService_Holdings_FullMethodName     = "/freshet.peer.v1.PeerService/Holdings"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -41,6 +42,8 @@ type PeerServiceClient interface {
 	Clock(ctx context.Context, in *ClockRequest, opts ...grpc.CallOption) (*ClockResponse, error)
 	// RemoveMember has the leader of a partition remove a fan-out's member there. Whoever doesn't lead refuses.
 	RemoveMember(ctx context.Context, in *RemoveMemberRequest, opts ...grpc.CallOption) (*RemoveMemberResponse, error)
+	// Holdings has the leader of a partition tell what subscriptions hold there. Whoever doesn't lead refuses.
+	Holdings(ctx context.Context, in *HoldingsRequest, opts ...grpc.CallOption) (*HoldingsResponse, error)
 }
 
 type peerServiceClient struct {
@@ -91,6 +94,16 @@ func (c *peerServiceClient) RemoveMember(ctx context.Context, in *RemoveMemberRe
 	return out, nil
 }
 
+func (c *peerServiceClient) Holdings(ctx context.Context, in *HoldingsRequest, opts ...grpc.CallOption) (*HoldingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoldingsResponse)
+	err := c.cc.Invoke(ctx, PeerService_Holdings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
@@ -105,6 +118,8 @@ type PeerServiceServer interface {
 	Clock(context.Context, *ClockRequest) (*ClockResponse, error)
 	// RemoveMember has the leader of a partition remove a fan-out's member there. Whoever doesn't lead refuses.
 	RemoveMember(context.Context, *RemoveMemberRequest) (*RemoveMemberResponse, error)
+	// Holdings has the leader of a partition tell what subscriptions hold there. Whoever doesn't lead refuses.
+	Holdings(context.Context, *HoldingsRequest) (*HoldingsResponse, error)
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -126,6 +141,9 @@ func (UnimplementedPeerServiceServer) Clock(context.Context, *ClockRequest) (*Cl
 }
 func (UnimplementedPeerServiceServer) RemoveMember(context.Context, *RemoveMemberRequest) (*RemoveMemberResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RemoveMember not implemented")
+}
+func (UnimplementedPeerServiceServer) Holdings(context.Context, *HoldingsRequest) (*HoldingsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Holdings not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -220,6 +238,24 @@ func _PeerService_RemoveMember_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PeerService_Holdings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoldingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServiceServer).Holdings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PeerService_Holdings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServiceServer).Holdings(ctx, req.(*HoldingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -242,6 +278,10 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RemoveMember",
 			Handler:    _PeerService_RemoveMember_Handler,
+		},
+		{
+			MethodName: "Holdings",
+			Handler:    _PeerService_Holdings_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

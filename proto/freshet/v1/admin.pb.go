@@ -21,6 +21,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// SubscriptionStart is a place in a topic.
+type SubscriptionStart int32
+
+const (
+	// As latest.
+	SubscriptionStart_SUBSCRIPTION_START_UNSPECIFIED SubscriptionStart = 0
+	// Behind what is there.
+	SubscriptionStart_SUBSCRIPTION_START_LATEST SubscriptionStart = 1
+	// With the oldest event that is still held: because another subscription hasn't settled it, or by the topic's retention.
+	SubscriptionStart_SUBSCRIPTION_START_EARLIEST SubscriptionStart = 2
+)
+
+// Enum value maps for SubscriptionStart.
+var (
+	SubscriptionStart_name = map[int32]string{
+		0: "SUBSCRIPTION_START_UNSPECIFIED",
+		1: "SUBSCRIPTION_START_LATEST",
+		2: "SUBSCRIPTION_START_EARLIEST",
+	}
+	SubscriptionStart_value = map[string]int32{
+		"SUBSCRIPTION_START_UNSPECIFIED": 0,
+		"SUBSCRIPTION_START_LATEST":      1,
+		"SUBSCRIPTION_START_EARLIEST":    2,
+	}
+)
+
+func (x SubscriptionStart) Enum() *SubscriptionStart {
+	p := new(SubscriptionStart)
+	*p = x
+	return p
+}
+
+func (x SubscriptionStart) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SubscriptionStart) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_v1_admin_proto_enumTypes[0].Descriptor()
+}
+
+func (SubscriptionStart) Type() protoreflect.EnumType {
+	return &file_freshet_v1_admin_proto_enumTypes[0]
+}
+
+func (x SubscriptionStart) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SubscriptionStart.Descriptor instead.
+func (SubscriptionStart) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{0}
+}
+
 // DeadReason says why an event is a dead letter.
 type DeadReason int32
 
@@ -65,11 +118,11 @@ func (x DeadReason) String() string {
 }
 
 func (DeadReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_v1_admin_proto_enumTypes[0].Descriptor()
+	return file_freshet_v1_admin_proto_enumTypes[1].Descriptor()
 }
 
 func (DeadReason) Type() protoreflect.EnumType {
-	return &file_freshet_v1_admin_proto_enumTypes[0]
+	return &file_freshet_v1_admin_proto_enumTypes[1]
 }
 
 func (x DeadReason) Number() protoreflect.EnumNumber {
@@ -78,7 +131,7 @@ func (x DeadReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DeadReason.Descriptor instead.
 func (DeadReason) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{0}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{1}
 }
 
 // Topic is where events are published.
@@ -95,7 +148,9 @@ type Topic struct {
 	// Output only: how many subscriptions it has.
 	Subscriptions uint32 `protobuf:"varint,5,opt,name=subscriptions,proto3" json:"subscriptions,omitempty"`
 	// On how many partitions it is. Its keys are spread over them, each on one.
-	Partitions    uint32 `protobuf:"varint,6,opt,name=partitions,proto3" json:"partitions,omitempty"`
+	Partitions uint32 `protobuf:"varint,6,opt,name=partitions,proto3" json:"partitions,omitempty"`
+	// What is kept of it besides what is always kept. Absent: nothing.
+	Retention     *Retention `protobuf:"bytes,7,opt,name=retention,proto3" json:"retention,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -172,6 +227,79 @@ func (x *Topic) GetPartitions() uint32 {
 	return 0
 }
 
+func (x *Topic) GetRetention() *Retention {
+	if x != nil {
+		return x.Retention
+	}
+	return nil
+}
+
+// Retention says what a topic keeps. Whatever it says, an event is kept until every subscription has settled it, unless `drop` is set; and without
+// retention no longer than that. A partition keeps its part of the topic by itself. A log that is full takes no more events, whatever is to be kept.
+type Retention struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Events younger than this are kept, settled or not, in milliseconds: 1,000 (1 s) to 315,360,000,000 (3,650 days). 0: no event is kept for its age.
+	AgeMs uint64 `protobuf:"varint,1,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
+	// The youngest events are kept, as many as take so many bytes of a partition: at least 1,048,576 (1 MiB). 0: none is kept for its bytes. With
+	// both, what is beyond either isn't kept.
+	Bytes uint64 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// What isn't kept goes although it isn't settled: each subscription counts what it lost by that, and its consumers are told. It needs age_ms or bytes.
+	Drop          bool `protobuf:"varint,3,opt,name=drop,proto3" json:"drop,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Retention) Reset() {
+	*x = Retention{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Retention) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Retention) ProtoMessage() {}
+
+func (x *Retention) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Retention.ProtoReflect.Descriptor instead.
+func (*Retention) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Retention) GetAgeMs() uint64 {
+	if x != nil {
+		return x.AgeMs
+	}
+	return 0
+}
+
+func (x *Retention) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Retention) GetDrop() bool {
+	if x != nil {
+		return x.Drop
+	}
+	return false
+}
+
 type CreateTopicRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required.
@@ -180,14 +308,18 @@ type CreateTopicRequest struct {
 	EventBytesMax uint32 `protobuf:"varint,2,opt,name=event_bytes_max,json=eventBytesMax,proto3" json:"event_bytes_max,omitempty"`
 	// On how many of the cluster's partitions it is to be, 1 to all of them. Default 0: 1. One carries as much as most topics have; what is ordered is
 	// ordered within a partition.
-	Partitions    uint32 `protobuf:"varint,3,opt,name=partitions,proto3" json:"partitions,omitempty"`
+	Partitions uint32 `protobuf:"varint,3,opt,name=partitions,proto3" json:"partitions,omitempty"`
+	// As in Topic. Default: none.
+	Retention *Retention `protobuf:"bytes,4,opt,name=retention,proto3" json:"retention,omitempty"`
+	// A random number that is the same when the request is made again since its answer was lost: then `created` tells what the first one did. Default 0: unused.
+	Request       uint64 `protobuf:"fixed64,5,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateTopicRequest) Reset() {
 	*x = CreateTopicRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[1]
+	mi := &file_freshet_v1_admin_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -199,7 +331,7 @@ func (x *CreateTopicRequest) String() string {
 func (*CreateTopicRequest) ProtoMessage() {}
 
 func (x *CreateTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[1]
+	mi := &file_freshet_v1_admin_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -212,7 +344,7 @@ func (x *CreateTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTopicRequest.ProtoReflect.Descriptor instead.
 func (*CreateTopicRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{1}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *CreateTopicRequest) GetName() string {
@@ -236,6 +368,20 @@ func (x *CreateTopicRequest) GetPartitions() uint32 {
 	return 0
 }
 
+func (x *CreateTopicRequest) GetRetention() *Retention {
+	if x != nil {
+		return x.Retention
+	}
+	return nil
+}
+
+func (x *CreateTopicRequest) GetRequest() uint64 {
+	if x != nil {
+		return x.Request
+	}
+	return 0
+}
+
 type CreateTopicResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Topic *Topic                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
@@ -247,7 +393,7 @@ type CreateTopicResponse struct {
 
 func (x *CreateTopicResponse) Reset() {
 	*x = CreateTopicResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[2]
+	mi := &file_freshet_v1_admin_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -259,7 +405,7 @@ func (x *CreateTopicResponse) String() string {
 func (*CreateTopicResponse) ProtoMessage() {}
 
 func (x *CreateTopicResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[2]
+	mi := &file_freshet_v1_admin_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -272,7 +418,7 @@ func (x *CreateTopicResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTopicResponse.ProtoReflect.Descriptor instead.
 func (*CreateTopicResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{2}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CreateTopicResponse) GetTopic() *Topic {
@@ -301,7 +447,7 @@ type ListTopicsRequest struct {
 
 func (x *ListTopicsRequest) Reset() {
 	*x = ListTopicsRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[3]
+	mi := &file_freshet_v1_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -313,7 +459,7 @@ func (x *ListTopicsRequest) String() string {
 func (*ListTopicsRequest) ProtoMessage() {}
 
 func (x *ListTopicsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[3]
+	mi := &file_freshet_v1_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -326,7 +472,7 @@ func (x *ListTopicsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTopicsRequest.ProtoReflect.Descriptor instead.
 func (*ListTopicsRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListTopicsRequest) GetAfter() string {
@@ -354,7 +500,7 @@ type ListTopicsResponse struct {
 
 func (x *ListTopicsResponse) Reset() {
 	*x = ListTopicsResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[4]
+	mi := &file_freshet_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -366,7 +512,7 @@ func (x *ListTopicsResponse) String() string {
 func (*ListTopicsResponse) ProtoMessage() {}
 
 func (x *ListTopicsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[4]
+	mi := &file_freshet_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -379,7 +525,7 @@ func (x *ListTopicsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTopicsResponse.ProtoReflect.Descriptor instead.
 func (*ListTopicsResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListTopicsResponse) GetTopics() []*Topic {
@@ -422,14 +568,16 @@ type Subscription struct {
 	// Queue only: events of one key are handed out one after the other, in the order in which a partition stored them. A consumer that holds one
 	// may get the next ones as well, up to 10; if it gives one back, or its lease runs out, those behind it go back with it, uncounted.
 	// Default false. It can't be changed.
-	Ordered       bool `protobuf:"varint,11,opt,name=ordered,proto3" json:"ordered,omitempty"`
+	Ordered bool `protobuf:"varint,11,opt,name=ordered,proto3" json:"ordered,omitempty"`
+	// Where it begins in what the topic holds when it is made, and a fan-out's member when that is. Default: latest.
+	From          SubscriptionStart `protobuf:"varint,12,opt,name=from,proto3,enum=freshet.v1.SubscriptionStart" json:"from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Subscription) Reset() {
 	*x = Subscription{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[5]
+	mi := &file_freshet_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -441,7 +589,7 @@ func (x *Subscription) String() string {
 func (*Subscription) ProtoMessage() {}
 
 func (x *Subscription) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[5]
+	mi := &file_freshet_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -454,7 +602,7 @@ func (x *Subscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscription.ProtoReflect.Descriptor instead.
 func (*Subscription) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Subscription) GetTopic() string {
@@ -534,6 +682,13 @@ func (x *Subscription) GetOrdered() bool {
 	return false
 }
 
+func (x *Subscription) GetFrom() SubscriptionStart {
+	if x != nil {
+		return x.From
+	}
+	return SubscriptionStart_SUBSCRIPTION_START_UNSPECIFIED
+}
+
 // SubscriptionCounts counts a subscription's events that aren't settled.
 type SubscriptionCounts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -551,14 +706,20 @@ type SubscriptionCounts struct {
 	Blocked uint64 `protobuf:"varint,6,opt,name=blocked,proto3" json:"blocked,omitempty"`
 	// Ordered queue only: how often it had looked as far ahead as it does (20,000 events a partition) and found only keys of which events are held. It goes on
 	// when some of those are settled.
-	Stalls        uint64 `protobuf:"varint,7,opt,name=stalls,proto3" json:"stalls,omitempty"`
+	Stalls uint64 `protobuf:"varint,7,opt,name=stalls,proto3" json:"stalls,omitempty"`
+	// Stored, and not looked at yet: whether they match is found out when consumers have room for them. They are in none of the other numbers.
+	Unread uint64 `protobuf:"varint,8,opt,name=unread,proto3" json:"unread,omitempty"`
+	// Waited when the topic's retention dropped them; they are gone.
+	Dropped uint64 `protobuf:"varint,9,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	// Were dropped likewise before anybody looked whether they match.
+	Skipped       uint64 `protobuf:"varint,10,opt,name=skipped,proto3" json:"skipped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SubscriptionCounts) Reset() {
 	*x = SubscriptionCounts{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[6]
+	mi := &file_freshet_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -570,7 +731,7 @@ func (x *SubscriptionCounts) String() string {
 func (*SubscriptionCounts) ProtoMessage() {}
 
 func (x *SubscriptionCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[6]
+	mi := &file_freshet_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -583,7 +744,7 @@ func (x *SubscriptionCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscriptionCounts.ProtoReflect.Descriptor instead.
 func (*SubscriptionCounts) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SubscriptionCounts) GetReady() uint64 {
@@ -635,17 +796,40 @@ func (x *SubscriptionCounts) GetStalls() uint64 {
 	return 0
 }
 
+func (x *SubscriptionCounts) GetUnread() uint64 {
+	if x != nil {
+		return x.Unread
+	}
+	return 0
+}
+
+func (x *SubscriptionCounts) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+func (x *SubscriptionCounts) GetSkipped() uint64 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
+}
+
 type CreateSubscriptionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// topic, name and kind are required; ids, times and counts are the cluster's.
-	Subscription  *Subscription `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	Subscription *Subscription `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	// As in CreateTopicRequest.
+	Request       uint64 `protobuf:"fixed64,2,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateSubscriptionRequest) Reset() {
 	*x = CreateSubscriptionRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[7]
+	mi := &file_freshet_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -657,7 +841,7 @@ func (x *CreateSubscriptionRequest) String() string {
 func (*CreateSubscriptionRequest) ProtoMessage() {}
 
 func (x *CreateSubscriptionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[7]
+	mi := &file_freshet_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -670,7 +854,7 @@ func (x *CreateSubscriptionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSubscriptionRequest.ProtoReflect.Descriptor instead.
 func (*CreateSubscriptionRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CreateSubscriptionRequest) GetSubscription() *Subscription {
@@ -678,6 +862,13 @@ func (x *CreateSubscriptionRequest) GetSubscription() *Subscription {
 		return x.Subscription
 	}
 	return nil
+}
+
+func (x *CreateSubscriptionRequest) GetRequest() uint64 {
+	if x != nil {
+		return x.Request
+	}
+	return 0
 }
 
 type CreateSubscriptionResponse struct {
@@ -691,7 +882,7 @@ type CreateSubscriptionResponse struct {
 
 func (x *CreateSubscriptionResponse) Reset() {
 	*x = CreateSubscriptionResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[8]
+	mi := &file_freshet_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -703,7 +894,7 @@ func (x *CreateSubscriptionResponse) String() string {
 func (*CreateSubscriptionResponse) ProtoMessage() {}
 
 func (x *CreateSubscriptionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[8]
+	mi := &file_freshet_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -716,7 +907,7 @@ func (x *CreateSubscriptionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSubscriptionResponse.ProtoReflect.Descriptor instead.
 func (*CreateSubscriptionResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CreateSubscriptionResponse) GetSubscription() *Subscription {
@@ -747,7 +938,7 @@ type ListSubscriptionsRequest struct {
 
 func (x *ListSubscriptionsRequest) Reset() {
 	*x = ListSubscriptionsRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[9]
+	mi := &file_freshet_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -759,7 +950,7 @@ func (x *ListSubscriptionsRequest) String() string {
 func (*ListSubscriptionsRequest) ProtoMessage() {}
 
 func (x *ListSubscriptionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[9]
+	mi := &file_freshet_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -772,7 +963,7 @@ func (x *ListSubscriptionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubscriptionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSubscriptionsRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListSubscriptionsRequest) GetTopic() string {
@@ -807,7 +998,7 @@ type ListSubscriptionsResponse struct {
 
 func (x *ListSubscriptionsResponse) Reset() {
 	*x = ListSubscriptionsResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[10]
+	mi := &file_freshet_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +1010,7 @@ func (x *ListSubscriptionsResponse) String() string {
 func (*ListSubscriptionsResponse) ProtoMessage() {}
 
 func (x *ListSubscriptionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[10]
+	mi := &file_freshet_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +1023,7 @@ func (x *ListSubscriptionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubscriptionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSubscriptionsResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListSubscriptionsResponse) GetSubscriptions() []*Subscription {
@@ -859,7 +1050,7 @@ type DeleteTopicRequest struct {
 
 func (x *DeleteTopicRequest) Reset() {
 	*x = DeleteTopicRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[11]
+	mi := &file_freshet_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -871,7 +1062,7 @@ func (x *DeleteTopicRequest) String() string {
 func (*DeleteTopicRequest) ProtoMessage() {}
 
 func (x *DeleteTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[11]
+	mi := &file_freshet_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -884,7 +1075,7 @@ func (x *DeleteTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTopicRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTopicRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeleteTopicRequest) GetName() string {
@@ -902,7 +1093,7 @@ type DeleteTopicResponse struct {
 
 func (x *DeleteTopicResponse) Reset() {
 	*x = DeleteTopicResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[12]
+	mi := &file_freshet_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -914,7 +1105,7 @@ func (x *DeleteTopicResponse) String() string {
 func (*DeleteTopicResponse) ProtoMessage() {}
 
 func (x *DeleteTopicResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[12]
+	mi := &file_freshet_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -927,7 +1118,7 @@ func (x *DeleteTopicResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTopicResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTopicResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 type DeleteSubscriptionRequest struct {
@@ -944,7 +1135,7 @@ type DeleteSubscriptionRequest struct {
 
 func (x *DeleteSubscriptionRequest) Reset() {
 	*x = DeleteSubscriptionRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[13]
+	mi := &file_freshet_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -956,7 +1147,7 @@ func (x *DeleteSubscriptionRequest) String() string {
 func (*DeleteSubscriptionRequest) ProtoMessage() {}
 
 func (x *DeleteSubscriptionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[13]
+	mi := &file_freshet_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -969,7 +1160,7 @@ func (x *DeleteSubscriptionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSubscriptionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSubscriptionRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeleteSubscriptionRequest) GetTopic() string {
@@ -1001,7 +1192,7 @@ type DeleteSubscriptionResponse struct {
 
 func (x *DeleteSubscriptionResponse) Reset() {
 	*x = DeleteSubscriptionResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[14]
+	mi := &file_freshet_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1013,7 +1204,7 @@ func (x *DeleteSubscriptionResponse) String() string {
 func (*DeleteSubscriptionResponse) ProtoMessage() {}
 
 func (x *DeleteSubscriptionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[14]
+	mi := &file_freshet_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1026,7 +1217,7 @@ func (x *DeleteSubscriptionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSubscriptionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSubscriptionResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 type ListDeadLettersRequest struct {
@@ -1047,15 +1238,15 @@ type ListDeadLettersRequest struct {
 	Pattern string `protobuf:"bytes,7,opt,name=pattern,proto3" json:"pattern,omitempty"`
 	// Only those of this key. Default: any.
 	Key string `protobuf:"bytes,8,opt,name=key,proto3" json:"key,omitempty"`
-	// The partition to begin in, together with from_offset. Default 0: the first that holds a part of the topic.
-	FromPartition uint32 `protobuf:"varint,9,opt,name=from_partition,json=fromPartition,proto3" json:"from_partition,omitempty"`
+	// The partition to begin in, together with from_offset. Default: the first that holds a part of the topic.
+	FromPartition *uint32 `protobuf:"varint,9,opt,name=from_partition,json=fromPartition,proto3,oneof" json:"from_partition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListDeadLettersRequest) Reset() {
 	*x = ListDeadLettersRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[15]
+	mi := &file_freshet_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1258,7 @@ func (x *ListDeadLettersRequest) String() string {
 func (*ListDeadLettersRequest) ProtoMessage() {}
 
 func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[15]
+	mi := &file_freshet_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1271,7 @@ func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListDeadLettersRequest) GetTopic() string {
@@ -1140,8 +1331,8 @@ func (x *ListDeadLettersRequest) GetKey() string {
 }
 
 func (x *ListDeadLettersRequest) GetFromPartition() uint32 {
-	if x != nil {
-		return x.FromPartition
+	if x != nil && x.FromPartition != nil {
+		return *x.FromPartition
 	}
 	return 0
 }
@@ -1169,7 +1360,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[16]
+	mi := &file_freshet_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1181,7 +1372,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[16]
+	mi := &file_freshet_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1194,7 +1385,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeadLetter) GetPartition() uint32 {
@@ -1261,7 +1452,7 @@ type ListDeadLettersResponse struct {
 
 func (x *ListDeadLettersResponse) Reset() {
 	*x = ListDeadLettersResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[17]
+	mi := &file_freshet_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1464,7 @@ func (x *ListDeadLettersResponse) String() string {
 func (*ListDeadLettersResponse) ProtoMessage() {}
 
 func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[17]
+	mi := &file_freshet_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1477,7 @@ func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListDeadLettersResponse) GetLetters() []*DeadLetter {
@@ -1337,15 +1528,15 @@ type RedriveDeadLettersRequest struct {
 	Offsets []uint64 `protobuf:"varint,9,rep,packed,name=offsets,proto3" json:"offsets,omitempty"`
 	// Only count them.
 	DryRun bool `protobuf:"varint,10,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
-	// The partition to begin in, together with from_offset; with `offsets` the one that they are of. Default 0: the first that holds a part of the topic.
-	FromPartition uint32 `protobuf:"varint,11,opt,name=from_partition,json=fromPartition,proto3" json:"from_partition,omitempty"`
+	// The partition to begin in, together with from_offset; with `offsets` the one that they are of. Default: the first that holds a part of the topic.
+	FromPartition *uint32 `protobuf:"varint,11,opt,name=from_partition,json=fromPartition,proto3,oneof" json:"from_partition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RedriveDeadLettersRequest) Reset() {
 	*x = RedriveDeadLettersRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[18]
+	mi := &file_freshet_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1357,7 +1548,7 @@ func (x *RedriveDeadLettersRequest) String() string {
 func (*RedriveDeadLettersRequest) ProtoMessage() {}
 
 func (x *RedriveDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[18]
+	mi := &file_freshet_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1370,7 +1561,7 @@ func (x *RedriveDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedriveDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*RedriveDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RedriveDeadLettersRequest) GetTopic() string {
@@ -1444,8 +1635,8 @@ func (x *RedriveDeadLettersRequest) GetDryRun() bool {
 }
 
 func (x *RedriveDeadLettersRequest) GetFromPartition() uint32 {
-	if x != nil {
-		return x.FromPartition
+	if x != nil && x.FromPartition != nil {
+		return *x.FromPartition
 	}
 	return 0
 }
@@ -1460,13 +1651,15 @@ type RedriveDeadLettersResponse struct {
 	NextOffset uint64 `protobuf:"varint,3,opt,name=next_offset,json=nextOffset,proto3" json:"next_offset,omitempty"`
 	// The partition to go on in, together with next_offset.
 	NextPartition uint32 `protobuf:"varint,4,opt,name=next_partition,json=nextPartition,proto3" json:"next_partition,omitempty"`
+	// With dry_run: which they are. Who then asks for just these may ask again when an answer is lost.
+	Planned       []*DeadOffsets `protobuf:"bytes,5,rep,name=planned,proto3" json:"planned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RedriveDeadLettersResponse) Reset() {
 	*x = RedriveDeadLettersResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[19]
+	mi := &file_freshet_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1478,7 +1671,7 @@ func (x *RedriveDeadLettersResponse) String() string {
 func (*RedriveDeadLettersResponse) ProtoMessage() {}
 
 func (x *RedriveDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[19]
+	mi := &file_freshet_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1491,7 +1684,7 @@ func (x *RedriveDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedriveDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*RedriveDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RedriveDeadLettersResponse) GetRedriven() uint32 {
@@ -1522,6 +1715,66 @@ func (x *RedriveDeadLettersResponse) GetNextPartition() uint32 {
 	return 0
 }
 
+func (x *RedriveDeadLettersResponse) GetPlanned() []*DeadOffsets {
+	if x != nil {
+		return x.Planned
+	}
+	return nil
+}
+
+// DeadOffsets are dead letters of one partition.
+type DeadOffsets struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Partition     uint32                 `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	Runs          []*OffsetRun           `protobuf:"bytes,2,rep,name=runs,proto3" json:"runs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeadOffsets) Reset() {
+	*x = DeadOffsets{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeadOffsets) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeadOffsets) ProtoMessage() {}
+
+func (x *DeadOffsets) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeadOffsets.ProtoReflect.Descriptor instead.
+func (*DeadOffsets) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DeadOffsets) GetPartition() uint32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *DeadOffsets) GetRuns() []*OffsetRun {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
 type DescribeClusterRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Ask for state hashes (Replica).
@@ -1532,7 +1785,7 @@ type DescribeClusterRequest struct {
 
 func (x *DescribeClusterRequest) Reset() {
 	*x = DescribeClusterRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[20]
+	mi := &file_freshet_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1544,7 +1797,7 @@ func (x *DescribeClusterRequest) String() string {
 func (*DescribeClusterRequest) ProtoMessage() {}
 
 func (x *DescribeClusterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[20]
+	mi := &file_freshet_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1557,7 +1810,7 @@ func (x *DescribeClusterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeClusterRequest.ProtoReflect.Descriptor instead.
 func (*DescribeClusterRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DescribeClusterRequest) GetStateHashes() bool {
@@ -1583,7 +1836,7 @@ type DescribeClusterResponse struct {
 
 func (x *DescribeClusterResponse) Reset() {
 	*x = DescribeClusterResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[21]
+	mi := &file_freshet_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1595,7 +1848,7 @@ func (x *DescribeClusterResponse) String() string {
 func (*DescribeClusterResponse) ProtoMessage() {}
 
 func (x *DescribeClusterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[21]
+	mi := &file_freshet_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1608,7 +1861,7 @@ func (x *DescribeClusterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeClusterResponse.ProtoReflect.Descriptor instead.
 func (*DescribeClusterResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DescribeClusterResponse) GetName() string {
@@ -1657,7 +1910,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[22]
+	mi := &file_freshet_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +1922,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[22]
+	mi := &file_freshet_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,7 +1935,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Node) GetName() string {
@@ -1744,7 +1997,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[23]
+	mi := &file_freshet_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +2009,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[23]
+	mi := &file_freshet_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +2022,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Partition) GetNumber() uint32 {
@@ -1853,7 +2106,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[24]
+	mi := &file_freshet_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1865,7 +2118,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[24]
+	mi := &file_freshet_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1878,7 +2131,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Replica) GetNode() string {
@@ -1926,7 +2179,7 @@ type DescribeNodeRequest struct {
 
 func (x *DescribeNodeRequest) Reset() {
 	*x = DescribeNodeRequest{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[25]
+	mi := &file_freshet_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2191,7 @@ func (x *DescribeNodeRequest) String() string {
 func (*DescribeNodeRequest) ProtoMessage() {}
 
 func (x *DescribeNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[25]
+	mi := &file_freshet_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2204,7 @@ func (x *DescribeNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeNodeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeNodeRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DescribeNodeRequest) GetStateHashes() bool {
@@ -1972,7 +2225,7 @@ type DescribeNodeResponse struct {
 
 func (x *DescribeNodeResponse) Reset() {
 	*x = DescribeNodeResponse{}
-	mi := &file_freshet_v1_admin_proto_msgTypes[26]
+	mi := &file_freshet_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1984,7 +2237,7 @@ func (x *DescribeNodeResponse) String() string {
 func (*DescribeNodeResponse) ProtoMessage() {}
 
 func (x *DescribeNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_admin_proto_msgTypes[26]
+	mi := &file_freshet_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1997,7 +2250,7 @@ func (x *DescribeNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeNodeResponse.ProtoReflect.Descriptor instead.
 func (*DescribeNodeResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DescribeNodeResponse) GetNode() *Node {
@@ -2019,7 +2272,7 @@ var File_freshet_v1_admin_proto protoreflect.FileDescriptor
 const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"\x16freshet/v1/admin.proto\x12\n" +
-	"freshet.v1\x1a\x18freshet/v1/consume.proto\"\xb8\x01\n" +
+	"freshet.v1\x1a\x18freshet/v1/consume.proto\"\xed\x01\n" +
 	"\x05Topic\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12&\n" +
@@ -2029,13 +2282,20 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\rsubscriptions\x18\x05 \x01(\rR\rsubscriptions\x12\x1e\n" +
 	"\n" +
 	"partitions\x18\x06 \x01(\rR\n" +
-	"partitions\"p\n" +
+	"partitions\x123\n" +
+	"\tretention\x18\a \x01(\v2\x15.freshet.v1.RetentionR\tretention\"L\n" +
+	"\tRetention\x12\x15\n" +
+	"\x06age_ms\x18\x01 \x01(\x04R\x05ageMs\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x12\n" +
+	"\x04drop\x18\x03 \x01(\bR\x04drop\"\xbf\x01\n" +
 	"\x12CreateTopicRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
 	"\x0fevent_bytes_max\x18\x02 \x01(\rR\reventBytesMax\x12\x1e\n" +
 	"\n" +
 	"partitions\x18\x03 \x01(\rR\n" +
-	"partitions\"X\n" +
+	"partitions\x123\n" +
+	"\tretention\x18\x04 \x01(\v2\x15.freshet.v1.RetentionR\tretention\x12\x18\n" +
+	"\arequest\x18\x05 \x01(\x06R\arequest\"X\n" +
 	"\x13CreateTopicResponse\x12'\n" +
 	"\x05topic\x18\x01 \x01(\v2\x11.freshet.v1.TopicR\x05topic\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\";\n" +
@@ -2044,7 +2304,7 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x03max\x18\x02 \x01(\rR\x03max\"S\n" +
 	"\x12ListTopicsResponse\x12)\n" +
 	"\x06topics\x18\x01 \x03(\v2\x11.freshet.v1.TopicR\x06topics\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"\xe7\x02\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\x9a\x03\n" +
 	"\fSubscription\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x0e\n" +
@@ -2058,7 +2318,8 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"created_ms\x18\t \x01(\x03R\tcreatedMs\x126\n" +
 	"\x06counts\x18\n" +
 	" \x01(\v2\x1e.freshet.v1.SubscriptionCountsR\x06counts\x12\x18\n" +
-	"\aordered\x18\v \x01(\bR\aordered\"\xbe\x01\n" +
+	"\aordered\x18\v \x01(\bR\aordered\x121\n" +
+	"\x04from\x18\f \x01(\x0e2\x1d.freshet.v1.SubscriptionStartR\x04from\"\x8a\x02\n" +
 	"\x12SubscriptionCounts\x12\x14\n" +
 	"\x05ready\x18\x01 \x01(\x04R\x05ready\x12\x16\n" +
 	"\x06leased\x18\x02 \x01(\x04R\x06leased\x12\x18\n" +
@@ -2066,9 +2327,14 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x04dead\x18\x04 \x01(\x04R\x04dead\x12\x1a\n" +
 	"\bsessions\x18\x05 \x01(\rR\bsessions\x12\x18\n" +
 	"\ablocked\x18\x06 \x01(\x04R\ablocked\x12\x16\n" +
-	"\x06stalls\x18\a \x01(\x04R\x06stalls\"Y\n" +
+	"\x06stalls\x18\a \x01(\x04R\x06stalls\x12\x16\n" +
+	"\x06unread\x18\b \x01(\x04R\x06unread\x12\x18\n" +
+	"\adropped\x18\t \x01(\x04R\adropped\x12\x18\n" +
+	"\askipped\x18\n" +
+	" \x01(\x04R\askipped\"s\n" +
 	"\x19CreateSubscriptionRequest\x12<\n" +
-	"\fsubscription\x18\x01 \x01(\v2\x18.freshet.v1.SubscriptionR\fsubscription\"t\n" +
+	"\fsubscription\x18\x01 \x01(\v2\x18.freshet.v1.SubscriptionR\fsubscription\x12\x18\n" +
+	"\arequest\x18\x02 \x01(\x06R\arequest\"t\n" +
 	"\x1aCreateSubscriptionResponse\x12<\n" +
 	"\fsubscription\x18\x01 \x01(\v2\x18.freshet.v1.SubscriptionR\fsubscription\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\"X\n" +
@@ -2086,7 +2352,7 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
 	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
 	"\x06member\x18\x03 \x01(\tR\x06member\"\x1c\n" +
-	"\x1aDeleteSubscriptionResponse\"\xa0\x02\n" +
+	"\x1aDeleteSubscriptionResponse\"\xb8\x02\n" +
 	"\x16ListDeadLettersRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
 	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
@@ -2096,8 +2362,9 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x03max\x18\x05 \x01(\rR\x03max\x12.\n" +
 	"\x06reason\x18\x06 \x01(\x0e2\x16.freshet.v1.DeadReasonR\x06reason\x12\x18\n" +
 	"\apattern\x18\a \x01(\tR\apattern\x12\x10\n" +
-	"\x03key\x18\b \x01(\tR\x03key\x12%\n" +
-	"\x0efrom_partition\x18\t \x01(\rR\rfromPartition\"\xd5\x01\n" +
+	"\x03key\x18\b \x01(\tR\x03key\x12*\n" +
+	"\x0efrom_partition\x18\t \x01(\rH\x00R\rfromPartition\x88\x01\x01B\x11\n" +
+	"\x0f_from_partition\"\xd5\x01\n" +
 	"\n" +
 	"DeadLetter\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\x16\n" +
@@ -2112,7 +2379,7 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x12\x1f\n" +
 	"\vnext_offset\x18\x03 \x01(\x04R\n" +
 	"nextOffset\x12%\n" +
-	"\x0enext_partition\x18\x04 \x01(\rR\rnextPartition\"\xd6\x02\n" +
+	"\x0enext_partition\x18\x04 \x01(\rR\rnextPartition\"\xee\x02\n" +
 	"\x19RedriveDeadLettersRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
 	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
@@ -2125,14 +2392,19 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x03key\x18\b \x01(\tR\x03key\x12\x18\n" +
 	"\aoffsets\x18\t \x03(\x04R\aoffsets\x12\x17\n" +
 	"\adry_run\x18\n" +
-	" \x01(\bR\x06dryRun\x12%\n" +
-	"\x0efrom_partition\x18\v \x01(\rR\rfromPartition\"\x94\x01\n" +
+	" \x01(\bR\x06dryRun\x12*\n" +
+	"\x0efrom_partition\x18\v \x01(\rH\x00R\rfromPartition\x88\x01\x01B\x11\n" +
+	"\x0f_from_partition\"\xc7\x01\n" +
 	"\x1aRedriveDeadLettersResponse\x12\x1a\n" +
 	"\bredriven\x18\x01 \x01(\rR\bredriven\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x12\x1f\n" +
 	"\vnext_offset\x18\x03 \x01(\x04R\n" +
 	"nextOffset\x12%\n" +
-	"\x0enext_partition\x18\x04 \x01(\rR\rnextPartition\";\n" +
+	"\x0enext_partition\x18\x04 \x01(\rR\rnextPartition\x121\n" +
+	"\aplanned\x18\x05 \x03(\v2\x17.freshet.v1.DeadOffsetsR\aplanned\"V\n" +
+	"\vDeadOffsets\x12\x1c\n" +
+	"\tpartition\x18\x01 \x01(\rR\tpartition\x12)\n" +
+	"\x04runs\x18\x02 \x03(\v2\x15.freshet.v1.OffsetRunR\x04runs\";\n" +
 	"\x16DescribeClusterRequest\x12!\n" +
 	"\fstate_hashes\x18\x01 \x01(\bR\vstateHashes\"\x9c\x01\n" +
 	"\x17DescribeClusterResponse\x12\x12\n" +
@@ -2172,7 +2444,11 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\v2\x10.freshet.v1.NodeR\x04node\x125\n" +
 	"\n" +
 	"partitions\x18\x02 \x03(\v2\x15.freshet.v1.PartitionR\n" +
-	"partitions*\x93\x01\n" +
+	"partitions*w\n" +
+	"\x11SubscriptionStart\x12\"\n" +
+	"\x1eSUBSCRIPTION_START_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19SUBSCRIPTION_START_LATEST\x10\x01\x12\x1f\n" +
+	"\x1bSUBSCRIPTION_START_EARLIEST\x10\x02*\x93\x01\n" +
 	"\n" +
 	"DeadReason\x12\x1b\n" +
 	"\x17DEAD_REASON_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -2205,81 +2481,90 @@ func file_freshet_v1_admin_proto_rawDescGZIP() []byte {
 	return file_freshet_v1_admin_proto_rawDescData
 }
 
-var file_freshet_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_freshet_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_freshet_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_freshet_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_freshet_v1_admin_proto_goTypes = []any{
-	(DeadReason)(0),                    // 0: freshet.v1.DeadReason
-	(*Topic)(nil),                      // 1: freshet.v1.Topic
-	(*CreateTopicRequest)(nil),         // 2: freshet.v1.CreateTopicRequest
-	(*CreateTopicResponse)(nil),        // 3: freshet.v1.CreateTopicResponse
-	(*ListTopicsRequest)(nil),          // 4: freshet.v1.ListTopicsRequest
-	(*ListTopicsResponse)(nil),         // 5: freshet.v1.ListTopicsResponse
-	(*Subscription)(nil),               // 6: freshet.v1.Subscription
-	(*SubscriptionCounts)(nil),         // 7: freshet.v1.SubscriptionCounts
-	(*CreateSubscriptionRequest)(nil),  // 8: freshet.v1.CreateSubscriptionRequest
-	(*CreateSubscriptionResponse)(nil), // 9: freshet.v1.CreateSubscriptionResponse
-	(*ListSubscriptionsRequest)(nil),   // 10: freshet.v1.ListSubscriptionsRequest
-	(*ListSubscriptionsResponse)(nil),  // 11: freshet.v1.ListSubscriptionsResponse
-	(*DeleteTopicRequest)(nil),         // 12: freshet.v1.DeleteTopicRequest
-	(*DeleteTopicResponse)(nil),        // 13: freshet.v1.DeleteTopicResponse
-	(*DeleteSubscriptionRequest)(nil),  // 14: freshet.v1.DeleteSubscriptionRequest
-	(*DeleteSubscriptionResponse)(nil), // 15: freshet.v1.DeleteSubscriptionResponse
-	(*ListDeadLettersRequest)(nil),     // 16: freshet.v1.ListDeadLettersRequest
-	(*DeadLetter)(nil),                 // 17: freshet.v1.DeadLetter
-	(*ListDeadLettersResponse)(nil),    // 18: freshet.v1.ListDeadLettersResponse
-	(*RedriveDeadLettersRequest)(nil),  // 19: freshet.v1.RedriveDeadLettersRequest
-	(*RedriveDeadLettersResponse)(nil), // 20: freshet.v1.RedriveDeadLettersResponse
-	(*DescribeClusterRequest)(nil),     // 21: freshet.v1.DescribeClusterRequest
-	(*DescribeClusterResponse)(nil),    // 22: freshet.v1.DescribeClusterResponse
-	(*Node)(nil),                       // 23: freshet.v1.Node
-	(*Partition)(nil),                  // 24: freshet.v1.Partition
-	(*Replica)(nil),                    // 25: freshet.v1.Replica
-	(*DescribeNodeRequest)(nil),        // 26: freshet.v1.DescribeNodeRequest
-	(*DescribeNodeResponse)(nil),       // 27: freshet.v1.DescribeNodeResponse
-	(SubscriptionKind)(0),              // 28: freshet.v1.SubscriptionKind
+	(SubscriptionStart)(0),             // 0: freshet.v1.SubscriptionStart
+	(DeadReason)(0),                    // 1: freshet.v1.DeadReason
+	(*Topic)(nil),                      // 2: freshet.v1.Topic
+	(*Retention)(nil),                  // 3: freshet.v1.Retention
+	(*CreateTopicRequest)(nil),         // 4: freshet.v1.CreateTopicRequest
+	(*CreateTopicResponse)(nil),        // 5: freshet.v1.CreateTopicResponse
+	(*ListTopicsRequest)(nil),          // 6: freshet.v1.ListTopicsRequest
+	(*ListTopicsResponse)(nil),         // 7: freshet.v1.ListTopicsResponse
+	(*Subscription)(nil),               // 8: freshet.v1.Subscription
+	(*SubscriptionCounts)(nil),         // 9: freshet.v1.SubscriptionCounts
+	(*CreateSubscriptionRequest)(nil),  // 10: freshet.v1.CreateSubscriptionRequest
+	(*CreateSubscriptionResponse)(nil), // 11: freshet.v1.CreateSubscriptionResponse
+	(*ListSubscriptionsRequest)(nil),   // 12: freshet.v1.ListSubscriptionsRequest
+	(*ListSubscriptionsResponse)(nil),  // 13: freshet.v1.ListSubscriptionsResponse
+	(*DeleteTopicRequest)(nil),         // 14: freshet.v1.DeleteTopicRequest
+	(*DeleteTopicResponse)(nil),        // 15: freshet.v1.DeleteTopicResponse
+	(*DeleteSubscriptionRequest)(nil),  // 16: freshet.v1.DeleteSubscriptionRequest
+	(*DeleteSubscriptionResponse)(nil), // 17: freshet.v1.DeleteSubscriptionResponse
+	(*ListDeadLettersRequest)(nil),     // 18: freshet.v1.ListDeadLettersRequest
+	(*DeadLetter)(nil),                 // 19: freshet.v1.DeadLetter
+	(*ListDeadLettersResponse)(nil),    // 20: freshet.v1.ListDeadLettersResponse
+	(*RedriveDeadLettersRequest)(nil),  // 21: freshet.v1.RedriveDeadLettersRequest
+	(*RedriveDeadLettersResponse)(nil), // 22: freshet.v1.RedriveDeadLettersResponse
+	(*DeadOffsets)(nil),                // 23: freshet.v1.DeadOffsets
+	(*DescribeClusterRequest)(nil),     // 24: freshet.v1.DescribeClusterRequest
+	(*DescribeClusterResponse)(nil),    // 25: freshet.v1.DescribeClusterResponse
+	(*Node)(nil),                       // 26: freshet.v1.Node
+	(*Partition)(nil),                  // 27: freshet.v1.Partition
+	(*Replica)(nil),                    // 28: freshet.v1.Replica
+	(*DescribeNodeRequest)(nil),        // 29: freshet.v1.DescribeNodeRequest
+	(*DescribeNodeResponse)(nil),       // 30: freshet.v1.DescribeNodeResponse
+	(SubscriptionKind)(0),              // 31: freshet.v1.SubscriptionKind
+	(*OffsetRun)(nil),                  // 32: freshet.v1.OffsetRun
 }
 var file_freshet_v1_admin_proto_depIdxs = []int32{
-	1,  // 0: freshet.v1.CreateTopicResponse.topic:type_name -> freshet.v1.Topic
-	1,  // 1: freshet.v1.ListTopicsResponse.topics:type_name -> freshet.v1.Topic
-	28, // 2: freshet.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
-	7,  // 3: freshet.v1.Subscription.counts:type_name -> freshet.v1.SubscriptionCounts
-	6,  // 4: freshet.v1.CreateSubscriptionRequest.subscription:type_name -> freshet.v1.Subscription
-	6,  // 5: freshet.v1.CreateSubscriptionResponse.subscription:type_name -> freshet.v1.Subscription
-	6,  // 6: freshet.v1.ListSubscriptionsResponse.subscriptions:type_name -> freshet.v1.Subscription
-	0,  // 7: freshet.v1.ListDeadLettersRequest.reason:type_name -> freshet.v1.DeadReason
-	0,  // 8: freshet.v1.DeadLetter.reason:type_name -> freshet.v1.DeadReason
-	17, // 9: freshet.v1.ListDeadLettersResponse.letters:type_name -> freshet.v1.DeadLetter
-	0,  // 10: freshet.v1.RedriveDeadLettersRequest.reason:type_name -> freshet.v1.DeadReason
-	23, // 11: freshet.v1.DescribeClusterResponse.nodes:type_name -> freshet.v1.Node
-	24, // 12: freshet.v1.DescribeClusterResponse.partitions:type_name -> freshet.v1.Partition
-	25, // 13: freshet.v1.Partition.replicas:type_name -> freshet.v1.Replica
-	23, // 14: freshet.v1.DescribeNodeResponse.node:type_name -> freshet.v1.Node
-	24, // 15: freshet.v1.DescribeNodeResponse.partitions:type_name -> freshet.v1.Partition
-	2,  // 16: freshet.v1.AdminService.CreateTopic:input_type -> freshet.v1.CreateTopicRequest
-	4,  // 17: freshet.v1.AdminService.ListTopics:input_type -> freshet.v1.ListTopicsRequest
-	8,  // 18: freshet.v1.AdminService.CreateSubscription:input_type -> freshet.v1.CreateSubscriptionRequest
-	10, // 19: freshet.v1.AdminService.ListSubscriptions:input_type -> freshet.v1.ListSubscriptionsRequest
-	12, // 20: freshet.v1.AdminService.DeleteTopic:input_type -> freshet.v1.DeleteTopicRequest
-	14, // 21: freshet.v1.AdminService.DeleteSubscription:input_type -> freshet.v1.DeleteSubscriptionRequest
-	16, // 22: freshet.v1.AdminService.ListDeadLetters:input_type -> freshet.v1.ListDeadLettersRequest
-	19, // 23: freshet.v1.AdminService.RedriveDeadLetters:input_type -> freshet.v1.RedriveDeadLettersRequest
-	21, // 24: freshet.v1.AdminService.DescribeCluster:input_type -> freshet.v1.DescribeClusterRequest
-	26, // 25: freshet.v1.AdminService.DescribeNode:input_type -> freshet.v1.DescribeNodeRequest
-	3,  // 26: freshet.v1.AdminService.CreateTopic:output_type -> freshet.v1.CreateTopicResponse
-	5,  // 27: freshet.v1.AdminService.ListTopics:output_type -> freshet.v1.ListTopicsResponse
-	9,  // 28: freshet.v1.AdminService.CreateSubscription:output_type -> freshet.v1.CreateSubscriptionResponse
-	11, // 29: freshet.v1.AdminService.ListSubscriptions:output_type -> freshet.v1.ListSubscriptionsResponse
-	13, // 30: freshet.v1.AdminService.DeleteTopic:output_type -> freshet.v1.DeleteTopicResponse
-	15, // 31: freshet.v1.AdminService.DeleteSubscription:output_type -> freshet.v1.DeleteSubscriptionResponse
-	18, // 32: freshet.v1.AdminService.ListDeadLetters:output_type -> freshet.v1.ListDeadLettersResponse
-	20, // 33: freshet.v1.AdminService.RedriveDeadLetters:output_type -> freshet.v1.RedriveDeadLettersResponse
-	22, // 34: freshet.v1.AdminService.DescribeCluster:output_type -> freshet.v1.DescribeClusterResponse
-	27, // 35: freshet.v1.AdminService.DescribeNode:output_type -> freshet.v1.DescribeNodeResponse
-	26, // [26:36] is the sub-list for method output_type
-	16, // [16:26] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	3,  // 0: freshet.v1.Topic.retention:type_name -> freshet.v1.Retention
+	3,  // 1: freshet.v1.CreateTopicRequest.retention:type_name -> freshet.v1.Retention
+	2,  // 2: freshet.v1.CreateTopicResponse.topic:type_name -> freshet.v1.Topic
+	2,  // 3: freshet.v1.ListTopicsResponse.topics:type_name -> freshet.v1.Topic
+	31, // 4: freshet.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
+	9,  // 5: freshet.v1.Subscription.counts:type_name -> freshet.v1.SubscriptionCounts
+	0,  // 6: freshet.v1.Subscription.from:type_name -> freshet.v1.SubscriptionStart
+	8,  // 7: freshet.v1.CreateSubscriptionRequest.subscription:type_name -> freshet.v1.Subscription
+	8,  // 8: freshet.v1.CreateSubscriptionResponse.subscription:type_name -> freshet.v1.Subscription
+	8,  // 9: freshet.v1.ListSubscriptionsResponse.subscriptions:type_name -> freshet.v1.Subscription
+	1,  // 10: freshet.v1.ListDeadLettersRequest.reason:type_name -> freshet.v1.DeadReason
+	1,  // 11: freshet.v1.DeadLetter.reason:type_name -> freshet.v1.DeadReason
+	19, // 12: freshet.v1.ListDeadLettersResponse.letters:type_name -> freshet.v1.DeadLetter
+	1,  // 13: freshet.v1.RedriveDeadLettersRequest.reason:type_name -> freshet.v1.DeadReason
+	23, // 14: freshet.v1.RedriveDeadLettersResponse.planned:type_name -> freshet.v1.DeadOffsets
+	32, // 15: freshet.v1.DeadOffsets.runs:type_name -> freshet.v1.OffsetRun
+	26, // 16: freshet.v1.DescribeClusterResponse.nodes:type_name -> freshet.v1.Node
+	27, // 17: freshet.v1.DescribeClusterResponse.partitions:type_name -> freshet.v1.Partition
+	28, // 18: freshet.v1.Partition.replicas:type_name -> freshet.v1.Replica
+	26, // 19: freshet.v1.DescribeNodeResponse.node:type_name -> freshet.v1.Node
+	27, // 20: freshet.v1.DescribeNodeResponse.partitions:type_name -> freshet.v1.Partition
+	4,  // 21: freshet.v1.AdminService.CreateTopic:input_type -> freshet.v1.CreateTopicRequest
+	6,  // 22: freshet.v1.AdminService.ListTopics:input_type -> freshet.v1.ListTopicsRequest
+	10, // 23: freshet.v1.AdminService.CreateSubscription:input_type -> freshet.v1.CreateSubscriptionRequest
+	12, // 24: freshet.v1.AdminService.ListSubscriptions:input_type -> freshet.v1.ListSubscriptionsRequest
+	14, // 25: freshet.v1.AdminService.DeleteTopic:input_type -> freshet.v1.DeleteTopicRequest
+	16, // 26: freshet.v1.AdminService.DeleteSubscription:input_type -> freshet.v1.DeleteSubscriptionRequest
+	18, // 27: freshet.v1.AdminService.ListDeadLetters:input_type -> freshet.v1.ListDeadLettersRequest
+	21, // 28: freshet.v1.AdminService.RedriveDeadLetters:input_type -> freshet.v1.RedriveDeadLettersRequest
+	24, // 29: freshet.v1.AdminService.DescribeCluster:input_type -> freshet.v1.DescribeClusterRequest
+	29, // 30: freshet.v1.AdminService.DescribeNode:input_type -> freshet.v1.DescribeNodeRequest
+	5,  // 31: freshet.v1.AdminService.CreateTopic:output_type -> freshet.v1.CreateTopicResponse
+	7,  // 32: freshet.v1.AdminService.ListTopics:output_type -> freshet.v1.ListTopicsResponse
+	11, // 33: freshet.v1.AdminService.CreateSubscription:output_type -> freshet.v1.CreateSubscriptionResponse
+	13, // 34: freshet.v1.AdminService.ListSubscriptions:output_type -> freshet.v1.ListSubscriptionsResponse
+	15, // 35: freshet.v1.AdminService.DeleteTopic:output_type -> freshet.v1.DeleteTopicResponse
+	17, // 36: freshet.v1.AdminService.DeleteSubscription:output_type -> freshet.v1.DeleteSubscriptionResponse
+	20, // 37: freshet.v1.AdminService.ListDeadLetters:output_type -> freshet.v1.ListDeadLettersResponse
+	22, // 38: freshet.v1.AdminService.RedriveDeadLetters:output_type -> freshet.v1.RedriveDeadLettersResponse
+	25, // 39: freshet.v1.AdminService.DescribeCluster:output_type -> freshet.v1.DescribeClusterResponse
+	30, // 40: freshet.v1.AdminService.DescribeNode:output_type -> freshet.v1.DescribeNodeResponse
+	31, // [31:41] is the sub-list for method output_type
+	21, // [21:31] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_freshet_v1_admin_proto_init() }
@@ -2288,13 +2573,15 @@ func file_freshet_v1_admin_proto_init() {
 		return
 	}
 	file_freshet_v1_consume_proto_init()
+	file_freshet_v1_admin_proto_msgTypes[16].OneofWrappers = []any{}
+	file_freshet_v1_admin_proto_msgTypes[19].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_v1_admin_proto_rawDesc), len(file_freshet_v1_admin_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   27,
+			NumEnums:      2,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

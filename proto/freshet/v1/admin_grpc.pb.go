@@ -57,7 +57,7 @@ type AdminServiceClient interface {
 	// ListDeadLetters lists what a subscription could not deliver, in the order of their offsets.
 	ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error)
 	// RedriveDeadLetters makes dead letters ready again, in the order of their offsets and with their attempts anew. What isn't a dead letter
-	// (any more) is passed over, so asking twice does it once.
+	// (any more) is passed over, so asking twice for the same offsets does it once.
 	RedriveDeadLetters(ctx context.Context, in *RedriveDeadLettersRequest, opts ...grpc.CallOption) (*RedriveDeadLettersResponse, error)
 	// DescribeCluster tells of nodes and partitions.
 	DescribeCluster(ctx context.Context, in *DescribeClusterRequest, opts ...grpc.CallOption) (*DescribeClusterResponse, error)
@@ -199,7 +199,7 @@ type AdminServiceServer interface {
 	// ListDeadLetters lists what a subscription could not deliver, in the order of their offsets.
 	ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error)
 	// RedriveDeadLetters makes dead letters ready again, in the order of their offsets and with their attempts anew. What isn't a dead letter
-	// (any more) is passed over, so asking twice does it once.
+	// (any more) is passed over, so asking twice for the same offsets does it once.
 	RedriveDeadLetters(context.Context, *RedriveDeadLettersRequest) (*RedriveDeadLettersResponse, error)
 	// DescribeCluster tells of nodes and partitions.
 	DescribeCluster(context.Context, *DescribeClusterRequest) (*DescribeClusterResponse, error)

@@ -950,9 +950,11 @@ type Attached struct {
 	Held []*Leased `protobuf:"bytes,5,rep,name=held,proto3" json:"held,omitempty"`
 	// The subscription is an ordered queue: events of one key are to be handled one after the other. When one is released, or its lease runs out, those
 	// behind it that the session holds go back with it.
-	Ordered       bool `protobuf:"varint,6,opt,name=ordered,proto3" json:"ordered,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Ordered bool `protobuf:"varint,6,opt,name=ordered,proto3" json:"ordered,omitempty"`
+	// As in Delivery, for a session that was told before; 0: nothing was dropped.
+	TruncatedBefore uint64 `protobuf:"varint,7,opt,name=truncated_before,json=truncatedBefore,proto3" json:"truncated_before,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Attached) Reset() {
@@ -1027,6 +1029,13 @@ func (x *Attached) GetOrdered() bool {
 	return false
 }
 
+func (x *Attached) GetTruncatedBefore() uint64 {
+	if x != nil {
+		return x.TruncatedBefore
+	}
+	return 0
+}
+
 // Delivery is a number of leased events.
 type Delivery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1043,9 +1052,12 @@ type Delivery struct {
 	// The events in the format of proto/block, in the order of `events`: only such as are leased by this delivery.
 	Blocks [][]byte `protobuf:"bytes,6,rep,name=blocks,proto3" json:"blocks,omitempty"`
 	// Offsets and attempts of the events, in their order.
-	Events        []*DeliveredRun `protobuf:"bytes,7,rep,name=events,proto3" json:"events,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Events []*DeliveredRun `protobuf:"bytes,7,rep,name=events,proto3" json:"events,omitempty"`
+	// Since the session was last told, its subscription or member lost what waited before this offset: the topic's retention has dropped it.
+	// 0: nothing.
+	TruncatedBefore uint64 `protobuf:"varint,8,opt,name=truncated_before,json=truncatedBefore,proto3" json:"truncated_before,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Delivery) Reset() {
@@ -1125,6 +1137,13 @@ func (x *Delivery) GetEvents() []*DeliveredRun {
 		return x.Events
 	}
 	return nil
+}
+
+func (x *Delivery) GetTruncatedBefore() uint64 {
+	if x != nil {
+		return x.TruncatedBefore
+	}
+	return 0
 }
 
 // DeliveredRun is a run of delivered offsets.
@@ -2205,14 +2224,15 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\x04hint\x18\x04 \x01(\v2\x10.freshet.v1.HintH\x00R\x04hint\x122\n" +
 	"\bcredited\x18\x05 \x01(\v2\x14.freshet.v1.CreditedH\x00R\bcreditedB\n" +
 	"\n" +
-	"\bresponse\"\xd7\x01\n" +
+	"\bresponse\"\x82\x02\n" +
 	"\bAttached\x12\x18\n" +
 	"\aresumed\x18\x01 \x01(\bR\aresumed\x12#\n" +
 	"\rvisibility_ms\x18\x02 \x01(\rR\fvisibilityMs\x12\x18\n" +
 	"\asettled\x18\x03 \x01(\x04R\asettled\x120\n" +
 	"\x04kind\x18\x04 \x01(\x0e2\x1c.freshet.v1.SubscriptionKindR\x04kind\x12&\n" +
 	"\x04held\x18\x05 \x03(\v2\x12.freshet.v1.LeasedR\x04held\x12\x18\n" +
-	"\aordered\x18\x06 \x01(\bR\aordered\"\xe0\x01\n" +
+	"\aordered\x18\x06 \x01(\bR\aordered\x12)\n" +
+	"\x10truncated_before\x18\a \x01(\x04R\x0ftruncatedBefore\"\x8b\x02\n" +
 	"\bDelivery\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12#\n" +
@@ -2220,7 +2240,8 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\bstamp_ns\x18\x04 \x01(\x04R\astampNs\x12\x1c\n" +
 	"\tpartition\x18\x05 \x01(\rR\tpartition\x12\x16\n" +
 	"\x06blocks\x18\x06 \x03(\fR\x06blocks\x120\n" +
-	"\x06events\x18\a \x03(\v2\x18.freshet.v1.DeliveredRunR\x06events\"T\n" +
+	"\x06events\x18\a \x03(\v2\x18.freshet.v1.DeliveredRunR\x06events\x12)\n" +
+	"\x10truncated_before\x18\b \x01(\x04R\x0ftruncatedBefore\"T\n" +
 	"\fDeliveredRun\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\x12\x18\n" +

@@ -10,8 +10,7 @@
 //
 // What protobuf's own codec costs beyond that, for a message of 256 KiB: a copy on
 // sending, two on receiving, and each time a buffer of 1 MiB from gRPC's pool, which is
-// cleared first. That was a seventh of what a node and its clients spent on an event of
-// 256 bytes.
+// cleared first.
 //
 // It owns no message (they are in proto/freshet/v1) and no block (proto/block). Bytes on
 // the wire are the same either way: a codec on one side alone does no harm.

@@ -288,7 +288,11 @@ type CreateTopic struct {
 	EventBytesMax uint32 `protobuf:"varint,2,opt,name=event_bytes_max,json=eventBytesMax,proto3" json:"event_bytes_max,omitempty"`
 	CreatedMs     int64  `protobuf:"varint,3,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
 	// On how many partitions it is to be. Which ones they are follows from the state when it is applied. 0: 1, likewise.
-	Partitions    uint32 `protobuf:"varint,4,opt,name=partitions,proto3" json:"partitions,omitempty"`
+	Partitions uint32 `protobuf:"varint,4,opt,name=partitions,proto3" json:"partitions,omitempty"`
+	// Absent: none.
+	Retention *Retention `protobuf:"bytes,5,opt,name=retention,proto3" json:"retention,omitempty"`
+	// Tells the request from another that asks for the same; 0: unused.
+	Request       uint64 `protobuf:"fixed64,6,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -351,6 +355,81 @@ func (x *CreateTopic) GetPartitions() uint32 {
 	return 0
 }
 
+func (x *CreateTopic) GetRetention() *Retention {
+	if x != nil {
+		return x.Retention
+	}
+	return nil
+}
+
+func (x *CreateTopic) GetRequest() uint64 {
+	if x != nil {
+		return x.Request
+	}
+	return 0
+}
+
+// Retention as in freshet.v1.
+type Retention struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AgeMs         uint64                 `protobuf:"varint,1,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
+	Bytes         uint64                 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Drop          bool                   `protobuf:"varint,3,opt,name=drop,proto3" json:"drop,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Retention) Reset() {
+	*x = Retention{}
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Retention) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Retention) ProtoMessage() {}
+
+func (x *Retention) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Retention.ProtoReflect.Descriptor instead.
+func (*Retention) Descriptor() ([]byte, []int) {
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Retention) GetAgeMs() uint64 {
+	if x != nil {
+		return x.AgeMs
+	}
+	return 0
+}
+
+func (x *Retention) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Retention) GetDrop() bool {
+	if x != nil {
+		return x.Drop
+	}
+	return false
+}
+
 // CreateSubscription carries all settings likewise.
 type CreateSubscription struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -367,14 +446,18 @@ type CreateSubscription struct {
 	Members   []string `protobuf:"bytes,7,rep,name=members,proto3" json:"members,omitempty"`
 	CreatedMs int64    `protobuf:"varint,8,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
 	// Of a queue alone.
-	Ordered       bool `protobuf:"varint,9,opt,name=ordered,proto3" json:"ordered,omitempty"`
+	Ordered bool `protobuf:"varint,9,opt,name=ordered,proto3" json:"ordered,omitempty"`
+	// Where it begins: 0 for latest, 1 for earliest.
+	From uint32 `protobuf:"varint,10,opt,name=from,proto3" json:"from,omitempty"`
+	// As of a topic.
+	Request       uint64 `protobuf:"fixed64,11,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateSubscription) Reset() {
 	*x = CreateSubscription{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[3]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -386,7 +469,7 @@ func (x *CreateSubscription) String() string {
 func (*CreateSubscription) ProtoMessage() {}
 
 func (x *CreateSubscription) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[3]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -399,7 +482,7 @@ func (x *CreateSubscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSubscription.ProtoReflect.Descriptor instead.
 func (*CreateSubscription) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{3}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreateSubscription) GetTopic() string {
@@ -465,6 +548,20 @@ func (x *CreateSubscription) GetOrdered() bool {
 	return false
 }
 
+func (x *CreateSubscription) GetFrom() uint32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *CreateSubscription) GetRequest() uint64 {
+	if x != nil {
+		return x.Request
+	}
+	return 0
+}
+
 // DeleteTopic removes a topic with its subscriptions.
 type DeleteTopic struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -475,7 +572,7 @@ type DeleteTopic struct {
 
 func (x *DeleteTopic) Reset() {
 	*x = DeleteTopic{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[4]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -487,7 +584,7 @@ func (x *DeleteTopic) String() string {
 func (*DeleteTopic) ProtoMessage() {}
 
 func (x *DeleteTopic) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[4]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -500,7 +597,7 @@ func (x *DeleteTopic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTopic.ProtoReflect.Descriptor instead.
 func (*DeleteTopic) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{4}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DeleteTopic) GetName() string {
@@ -520,7 +617,7 @@ type DeleteSubscription struct {
 
 func (x *DeleteSubscription) Reset() {
 	*x = DeleteSubscription{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[5]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -532,7 +629,7 @@ func (x *DeleteSubscription) String() string {
 func (*DeleteSubscription) ProtoMessage() {}
 
 func (x *DeleteSubscription) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[5]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -545,7 +642,7 @@ func (x *DeleteSubscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSubscription.ProtoReflect.Descriptor instead.
 func (*DeleteSubscription) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{5}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DeleteSubscription) GetTopic() string {
@@ -572,7 +669,7 @@ type ForgetRemovals struct {
 
 func (x *ForgetRemovals) Reset() {
 	*x = ForgetRemovals{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[6]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -584,7 +681,7 @@ func (x *ForgetRemovals) String() string {
 func (*ForgetRemovals) ProtoMessage() {}
 
 func (x *ForgetRemovals) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[6]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -597,7 +694,7 @@ func (x *ForgetRemovals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetRemovals.ProtoReflect.Descriptor instead.
 func (*ForgetRemovals) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{6}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ForgetRemovals) GetThrough() uint64 {
@@ -622,7 +719,7 @@ type PutNode struct {
 
 func (x *PutNode) Reset() {
 	*x = PutNode{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +731,7 @@ func (x *PutNode) String() string {
 func (*PutNode) ProtoMessage() {}
 
 func (x *PutNode) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +744,7 @@ func (x *PutNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutNode.ProtoReflect.Descriptor instead.
 func (*PutNode) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{7}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PutNode) GetName() string {
@@ -701,7 +798,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +810,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +823,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{8}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *State) GetVersion() uint32 {
@@ -792,7 +889,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -804,7 +901,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -817,7 +914,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{9}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Node) GetName() string {
@@ -869,7 +966,7 @@ type Removal struct {
 
 func (x *Removal) Reset() {
 	*x = Removal{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +978,7 @@ func (x *Removal) String() string {
 func (*Removal) ProtoMessage() {}
 
 func (x *Removal) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +991,7 @@ func (x *Removal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Removal.ProtoReflect.Descriptor instead.
 func (*Removal) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{10}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Removal) GetId() uint64 {
@@ -932,7 +1029,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -944,7 +1041,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -957,7 +1054,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{11}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Cluster) GetName() string {
@@ -1008,14 +1105,17 @@ type Topic struct {
 	// Numbers of its partitions, ascending: its slots are spread over them in equal runs, in this order. Empty: partition 0.
 	Partitions []uint32 `protobuf:"varint,7,rep,packed,name=partitions,proto3" json:"partitions,omitempty"`
 	// Of the slots' places: it grows when they move. 0: 1.
-	Epoch         uint64 `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch     uint64     `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Retention *Retention `protobuf:"bytes,9,opt,name=retention,proto3" json:"retention,omitempty"`
+	// That made it.
+	Request       uint64 `protobuf:"fixed64,10,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Topic) Reset() {
 	*x = Topic{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1027,7 +1127,7 @@ func (x *Topic) String() string {
 func (*Topic) ProtoMessage() {}
 
 func (x *Topic) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1040,7 +1140,7 @@ func (x *Topic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Topic.ProtoReflect.Descriptor instead.
 func (*Topic) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{12}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Topic) GetName() string {
@@ -1099,6 +1199,20 @@ func (x *Topic) GetEpoch() uint64 {
 	return 0
 }
 
+func (x *Topic) GetRetention() *Retention {
+	if x != nil {
+		return x.Retention
+	}
+	return nil
+}
+
+func (x *Topic) GetRequest() uint64 {
+	if x != nil {
+		return x.Request
+	}
+	return 0
+}
+
 type Subscription struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1111,13 +1225,15 @@ type Subscription struct {
 	CreatedMs     int64                  `protobuf:"varint,8,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
 	Changed       uint64                 `protobuf:"varint,9,opt,name=changed,proto3" json:"changed,omitempty"`
 	Ordered       bool                   `protobuf:"varint,10,opt,name=ordered,proto3" json:"ordered,omitempty"`
+	From          uint32                 `protobuf:"varint,11,opt,name=from,proto3" json:"from,omitempty"`
+	Request       uint64                 `protobuf:"fixed64,12,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Subscription) Reset() {
 	*x = Subscription{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1129,7 +1245,7 @@ func (x *Subscription) String() string {
 func (*Subscription) ProtoMessage() {}
 
 func (x *Subscription) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1142,7 +1258,7 @@ func (x *Subscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscription.ProtoReflect.Descriptor instead.
 func (*Subscription) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{13}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Subscription) GetName() string {
@@ -1215,6 +1331,20 @@ func (x *Subscription) GetOrdered() bool {
 	return false
 }
 
+func (x *Subscription) GetFrom() uint32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Subscription) GetRequest() uint64 {
+	if x != nil {
+		return x.Request
+	}
+	return 0
+}
+
 var File_broker_internal_catalog_catalogpb_catalog_proto protoreflect.FileDescriptor
 
 const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
@@ -1239,7 +1369,7 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"created_ms\x18\x04 \x01(\x03R\tcreatedMs\x12\x1e\n" +
 	"\n" +
 	"partitions\x18\x05 \x01(\rR\n" +
-	"partitions\"\x88\x01\n" +
+	"partitions\"\xdf\x01\n" +
 	"\vCreateTopic\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
 	"\x0fevent_bytes_max\x18\x02 \x01(\rR\reventBytesMax\x12\x1d\n" +
@@ -1247,7 +1377,13 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"created_ms\x18\x03 \x01(\x03R\tcreatedMs\x12\x1e\n" +
 	"\n" +
 	"partitions\x18\x04 \x01(\rR\n" +
-	"partitions\"\xa5\x02\n" +
+	"partitions\x12;\n" +
+	"\tretention\x18\x05 \x01(\v2\x1d.freshet.catalog.v1.RetentionR\tretention\x12\x18\n" +
+	"\arequest\x18\x06 \x01(\x06R\arequest\"L\n" +
+	"\tRetention\x12\x15\n" +
+	"\x06age_ms\x18\x01 \x01(\x04R\x05ageMs\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x12\n" +
+	"\x04drop\x18\x03 \x01(\bR\x04drop\"\xd3\x02\n" +
 	"\x12CreateSubscription\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x120\n" +
@@ -1258,7 +1394,10 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\amembers\x18\a \x03(\tR\amembers\x12\x1d\n" +
 	"\n" +
 	"created_ms\x18\b \x01(\x03R\tcreatedMs\x12\x18\n" +
-	"\aordered\x18\t \x01(\bR\aordered\"!\n" +
+	"\aordered\x18\t \x01(\bR\aordered\x12\x12\n" +
+	"\x04from\x18\n" +
+	" \x01(\rR\x04from\x12\x18\n" +
+	"\arequest\x18\v \x01(\x06R\arequest\"!\n" +
 	"\vDeleteTopic\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\">\n" +
 	"\x12DeleteSubscription\x12\x14\n" +
@@ -1300,7 +1439,7 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"created_ms\x18\x04 \x01(\x03R\tcreatedMs\x12\x1e\n" +
 	"\n" +
 	"partitions\x18\x05 \x01(\rR\n" +
-	"partitions\"\x8a\x02\n" +
+	"partitions\"\xe1\x02\n" +
 	"\x05Topic\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12&\n" +
@@ -1312,7 +1451,10 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\a \x03(\rR\n" +
 	"partitions\x12\x14\n" +
-	"\x05epoch\x18\b \x01(\x04R\x05epoch\"\xb3\x02\n" +
+	"\x05epoch\x18\b \x01(\x04R\x05epoch\x12;\n" +
+	"\tretention\x18\t \x01(\v2\x1d.freshet.catalog.v1.RetentionR\tretention\x12\x18\n" +
+	"\arequest\x18\n" +
+	" \x01(\x06R\arequest\"\xe1\x02\n" +
 	"\fSubscription\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x120\n" +
@@ -1325,7 +1467,9 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"created_ms\x18\b \x01(\x03R\tcreatedMs\x12\x18\n" +
 	"\achanged\x18\t \x01(\x04R\achanged\x12\x18\n" +
 	"\aordered\x18\n" +
-	" \x01(\bR\aorderedBAZ?github.com/freshet-mq/freshet/broker/internal/catalog/catalogpbb\x06proto3"
+	" \x01(\bR\aordered\x12\x12\n" +
+	"\x04from\x18\v \x01(\rR\x04from\x12\x18\n" +
+	"\arequest\x18\f \x01(\x06R\arequestBAZ?github.com/freshet-mq/freshet/broker/internal/catalog/catalogpbb\x06proto3"
 
 var (
 	file_broker_internal_catalog_catalogpb_catalog_proto_rawDescOnce sync.Once
@@ -1339,44 +1483,47 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP() []byte {
 	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescData
 }
 
-var file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_broker_internal_catalog_catalogpb_catalog_proto_goTypes = []any{
 	(*Command)(nil),            // 0: freshet.catalog.v1.Command
 	(*FoundCluster)(nil),       // 1: freshet.catalog.v1.FoundCluster
 	(*CreateTopic)(nil),        // 2: freshet.catalog.v1.CreateTopic
-	(*CreateSubscription)(nil), // 3: freshet.catalog.v1.CreateSubscription
-	(*DeleteTopic)(nil),        // 4: freshet.catalog.v1.DeleteTopic
-	(*DeleteSubscription)(nil), // 5: freshet.catalog.v1.DeleteSubscription
-	(*ForgetRemovals)(nil),     // 6: freshet.catalog.v1.ForgetRemovals
-	(*PutNode)(nil),            // 7: freshet.catalog.v1.PutNode
-	(*State)(nil),              // 8: freshet.catalog.v1.State
-	(*Node)(nil),               // 9: freshet.catalog.v1.Node
-	(*Removal)(nil),            // 10: freshet.catalog.v1.Removal
-	(*Cluster)(nil),            // 11: freshet.catalog.v1.Cluster
-	(*Topic)(nil),              // 12: freshet.catalog.v1.Topic
-	(*Subscription)(nil),       // 13: freshet.catalog.v1.Subscription
-	(v1.SubscriptionKind)(0),   // 14: freshet.v1.SubscriptionKind
+	(*Retention)(nil),          // 3: freshet.catalog.v1.Retention
+	(*CreateSubscription)(nil), // 4: freshet.catalog.v1.CreateSubscription
+	(*DeleteTopic)(nil),        // 5: freshet.catalog.v1.DeleteTopic
+	(*DeleteSubscription)(nil), // 6: freshet.catalog.v1.DeleteSubscription
+	(*ForgetRemovals)(nil),     // 7: freshet.catalog.v1.ForgetRemovals
+	(*PutNode)(nil),            // 8: freshet.catalog.v1.PutNode
+	(*State)(nil),              // 9: freshet.catalog.v1.State
+	(*Node)(nil),               // 10: freshet.catalog.v1.Node
+	(*Removal)(nil),            // 11: freshet.catalog.v1.Removal
+	(*Cluster)(nil),            // 12: freshet.catalog.v1.Cluster
+	(*Topic)(nil),              // 13: freshet.catalog.v1.Topic
+	(*Subscription)(nil),       // 14: freshet.catalog.v1.Subscription
+	(v1.SubscriptionKind)(0),   // 15: freshet.v1.SubscriptionKind
 }
 var file_broker_internal_catalog_catalogpb_catalog_proto_depIdxs = []int32{
 	1,  // 0: freshet.catalog.v1.Command.found_cluster:type_name -> freshet.catalog.v1.FoundCluster
 	2,  // 1: freshet.catalog.v1.Command.create_topic:type_name -> freshet.catalog.v1.CreateTopic
-	3,  // 2: freshet.catalog.v1.Command.create_subscription:type_name -> freshet.catalog.v1.CreateSubscription
-	4,  // 3: freshet.catalog.v1.Command.delete_topic:type_name -> freshet.catalog.v1.DeleteTopic
-	5,  // 4: freshet.catalog.v1.Command.delete_subscription:type_name -> freshet.catalog.v1.DeleteSubscription
-	6,  // 5: freshet.catalog.v1.Command.forget_removals:type_name -> freshet.catalog.v1.ForgetRemovals
-	7,  // 6: freshet.catalog.v1.Command.put_node:type_name -> freshet.catalog.v1.PutNode
-	14, // 7: freshet.catalog.v1.CreateSubscription.kind:type_name -> freshet.v1.SubscriptionKind
-	11, // 8: freshet.catalog.v1.State.cluster:type_name -> freshet.catalog.v1.Cluster
-	12, // 9: freshet.catalog.v1.State.topics:type_name -> freshet.catalog.v1.Topic
-	10, // 10: freshet.catalog.v1.State.removals:type_name -> freshet.catalog.v1.Removal
-	9,  // 11: freshet.catalog.v1.State.nodes:type_name -> freshet.catalog.v1.Node
-	13, // 12: freshet.catalog.v1.Topic.subscriptions:type_name -> freshet.catalog.v1.Subscription
-	14, // 13: freshet.catalog.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	4,  // 2: freshet.catalog.v1.Command.create_subscription:type_name -> freshet.catalog.v1.CreateSubscription
+	5,  // 3: freshet.catalog.v1.Command.delete_topic:type_name -> freshet.catalog.v1.DeleteTopic
+	6,  // 4: freshet.catalog.v1.Command.delete_subscription:type_name -> freshet.catalog.v1.DeleteSubscription
+	7,  // 5: freshet.catalog.v1.Command.forget_removals:type_name -> freshet.catalog.v1.ForgetRemovals
+	8,  // 6: freshet.catalog.v1.Command.put_node:type_name -> freshet.catalog.v1.PutNode
+	3,  // 7: freshet.catalog.v1.CreateTopic.retention:type_name -> freshet.catalog.v1.Retention
+	15, // 8: freshet.catalog.v1.CreateSubscription.kind:type_name -> freshet.v1.SubscriptionKind
+	12, // 9: freshet.catalog.v1.State.cluster:type_name -> freshet.catalog.v1.Cluster
+	13, // 10: freshet.catalog.v1.State.topics:type_name -> freshet.catalog.v1.Topic
+	11, // 11: freshet.catalog.v1.State.removals:type_name -> freshet.catalog.v1.Removal
+	10, // 12: freshet.catalog.v1.State.nodes:type_name -> freshet.catalog.v1.Node
+	14, // 13: freshet.catalog.v1.Topic.subscriptions:type_name -> freshet.catalog.v1.Subscription
+	3,  // 14: freshet.catalog.v1.Topic.retention:type_name -> freshet.catalog.v1.Retention
+	15, // 15: freshet.catalog.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_broker_internal_catalog_catalogpb_catalog_proto_init() }
@@ -1399,7 +1546,7 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc), len(file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
