@@ -8,13 +8,13 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// meter counts what a run does, and in the measured time also how long it takes.
+// meter counts what a run does and how long it takes.
 type meter struct {
 	began time.Time
-	// measuring is set during the measured time (B3).
-	measuring atomic.Bool
 
 	published, delivered, acked atomic.Int64
+	// bytes are those of what was published.
+	bytes atomic.Int64
 	// failed are events that weren't stored, unknown those of which nobody knows.
 	failed, unknown atomic.Int64
 
@@ -22,8 +22,8 @@ type meter struct {
 	histograms []*latencies
 }
 
-// latencies are one worker's, so that workers don't wait for one another. Its lock is
-// for the end alone.
+// latencies are one worker's since the timeline last took them, so that workers don't
+// wait for one another.
 type latencies struct {
 	mu        sync.Mutex
 	histogram *hdrhistogram.Histogram
@@ -39,18 +39,27 @@ const (
 	publishing kind = iota
 	// endToEnd is from the same moment until a handler had the event.
 	endToEnd
+	kinds
 )
 
+func (k kind) String() string { return [...]string{"publish", "end-to-end"}[k] }
+
 const (
-	// latencyMax is the longest that a histogram tells from longer ones.
-	latencyMax = int64(time.Hour / time.Microsecond)
+	// latencyMax is the longest that a histogram tells from longer ones, latencyUnit the shortest
+	// step; in nanoseconds, as tools for its logs expect them.
+	latencyMax  = int64(time.Hour)
+	latencyUnit = int64(time.Microsecond)
 	// latencyDigits is how exact it is: to a hundredth of the value.
 	latencyDigits = 2
 )
 
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(latencyUnit, latencyMax, latencyDigits)
+}
+
 // latencies returns a worker's.
 func (m *meter) latencies(of kind) *latencies {
-	l := &latencies{histogram: hdrhistogram.New(1, latencyMax, latencyDigits), of: of}
+	l := &latencies{histogram: newHistogram(), of: of}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.histograms = append(m.histograms, l)
@@ -60,45 +69,43 @@ func (m *meter) latencies(of kind) *latencies {
 // now is the time since the run began: what events carry.
 func (m *meter) now() int64 { return int64(time.Since(m.began)) }
 
-// record notes that so many events took from then until now, if that is measured.
-func (m *meter) record(l *latencies, from, now int64, events int) {
-	if !m.measuring.Load() {
-		return
-	}
-	microseconds := min(max((now-from)/int64(time.Microsecond), 1), latencyMax)
+// record notes that so many events took from then until now.
+func (l *latencies) record(from, now int64, events int) {
+	took := min(max(now-from, latencyUnit), latencyMax)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	// The value is within bounds, which is all that could be wrong with it.
-	_ = l.histogram.RecordValues(microseconds, int64(events))
+	_ = l.histogram.RecordValues(took, int64(events))
 }
 
-// merged is a kind's latencies of all workers.
-func (m *meter) merged(of kind) *hdrhistogram.Histogram {
-	all := hdrhistogram.New(1, latencyMax, latencyDigits)
+// take adds all workers' latencies to a kind's, and begins anew.
+func (m *meter) take(all *[kinds]*hdrhistogram.Histogram) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.histograms {
-		if l.of != of {
-			continue
-		}
 		l.mu.Lock()
-		all.Merge(l.histogram) // the same bounds: nothing is dropped
+		if l.histogram.TotalCount() > 0 {
+			all[l.of].Merge(l.histogram) // the same bounds: nothing is dropped
+			l.histogram.Reset()
+		}
 		l.mu.Unlock()
 	}
-	return all
 }
 
 // tally is what was counted up to a moment.
 type tally struct {
-	at                          time.Time
-	published, delivered, acked int64
+	at                                 time.Time
+	published, delivered, acked, bytes int64
 }
 
 func (m *meter) tally() tally {
-	return tally{at: time.Now(), published: m.published.Load(), delivered: m.delivered.Load(), acked: m.acked.Load()}
+	return tally{at: time.Now(), published: m.published.Load(), delivered: m.delivered.Load(), acked: m.acked.Load(), bytes: m.bytes.Load()}
 }
 
 // minus is what came between two moments.
 func (t tally) minus(before tally) tally {
-	return tally{published: t.published - before.published, delivered: t.delivered - before.delivered, acked: t.acked - before.acked}
+	return tally{
+		published: t.published - before.published, delivered: t.delivered - before.delivered, acked: t.acked - before.acked,
+		bytes: t.bytes - before.bytes,
+	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// pacer says which events of a producer are to be sent when. At full speed that is at
+// pacer says which events of an account are to be sent when. At full speed that is at
 // once; at a rate each has its moment, whatever became of those before (an open
 // loop): a batch is what has become due since the last one.
 type pacer struct {
@@ -17,6 +17,7 @@ type pacer struct {
 
 	mu    sync.Mutex
 	next  uint64 // number
+	turns int    // how many flights there were
 	begin int64  // when the event 0 is due
 }
 
@@ -24,13 +25,13 @@ type pacer struct {
 // millisecond.
 const tick = time.Millisecond
 
-// newPacer returns the pacer of a producer, of several that share a rate.
-func newPacer(o *Options, producer int, now func() int64) *pacer {
-	p := &pacer{batch: o.Batch, now: now, begin: now()}
+// newPacer returns the pacer of an account, of several that share a rate.
+func newPacer(o *Options, account, accounts int, now func() int64) *pacer {
+	p := &pacer{batch: o.Batch, now: now, begin: now(), turns: account}
 	if o.Rate > 0 {
-		p.interval = float64(time.Second) / float64(o.Rate) * float64(o.Producers)
-		// Producers take turns, so that events are spread evenly also at low rates.
-		p.begin += int64(p.interval * float64(producer) / float64(o.Producers))
+		p.interval = float64(time.Second) / float64(o.Rate) * float64(accounts)
+		// Accounts take turns, so that events are spread evenly also at low rates.
+		p.begin += int64(p.interval * float64(account) / float64(accounts))
 	}
 	return p
 }
@@ -41,6 +42,7 @@ type flight struct {
 	count int
 	pacer *pacer
 	at    int64 // at full speed, when they are sent
+	turn  int   // grows by one from flight to flight
 }
 
 // moment is when the flight's event is to be sent.
@@ -60,7 +62,7 @@ func (p *pacer) take(ctx context.Context) (flight, bool) {
 	if p.interval > 0 && !p.await(ctx) {
 		return flight{}, false
 	}
-	if ctx.Err() != nil || p.next+uint64(p.batch) > pageEvents*pagesMax {
+	if ctx.Err() != nil || p.next+uint64(p.batch) > eventsMax {
 		return flight{}, false // the ledger can't tell more events apart
 	}
 	now := p.now()
@@ -68,19 +70,23 @@ func (p *pacer) take(ctx context.Context) (flight, bool) {
 	if p.interval > 0 {
 		count = min(p.batch, int(float64(now-p.due(p.next))/p.interval)+1)
 	}
-	f := flight{first: p.next, count: count, pacer: p, at: now}
+	f := flight{first: p.next, count: count, pacer: p, at: now, turn: p.turns}
 	p.next += uint64(count)
+	p.turns++
 	return f, true
 }
 
-// await waits until the next event is due, and a tick is over. mu is held, so that
-// those who come meanwhile wait for their turn.
+// await waits until the next event is due, and where a batch has several until a tick is
+// over. mu is held, so that those who come meanwhile wait for their turn.
 func (p *pacer) await(ctx context.Context) bool {
 	wait := time.Duration(p.due(p.next) - p.now())
 	if wait <= 0 {
 		return true // behind the rate already
 	}
-	timer := time.NewTimer(max(wait, tick))
+	if p.interval < float64(tick) {
+		wait = max(wait, tick)
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

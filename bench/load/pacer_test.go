@@ -13,7 +13,7 @@ func TestPacerRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		o := &Options{Rate: 3_000, Producers: 3, Batch: 400}
-		p := newPacer(o, 1, func() int64 { return int64(time.Since(began)) })
+		p := newPacer(o, 1, 3, func() int64 { return int64(time.Since(began)) })
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		next, largest := uint64(0), 0
@@ -47,7 +47,7 @@ func TestPacerRate(t *testing.T) {
 
 // TestPacerFullSpeed wants batches at once, and an end with the context.
 func TestPacerFullSpeed(t *testing.T) {
-	p := newPacer(&Options{Batch: 10, Producers: 1}, 0, func() int64 { return 42 })
+	p := newPacer(&Options{Batch: 10, Producers: 1}, 0, 1, func() int64 { return 42 })
 	ctx, cancel := context.WithCancel(t.Context())
 	for i := range uint64(3) {
 		f, ok := p.take(ctx)
@@ -59,7 +59,7 @@ func TestPacerFullSpeed(t *testing.T) {
 	if _, ok := p.take(ctx); ok {
 		t.Error("a flight after the end")
 	}
-	p.next = pageEvents*pagesMax - 5
+	p.next = eventsMax - 5
 	if _, ok := p.take(t.Context()); ok {
 		t.Error("a flight beyond what the ledger can tell apart")
 	}

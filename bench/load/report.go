@@ -1,19 +1,29 @@
 package load
 
 import (
+	"errors"
 	"fmt"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // Report is what a run found. Its JSON has one name for each figure, which stays.
 type Report struct {
-	Nodes      int `json:"nodes"`
-	Partitions int `json:"partitions"`
-	Producers  int `json:"producers"`
-	Consumers  int `json:"consumers"`
-	EventBytes int `json:"event_bytes"`
+	Work          string `json:"work"`
+	Nodes         int    `json:"nodes"`
+	Topics        int    `json:"topics"`
+	Partitions    int    `json:"partitions"`
+	Subscriptions int    `json:"subscriptions"`
+	// Deliveries is how often an event is to be delivered.
+	Deliveries  int    `json:"deliveries_per_event"`
+	Producers   int    `json:"producers"`
+	Consumers   int    `json:"consumers"`
+	Shape       string `json:"shape"`
+	EventBytes  int    `json:"event_bytes"`
+	Keys        int    `json:"keys"`
+	Send        string `json:"send"`
+	Batch       int    `json:"batch"`
+	Flights     int    `json:"flights"`
+	Compression string `json:"compression"`
 	// OfferedPerSecond is the rate, 0 at full speed.
 	OfferedPerSecond int `json:"offered_per_s"`
 	// DurationSeconds is how long it was measured, in fact.
@@ -23,13 +33,18 @@ type Report struct {
 	PublishedPerSecond float64 `json:"published_per_s"`
 	DeliveredPerSecond float64 `json:"delivered_per_s"`
 	AckedPerSecond     float64 `json:"acked_per_s"`
+	// PublishedMegabytes are millions of bytes a second, of events alone.
+	PublishedMegabytes float64 `json:"published_mb_per_s"`
 
 	// Of the whole run, event by event (B2). Sent are those that were stored, Received
-	// those that arrived, each once.
+	// deliveries that arrived, each once.
 	Sent     int64 `json:"sent"`
 	Received int64 `json:"received"`
 	Lost     int64 `json:"lost"`
 	Repeated int64 `json:"repeated"`
+	// OutOfOrder are first arrivals behind a later one of their key and subscription; without keys,
+	// behind a later one of their partition at the same consumer.
+	OutOfOrder int64 `json:"out_of_order"`
 	// Unacked are arrivals whose acks weren't confirmed in the end.
 	Unacked int64 `json:"unacked"`
 	// Errors are events that weren't stored, or of which nobody knows.
@@ -40,37 +55,36 @@ type Report struct {
 	Publish  Latency `json:"publish_ms"`
 	EndToEnd Latency `json:"latency_ms"`
 
-	// CPUNodes and CPULoad are processor seconds for a million events acked, of all nodes
-	// together and of this process; nil where it isn't known.
+	// CPUNodes and CPULoad are processor seconds for a million events acked (published, where nobody
+	// consumes), of all nodes together and of this process; nil where it isn't known.
 	CPUNodes *float64 `json:"cpu_s_per_million_nodes"`
 	CPULoad  *float64 `json:"cpu_s_per_million_load"`
 	// DiskBytes is how many bytes a node writes to disk for a byte of an event, on average
 	// over the nodes; nil where it isn't known.
 	DiskBytes *float64 `json:"disk_bytes_per_payload_byte"`
-	// ResidentMiB is the most memory that the nodes held, added up; nil where it isn't known.
-	ResidentMiB *float64 `json:"rss_mb_max"`
+	// SyncsPerSecond is how often a node syncs its log, on average over the nodes.
+	SyncsPerSecond *float64 `json:"syncs_per_s"`
+	// ResidentMiB is the most memory that the nodes held, added up, and ResidentNodeMiB the most that one
+	// held; nil where it isn't known.
+	ResidentMiB     *float64 `json:"rss_mb_max"`
+	ResidentNodeMiB *float64 `json:"rss_mb_max_node"`
 	// Bottleneck names what kept the figures from being higher, with the evidence.
 	Bottleneck string `json:"bottleneck"`
+
+	// Strike is what a strike led to.
+	Strike *StrikeReport `json:"strike,omitempty"`
 
 	// OK says that nothing is wrong; Faults say what is.
 	OK     bool     `json:"ok"`
 	Faults []string `json:"faults,omitempty"`
-}
 
-// Latency is in milliseconds, to a hundredth of the value.
-type Latency struct {
-	P50  float64 `json:"p50"`
-	P90  float64 `json:"p90"`
-	P99  float64 `json:"p99"`
-	P999 float64 `json:"p999"`
-	Max  float64 `json:"max"`
-}
-
-func latencyOf(h *hdrhistogram.Histogram) Latency {
-	at := func(percent float64) float64 {
-		return float64(h.ValueAtQuantile(percent)) / float64(time.Millisecond/time.Microsecond)
-	}
-	return Latency{P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(h.Max()) / float64(time.Millisecond/time.Microsecond)}
+	// Began is when the load began, Timeline how it went, and the others the distributions of Publish and
+	// EndToEnd.
+	Began                                   time.Time    `json:"-"`
+	Timeline                                []Sample     `json:"-"`
+	PublishPercentiles, EndToEndPercentiles []Percentile `json:"-"`
+	// IntervalsErr is why Options.Intervals isn't whole.
+	IntervalsErr error `json:"-"`
 }
 
 // measured is what the measured time's two ends say.
@@ -78,76 +92,117 @@ type measured struct {
 	counted tally
 	took    time.Duration
 	used    usage
-	// usedErr is why used isn't known.
+	// usedErr is why used isn't known, countersErr why counters aren't.
 	usedErr error
+	// counters are of countersTook, which is longer than the measured time while a strike lasts.
+	counters     []counters
+	countersTook time.Duration
+	countersErr  error
+}
+
+// events are what costs are counted by: those acked, or published where nobody consumes.
+func (m *measured) events(p *Report) int64 {
+	if p.Deliveries == 0 {
+		return m.counted.published
+	}
+	return m.counted.acked
 }
 
 // report puts everything together. trouble is why the run ended early, if it did.
 func (r *run) report(m measured, trouble error) *Report {
 	found := r.ledger.findings()
-	seconds := m.took.Seconds()
 	p := &Report{
-		Nodes: len(r.Processes), Partitions: r.Partitions, Producers: r.Producers, Consumers: r.Consumers, EventBytes: r.EventBytes,
-		OfferedPerSecond: r.Rate, DurationSeconds: seconds,
-		Sent: found.Stored, Received: found.Arrived, Lost: found.Lost, Repeated: found.Repeated,
+		Work: r.Work.String(), Nodes: len(r.Nodes), Topics: r.Topics, Partitions: r.Partitions, Subscriptions: r.Subscriptions,
+		Deliveries: r.copies(), Producers: r.Producers, Consumers: r.Consumers, Shape: r.Shape.String(), EventBytes: r.EventBytes, Keys: r.Keys,
+		Send: r.Send.String(), Batch: r.Batch, Flights: r.Flights, Compression: r.Compression.String(),
+		OfferedPerSecond: r.Rate, DurationSeconds: m.took.Seconds(),
+		Sent: found.Stored, Received: found.Arrived, Lost: found.Lost, Repeated: found.Repeated, OutOfOrder: r.keys.outOfOrder.Load(),
 		Unacked: r.meter.delivered.Load() - r.meter.acked.Load(),
 		Errors:  r.meter.failed.Load() + r.meter.unknown.Load(),
-		Publish: latencyOf(r.meter.merged(publishing)), EndToEnd: latencyOf(r.meter.merged(endToEnd)),
+		Strike:  r.strikeReport(),
+	}
+	if len(r.Lines) > 0 {
+		p.Shape = "file"
 	}
 	if r.nodes > 0 {
 		p.Nodes = r.nodes
 	}
-	if seconds > 0 {
+	r.timeline.addTo(p)
+	if seconds := m.took.Seconds(); seconds > 0 {
 		p.PublishedPerSecond = float64(m.counted.published) / seconds
 		p.DeliveredPerSecond = float64(m.counted.delivered) / seconds
 		p.AckedPerSecond = float64(m.counted.acked) / seconds
+		p.PublishedMegabytes = float64(m.counted.bytes) / 1e6 / seconds
 	}
-	p.putUsage(m, len(r.Processes))
-	p.Bottleneck = bottleneck(p, m)
-	p.putFaults(trouble)
+	p.putUsage(&m, r.watch.local())
+	p.Bottleneck = bottleneck(p, &m)
+	r.putFaults(p, trouble)
 	return p
 }
 
+// addTo adds how it went.
+func (t *timeline) addTo(p *Report) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p.Began, p.Timeline, p.IntervalsErr = t.began, t.mu.samples, t.mu.logErr
+	p.Publish, p.EndToEnd = latencyOf(t.mu.total[publishing]), latencyOf(t.mu.total[endToEnd])
+	p.PublishPercentiles, p.EndToEndPercentiles = percentilesOf(t.mu.total[publishing]), percentilesOf(t.mu.total[endToEnd])
+}
+
 // putUsage works out what an event costs.
-func (p *Report) putUsage(m measured, processes int) {
-	if m.usedErr != nil || m.counted.acked == 0 {
+func (p *Report) putUsage(m *measured, local bool) {
+	if seconds := m.countersTook.Seconds(); m.countersErr == nil && seconds > 0 && len(m.counters) > 0 {
+		syncs := 0.0
+		for _, one := range m.counters {
+			syncs += one.syncs
+		}
+		syncs /= seconds * float64(len(m.counters))
+		p.SyncsPerSecond = &syncs
+	}
+	if m.usedErr != nil || m.events(p) == 0 {
 		return
 	}
-	millions := float64(m.counted.acked) / 1e6
+	millions := float64(m.events(p)) / 1e6
 	load := m.used.load.Seconds() / millions
 	p.CPULoad = &load
-	if processes == 0 {
+	if !local {
 		return
 	}
-	nodes := m.used.nodes.Seconds() / millions
-	resident := float64(m.used.resident) / (1 << 20)
-	p.CPUNodes, p.ResidentMiB = &nodes, &resident
-	if m.counted.published > 0 {
-		payload := float64(m.counted.published) * float64(p.EventBytes)
-		disk := float64(m.used.written) / float64(processes) / payload
+	all := m.used.total()
+	nodes, resident, most := all.processor.Seconds()/millions, float64(all.residentMax)/(1<<20), 0.0
+	for _, node := range m.used.nodes {
+		most = max(most, float64(node.residentMax)/(1<<20))
+	}
+	p.CPUNodes, p.ResidentMiB, p.ResidentNodeMiB = &nodes, &resident, &most
+	if m.counted.bytes > 0 {
+		disk := float64(all.written) / float64(len(m.used.nodes)) / float64(m.counted.bytes)
 		p.DiskBytes = &disk
 	}
 }
 
-func (p *Report) putFaults(trouble error) {
-	fault := func(format string, args ...any) { p.Faults = append(p.Faults, fmt.Sprintf(format, args...)) }
-	if trouble != nil {
-		fault("it ended early: %v", trouble)
+// putFaults says what is wrong. A run with a strike may bring events twice, as a lease may end with the
+// node that gave it.
+func (r *run) putFaults(p *Report, trouble error) {
+	twice, missing := r.offsets.findings()
+	fault := func(wrong bool, format string, args ...any) {
+		if wrong {
+			p.Faults = append(p.Faults, fmt.Sprintf(format, args...))
+		}
 	}
-	if p.Sent == 0 {
-		fault("nothing was stored")
-	}
-	if p.Lost > 0 {
-		fault("%d events that were stored have not arrived", p.Lost)
-	}
-	if p.Repeated > 0 {
-		fault("%d arrivals were repeated, though no lease ran out and no node was ended", p.Repeated)
-	}
-	if p.Unacked > 0 {
-		fault("the acks of %d arrivals were not confirmed", p.Unacked)
-	}
-	if p.Errors > 0 {
-		fault("%d events were not stored, or nobody knows", p.Errors)
-	}
+	struck := r.Strike != nil
+	fault(trouble != nil, "it ended early: %v", trouble)
+	fault(p.Sent == 0, "nothing was stored")
+	fault(p.Lost > 0, "%d deliveries of events that were stored have not arrived", p.Lost)
+	fault(p.Repeated > 0 && !struck, "%d arrivals were repeated, though no lease ran out and no node was ended", p.Repeated)
+	fault(p.OutOfOrder > 0 && (r.Ordered || r.Work == WorkFanout && r.Keys > 0), "%d arrivals were out of the order of their key", p.OutOfOrder)
+	fault(p.Unacked > 0 && !struck, "the acks of %d arrivals were not confirmed", p.Unacked)
+	fault(p.Errors > 0, "%d events were not stored, or nobody knows", p.Errors)
+	fault(twice > 0, "%d events were said to be stored where another one is", twice)
+	fault(missing > 0 && p.Errors == 0, "%d events are in the streams that nobody sent", missing)
+	fault(struck && r.struck.name == "" && trouble == nil, "no node was struck")
+	fault(p.IntervalsErr != nil, "the log of histograms isn't whole: %v", p.IntervalsErr)
 	p.OK = len(p.Faults) == 0
 }
+
+// ErrNotComparable is returned by Compare for what isn't a report.
+var ErrNotComparable = errors.New("this isn't what --json writes")

@@ -2,107 +2,160 @@ package load
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
+
+	"github.com/freshet-mq/freshet/client"
 )
 
-// shape makes the events of a run, and recognises them. An event is a JSON envelope
-// of a fixed length, and differs from all others by its producer and number:
+// Shape is what events look like.
+type Shape uint8
+
+const (
+	// ShapeJSON is a JSON envelope of which half is random.
+	ShapeJSON Shape = iota
+	// ShapeOrders is JSON envelopes of a shop's orders, with few words in them, as services
+	// publish them.
+	ShapeOrders
+	// ShapeBytes is random bytes that aren't JSON.
+	ShapeBytes
+)
+
+func (s Shape) String() string {
+	names := [...]string{"json", "orders", "bytes"}
+	if int(s) >= len(names) {
+		return fmt.Sprintf("shape %d", uint8(s))
+	}
+	return names[s]
+}
+
+// shape makes the events of a run, and recognises them. Every event tells who it is at
+// a fixed place:
 //
-//	{"version":"0","id":"pppp-nnnnnnnnnnnn","source":"freshet.bench","detail-type":"load",
-//	 "detail":{"at":"tttttttttttttttt","random":"....","filler":"...."}}
+//	{"bench":{"id":"pppp-nnnnnnnnnnnn-tttttttttttttttt"},  and what the shape puts there
+//	pppp-nnnnnnnnnnnn-tttttttttttttttt                     the same where it isn't JSON
 //
-//	p  the producer, n the number of the event there, from 0: hexadecimal
+//	p  the account, n the number of the event there, from 0: hexadecimal
 //	t  nanoseconds since the run began, when it was sent or should have been: hexadecimal
-//
-// The first half of the bytes are all that, then the filler; the other half is
-// random, drawn from 64 characters, so that nothing on the way can make much less
-// of it.
 type shape struct {
-	bytes  int
-	random int // how many characters
-	// pool is random text. Events have windows of it: drawing each character anew would
-	// cost more than publishing the event.
-	pool []byte
-	// filler is the rest of an event behind its random part.
-	filler []byte
+	head string // before who it is
+	body body
+	// template has what all events have in common.
+	template client.Event
+	classes  classes
+}
+
+// body is the rest of an event behind who it is.
+type body interface {
+	// appendTo appends it. draw is a random number that is the event's, class what
+	// patterns look for.
+	appendTo(to []byte, draw uint64, class int) []byte
 }
 
 const (
-	shapeID     = `{"version":"0","id":"`
-	shapeNumber = `-`
+	headJSON  = `{"bench":{"id":"`
+	headBytes = ""
+	shapeDash = '-'
+
+	accountDigits = 4
+	numberDigits  = 12
+	atDigits      = 16
+	identityBytes = accountDigits + 1 + numberDigits + 1 + atDigits
+
 	shapeSource = "freshet.bench"
 	shapeType   = "load"
-	shapeAt     = `","source":"` + shapeSource + `","detail-type":"` + shapeType + `","detail":{"at":"`
-	shapeRandom = `","random":"`
-	shapeFiller = `","filler":"`
-	shapeEnd    = `"}}`
+	orderSource = "com.shop.orders"
+	orderType   = "Order Created"
 
-	producerDigits = 4
-	numberDigits   = 12
-	atDigits       = 16
-
-	producerAt = len(shapeID)
-	numberAt   = producerAt + producerDigits + len(shapeNumber)
-	timeAt     = numberAt + numberDigits + len(shapeAt)
-	randomAt   = timeAt + atDigits + len(shapeRandom)
-
-	// eventBytesMin leaves a few random characters.
-	eventBytesMin = randomAt + len(shapeFiller) + len(shapeEnd) + 32
-
-	poolBits  = 15
-	poolBytes = 1 << poolBits
+	contentBytes = "application/octet-stream"
+	// lineOverhead is what is put in front of an event of a file, at most.
+	lineOverhead = 128
 )
 
-// newShape returns the shape of a run's events.
-func newShape(eventBytes int, seed uint64) *shape {
-	room := eventBytes - randomAt - len(shapeFiller) - len(shapeEnd)
-	s := &shape{bytes: eventBytes, random: min(eventBytes/2, room)}
-	s.filler = append(s.filler, shapeFiller...)
-	s.filler = append(s.filler, bytes.Repeat([]byte("freshet "), room/8+1)[:room-s.random]...)
-	s.filler = append(s.filler, shapeEnd...)
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	var key [32]byte
-	binary.LittleEndian.PutUint64(key[:], seed)
-	s.pool = make([]byte, poolBytes+s.random)
-	if _, err := rand.NewChaCha8(key).Read(s.pool); err != nil {
-		panic(fmt.Sprintf("load: ChaCha8 returned an error: %v", err)) // it is documented never to
-	}
-	for i, b := range s.pool {
-		s.pool[i] = alphabet[b%64]
+// newShape returns the shape of a run's events. The options are valid.
+func newShape(o *Options, seed uint64) *shape {
+	s := &shape{head: headJSON, classes: newClasses(o)}
+	switch {
+	case len(o.Lines) > 0:
+		s.body = newFileBody(o.Lines, o.patterned())
+	case o.Shape == ShapeBytes:
+		s.head, s.template.ContentType = headBytes, contentBytes
+		s.body = &bytesBody{pool: newPool(seed, o.EventBytes-identityBytes)}
+	case o.Shape == ShapeOrders:
+		s.template.Source, s.template.DetailType = orderSource, orderType
+		s.body = newOrdersBody(o.EventBytes-len(headJSON)-identityBytes, o.patterned(), seed)
+	default:
+		s.template.Source, s.template.DetailType = shapeSource, shapeType
+		s.body = newJSONBody(o.EventBytes-len(headJSON)-identityBytes, o.patterned(), seed)
 	}
 	return s
 }
 
-// appendTo appends an event.
-func (s *shape) appendTo(to []byte, producer int, number uint64, at int64) []byte {
-	to = append(to, shapeID...)
-	to = appendHex(to, uint64(producer), producerDigits)
-	to = append(to, shapeNumber...)
+// eventBytesMin is the least that a shape can do with.
+func (o *Options) eventBytesMin() int {
+	switch o.Shape {
+	case ShapeBytes:
+		return identityBytes + 16
+	case ShapeOrders:
+		return len(headJSON) + identityBytes + ordersBytesMin + classBytes(o.patterned())
+	default:
+		return len(headJSON) + identityBytes + jsonBytesMin + classBytes(o.patterned())
+	}
+}
+
+// mixed is a random number that is the event's: Stafford's variant 13 of MurmurHash3's
+// finalizer, over who it is.
+func mixed(account int, number uint64) uint64 {
+	x := uint64(account)<<(4*numberDigits) | number
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// appendTo appends an event's bytes.
+func (s *shape) appendTo(to []byte, account int, number uint64, at int64) []byte {
+	to = append(to, s.head...)
+	to = appendHex(to, uint64(account), accountDigits)
+	to = append(to, shapeDash)
 	to = appendHex(to, number, numberDigits)
-	to = append(to, shapeAt...)
+	to = append(to, shapeDash)
 	to = appendHex(to, uint64(at), atDigits)
-	to = append(to, shapeRandom...)
-	// Neighbours have windows far apart: a multiplicative hash of who it is (Knuth, TAOCP
-	// 6.4) says where.
-	from := (number*uint64(workersMax) + uint64(producer)) * 0x9E3779B97F4A7C15 >> (64 - poolBits)
-	to = append(to, s.pool[from:from+uint64(s.random)]...)
-	return append(to, s.filler...)
+	draw := mixed(account, number)
+	return s.body.appendTo(to, draw, s.classes.of(draw))
+}
+
+// event is the event of these bytes.
+func (s *shape) event(data []byte, key string) client.Event {
+	e := s.template
+	e.Data, e.Key = data, key
+	return e
 }
 
 // read tells whose event it is. What isn't an event of this shape is an error.
-func (s *shape) read(event []byte) (producer int, number uint64, at int64, err error) {
-	if len(event) != s.bytes {
-		return 0, 0, 0, fmt.Errorf("an event of %d bytes arrived: all have %d", len(event), s.bytes)
+func (s *shape) read(event []byte) (account int, number uint64, at int64, err error) {
+	if len(event) < len(s.head)+identityBytes || string(event[:len(s.head)]) != s.head {
+		return 0, 0, 0, strange(event)
 	}
-	who, ok1 := readHex(event[producerAt:][:producerDigits])
-	number, ok2 := readHex(event[numberAt:][:numberDigits])
-	when, ok3 := readHex(event[timeAt:][:atDigits])
-	if !ok1 || !ok2 || !ok3 || string(event[:producerAt]) != shapeID {
-		return 0, 0, 0, fmt.Errorf("an event arrived that isn't one of this run: %.64q", event)
+	who := event[len(s.head):]
+	whose, ok1 := readHex(who[:accountDigits])
+	number, ok2 := readHex(who[accountDigits+1:][:numberDigits])
+	when, ok3 := readHex(who[accountDigits+numberDigits+2:][:atDigits])
+	if !ok1 || !ok2 || !ok3 {
+		return 0, 0, 0, strange(event)
 	}
-	return int(who), number, int64(when), nil
+	return int(whose), number, int64(when), nil
+}
+
+func strange(event []byte) error {
+	return fmt.Errorf("an event of %d bytes arrived that isn't one of this run: %.64q", len(event), event)
+}
+
+// averageBytes is how long the events of a file are as they are sent.
+func averageBytes(lines [][]byte) int {
+	total := 0
+	for _, line := range lines {
+		total += len(line) + len(headJSON) + identityBytes + len(fileJoint)
+	}
+	return total / len(lines)
 }
 
 const hexDigits = "0123456789abcdef"
@@ -116,9 +169,7 @@ func appendHex(to []byte, value uint64, digits int) []byte {
 
 // hexValues is what a digit is worth, and 0xff for what is none.
 var hexValues = func() (values [256]byte) {
-	for i := range values {
-		values[i] = 0xff
-	}
+	copy(values[:], bytes.Repeat([]byte{0xff}, len(values)))
 	for i, digit := range []byte(hexDigits) {
 		values[digit] = byte(i)
 	}

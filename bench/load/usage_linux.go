@@ -2,8 +2,11 @@ package load
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -13,52 +16,58 @@ import (
 // that Go runs on (time(7)).
 const clockTick = 10 * time.Millisecond
 
-// readUsage reads what processes have used by now. Formats are those of proc(5).
-func readUsage(processes []int) (usage, error) {
+// readMachine reads what this process and the machine have used by now. Formats are those of
+// proc(5).
+func readMachine() (usage, error) {
 	u := usage{at: time.Now()}
-	for _, process := range processes {
-		if err := u.add(process); err != nil {
-			return usage{}, fmt.Errorf("process %d: %w", process, err)
-		}
-	}
 	var self syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &self); err != nil {
 		return usage{}, err
 	}
 	u.load = time.Duration(self.Utime.Nano() + self.Stime.Nano())
 	var err error
-	u.machine, err = readMachine()
+	if u.machine, err = readProcessors(); err != nil {
+		return usage{}, err
+	}
+	u.network, err = readNetwork()
 	return u, err
 }
 
-// add adds what one node has used.
-func (u *usage) add(process int) error {
+// readProcess reads what a process has used by now.
+func readProcess(process int) (u nodeUsage, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("process %d: %w", process, err)
+		}
+	}()
 	dir := fmt.Sprintf("/proc/%d/", process)
 	stat, err := os.ReadFile(dir + "stat")
 	if err != nil {
-		return err
+		return u, err
 	}
 	// The second field is a name in brackets, which may hold anything; utime and stime are
 	// the 14th and 15th.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 13 {
-		return fmt.Errorf("%sstat has %d fields behind the name, 13 are expected", dir, len(fields))
+		return u, fmt.Errorf("%sstat has %d fields behind the name, 13 are expected", dir, len(fields))
 	}
 	for _, field := range fields[11:13] {
 		ticks, err := strconv.ParseInt(string(field), 10, 64)
 		if err != nil {
-			return err
+			return u, err
 		}
-		u.nodes += time.Duration(ticks) * clockTick
+		u.processor += time.Duration(ticks) * clockTick
 	}
-	written, err := readField(dir+"io", "write_bytes:")
+	if u.written, err = readField(dir+"io", "write_bytes:"); err != nil {
+		return u, err
+	}
+	resident, err := readField(dir+"status", "VmRSS:")
 	if err != nil {
-		return err
+		return u, err
 	}
-	u.written += written
-	resident, err := readField(dir+"status", "VmHWM:")
-	u.resident += resident << 10
-	return err
+	most, err := readField(dir+"status", "VmHWM:")
+	u.resident, u.residentMax = resident<<10, most<<10
+	return u, err
 }
 
 // readField reads the number behind a name in a file of names and numbers.
@@ -75,9 +84,9 @@ func readField(file, name string) (int64, error) {
 	return 0, fmt.Errorf("%s has no %s", file, name)
 }
 
-// readMachine reads the first line of /proc/stat: user, nice, system, idle, iowait,
+// readProcessors reads the first line of /proc/stat: user, nice, system, idle, iowait,
 // irq, softirq, steal, and guests' times, which are in user's already.
-func readMachine() (machineTime, error) {
+func readProcessors() (machineTime, error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return machineTime{}, err
@@ -104,4 +113,39 @@ func readMachine() (machineTime, error) {
 		}
 	}
 	return m, nil
+}
+
+// readNetwork reads what interfaces carried, from /sys/class/net (sysfs-class-net-statistics),
+// without the loopback, which isn't bounded by a wire.
+func readNetwork() (networkUsage, error) {
+	const dir = "/sys/class/net"
+	interfaces, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return networkUsage{}, nil // a container may not show it
+	}
+	if err != nil {
+		return networkUsage{}, err
+	}
+	var u networkUsage
+	for _, one := range interfaces {
+		if one.Name() == "lo" {
+			continue
+		}
+		number := func(file string) int64 {
+			text, err := os.ReadFile(filepath.Join(dir, one.Name(), file))
+			if err != nil {
+				return 0 // a virtual interface has no speed, one that is down neither
+			}
+			value, err := strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
+			if err != nil {
+				return 0
+			}
+			return max(value, 0)
+		}
+		u.received += number("statistics/rx_bytes")
+		u.sent += number("statistics/tx_bytes")
+		const megabit = 1e6 / 8
+		u.perSecondMax = max(u.perSecondMax, number("speed")*megabit)
+	}
+	return u, nil
 }

@@ -2,5 +2,8 @@
 
 package load
 
-// readUsage has no way to tell here.
-func readUsage([]int) (usage, error) { return usage{}, errUsageUnknown }
+// readMachine has no way to tell here.
+func readMachine() (usage, error) { return usage{}, errUsageUnknown }
+
+// readProcess neither.
+func readProcess(int) (nodeUsage, error) { return nodeUsage{}, errUsageUnknown }

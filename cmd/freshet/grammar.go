@@ -53,8 +53,13 @@ type grammar struct {
 	} `cmd:"" group:"Patterns" help:"Event patterns, without a server."`
 
 	Bench struct {
-		Match benchMatchCommand `cmd:"" help:"Measure the matcher: events against many rules, on one core."`
-		Queue benchQueueCommand `cmd:"" help:"Measure the whole way of events through a queue: published, delivered, acked, and checked."`
+		Match    benchMatchCommand    `cmd:"" help:"Measure the matcher: events against many rules, on one core."`
+		Queue    benchQueueCommand    `cmd:"" help:"Measure the whole way of events through a queue: published, delivered, acked, and checked."`
+		Publish  benchPublishCommand  `cmd:"" help:"Measure publishing alone."`
+		Fanout   benchFanoutCommand   `cmd:"" help:"Measure events that go to several subscriptions each."`
+		Route    benchRouteCommand    `cmd:"" help:"Measure events that are routed by many patterns."`
+		Latency  benchLatencyCommand  `cmd:"" help:"Measure how long events take at a modest rate."`
+		Failover benchFailoverCommand `cmd:"" help:"Measure what it costs that a leader is killed or paused."`
 	} `cmd:"" group:"Measuring" help:"Figures of this machine."`
 
 	Serve   serveCommand `cmd:"" group:"Servers" help:"Run a production node."`
