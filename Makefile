@@ -73,13 +73,31 @@ clean: ## remove what was built
 
 # The plugins are tools of go.mod, so their versions are pinned there.
 .PHONY: generate
-generate: ## Go code from the .proto files (needs protoc: Debian's protobuf-compiler)
+generate: ## Go code from the .proto files (needs protoc: Debian's protobuf-compiler), and uPlot from npm
 	$(PROTOC) --proto_path=proto --proto_path=. \
 	  --plugin=protoc-gen-go="$$($(GO) tool -n protoc-gen-go)" \
 	  --plugin=protoc-gen-go-grpc="$$($(GO) tool -n protoc-gen-go-grpc)" \
 	  --go_out=. --go_opt=module=$(MODULE) \
 	  --go-grpc_out=. --go-grpc_opt=module=$(MODULE) \
 	  $(PROTOS)
+
+	@$(MAKE) --no-print-directory $(UPLOT)/SHA256SUMS
+
+# uPlot draws the charts of `freshet bench --html`. What is committed is brought again when its version
+# changes here; it is checked against the sums that are committed with it, and they against npm's.
+UPLOT := bench/page/assets/uplot
+UPLOT_VERSION := 1.6.32
+UPLOT_INTEGRITY := KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw==
+
+.PHONY: $(UPLOT)/SHA256SUMS
+$(UPLOT)/SHA256SUMS:
+	@cd $(UPLOT) && if [ "$$(cat VERSION)" = '$(UPLOT_VERSION)' ] && sha256sum --quiet --check SHA256SUMS; then exit 0; fi; \
+	package=$$(mktemp -d); trap 'rm -rf "$$package"' EXIT; \
+	tarball=$$(npm pack --silent --pack-destination "$$package" uplot@$(UPLOT_VERSION)); \
+	[ "$$(openssl dgst -sha512 -binary "$$package/$$tarball" | base64 -w0)" = '$(UPLOT_INTEGRITY)' ] || { echo "$$tarball is not what UPLOT_INTEGRITY says"; exit 1; }; \
+	tar --extract --gzip --strip-components=1 --file "$$package/$$tarball" --directory "$$package"; \
+	cp "$$package/LICENSE" "$$package/dist/uPlot.iife.min.js" "$$package/dist/uPlot.min.css" .; \
+	echo '$(UPLOT_VERSION)' > VERSION; sha256sum LICENSE uPlot.iife.min.js uPlot.min.css > SHA256SUMS
 
 .PHONY: golden
 golden: ## rewrite what the test scripts expect; review the result as a diff

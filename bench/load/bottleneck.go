@@ -75,7 +75,7 @@ func bottleneck(p *Report, m *measured) string {
 // that one's goroutines waited for mutexes in a second.
 func (m *measured) busiest() (syncing, locked float64) {
 	for _, one := range m.counters {
-		syncing = max(syncing, one.syncing/m.countersTook.Seconds())
+		syncing = max(syncing, one.syncing()/m.countersTook.Seconds())
 		locked = max(locked, one.locked/m.countersTook.Seconds())
 	}
 	return syncing, locked

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,20 +15,47 @@ import (
 
 // counters are a node's, of its metrics (docs/lookup/metrics.md).
 type counters struct {
-	// syncs is how often it wrote and synced its log, syncing how long that took.
-	syncs, syncing float64
-	// written is how many bytes went to its log.
-	written float64
+	// syncs is how often it wrote and synced its log.
+	syncs float64
 	// locked is how long its goroutines waited for mutexes, all together.
 	locked float64
+	// stages are the stages of an event's way.
+	stages [len(stageNames)]stageCounters
 }
 
-// series are what counters are read from: the series' names, whatever their labels.
-func (c *counters) series() map[string]*float64 {
-	return map[string]*float64{
-		"freshet_log_sync_duration_seconds_count": &c.syncs, "freshet_log_sync_duration_seconds_sum": &c.syncing,
-		"freshet_log_written_bytes_total": &c.written, "go_sync_mutex_wait_total_seconds_total": &c.locked,
+// stageCounters are how often something was in a stage, and how long that was together.
+type stageCounters struct {
+	times, seconds float64
+}
+
+// stageNames are the stages in their order.
+var stageNames = [...]string{"admit", "wait", "match", "propose", "sync", "commit", "apply", "deliver", "ack"}
+
+// into is which counter a series belongs to, whatever its other labels; nil: none.
+func (c *counters) into(name, labels string) *float64 {
+	switch name {
+	case "freshet_log_batches_total":
+		return &c.syncs
+	case "go_sync_mutex_wait_total_seconds_total":
+		return &c.locked
+	case "freshet_stage_duration_seconds_count", "freshet_stage_duration_seconds_sum":
+	default:
+		return nil
 	}
+	for i, stage := range stageNames {
+		if strings.Contains(labels, `stage="`+stage+`"`) {
+			if name == "freshet_stage_duration_seconds_sum" {
+				return &c.stages[i].seconds
+			}
+			return &c.stages[i].times
+		}
+	}
+	return nil // a stage that is newer than this
+}
+
+// syncing is how long the node was syncing its log.
+func (c *counters) syncing() float64 {
+	return c.stages[slices.Index(stageNames[:], "sync")].seconds
 }
 
 // minus is what came between two moments. A node that was started anew counts from there.
@@ -38,10 +66,11 @@ func (c *counters) minus(before counters) counters {
 		}
 		return now - before
 	}
-	return counters{
-		syncs: since(c.syncs, before.syncs), syncing: since(c.syncing, before.syncing),
-		written: since(c.written, before.written), locked: since(c.locked, before.locked),
+	d := counters{syncs: since(c.syncs, before.syncs), locked: since(c.locked, before.locked)}
+	for i := range c.stages {
+		d.stages[i] = stageCounters{since(c.stages[i].times, before.stages[i].times), since(c.stages[i].seconds, before.stages[i].seconds)}
 	}
+	return d
 }
 
 const (
@@ -97,21 +126,24 @@ func (n *Node) counters(ctx context.Context) (_ counters, err error) {
 // name, maybe labels, a value, and maybe a time.
 func parseCounters(text io.Reader) (counters, error) {
 	var c counters
-	series := c.series()
 	lines := bufio.NewScanner(text)
 	for lines.Scan() {
 		name, rest, _ := strings.Cut(lines.Text(), " ")
+		labels := ""
 		if bare, _, labelled := strings.Cut(name, "{"); labelled {
 			name = bare
-			rest = lines.Text()[strings.LastIndexByte(lines.Text(), '}')+1:]
+			labels, rest = lines.Text()[len(name):], ""
+			if end := strings.LastIndexByte(labels, '}'); end >= 0 {
+				labels, rest = labels[:end], labels[end+1:]
+			}
 		}
-		into, wanted := series[name]
-		if !wanted {
+		into := c.into(name, labels)
+		if into == nil {
 			continue
 		}
 		fields := strings.Fields(rest)
 		if len(fields) == 0 {
-			return c, fmt.Errorf("a line of metrics ends with its name: %q", lines.Text())
+			return c, fmt.Errorf("a line of metrics has no number: %q", lines.Text())
 		}
 		value, err := strconv.ParseFloat(fields[0], 64)
 		if err != nil {

@@ -64,6 +64,9 @@ type Report struct {
 	DiskBytes *float64 `json:"disk_bytes_per_payload_byte"`
 	// SyncsPerSecond is how often a node syncs its log, on average over the nodes.
 	SyncsPerSecond *float64 `json:"syncs_per_s"`
+	// Stages is how long a stage of an event's way took on average, in milliseconds, by its name (see
+	// docs/lookup/metrics.md); those that nothing went through are missing.
+	Stages map[string]float64 `json:"stage_ms,omitempty"`
 	// ResidentMiB is the most memory that the nodes held, added up, and ResidentNodeMiB the most that one
 	// held; nil where it isn't known.
 	ResidentMiB     *float64 `json:"rss_mb_max"`
@@ -153,8 +156,19 @@ func (t *timeline) addTo(p *Report) {
 func (p *Report) putUsage(m *measured, local bool) {
 	if seconds := m.countersTook.Seconds(); m.countersErr == nil && seconds > 0 && len(m.counters) > 0 {
 		syncs := 0.0
+		var stages [len(stageNames)]stageCounters
 		for _, one := range m.counters {
 			syncs += one.syncs
+			for i := range stages {
+				stages[i].times += one.stages[i].times
+				stages[i].seconds += one.stages[i].seconds
+			}
+		}
+		p.Stages = map[string]float64{}
+		for i, stage := range stages {
+			if stage.times > 0 {
+				p.Stages[stageNames[i]] = 1e3 * stage.seconds / stage.times
+			}
 		}
 		syncs /= seconds * float64(len(m.counters))
 		p.SyncsPerSecond = &syncs

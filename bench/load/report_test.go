@@ -84,10 +84,12 @@ func TestReport(t *testing.T) {
 	self := Node{PID: os.Getpid}
 	r := reported(t, Options{Target: "x", Topic: "y", Nodes: []Node{self, self, self}})
 	node := nodeUsage{processor: time.Second, written: 4_000_000 * 256 * 2, residentMax: 100 << 20}
+	var synced [len(stageNames)]stageCounters
+	synced[4] = stageCounters{times: 100, seconds: 1}
 	m := measured{
 		counted: tally{published: 4_000_000, delivered: 3_000_000, acked: 2_000_000, bytes: 4_000_000 * 256}, took: 2 * time.Second,
 		used:     usage{nodes: []nodeUsage{node, node, node}, load: time.Second, machine: machineTime{total: 4 * time.Second}},
-		counters: []counters{{syncs: 100, syncing: 1}, {syncs: 200}}, countersTook: 2 * time.Second,
+		counters: []counters{{syncs: 100, stages: synced}, {syncs: 200}}, countersTook: 2 * time.Second,
 	}
 	p := r.report(m, nil)
 	switch {
@@ -95,6 +97,8 @@ func TestReport(t *testing.T) {
 		t.Errorf("rates %v, %v, %v, %v", p.PublishedPerSecond, p.DeliveredPerSecond, p.AckedPerSecond, p.PublishedMegabytes)
 	case *p.CPUNodes != 1.5, *p.CPULoad != 0.5, *p.DiskBytes != 2, *p.SyncsPerSecond != 75, *p.ResidentMiB != 300, *p.ResidentNodeMiB != 100:
 		t.Errorf("costs %v, %v, %v, %v, %v, %v", *p.CPUNodes, *p.CPULoad, *p.DiskBytes, *p.SyncsPerSecond, *p.ResidentMiB, *p.ResidentNodeMiB)
+	case len(p.Stages) != 1, p.Stages["sync"] != 10:
+		t.Errorf("stages %v", p.Stages)
 	case !p.OK, !strings.HasPrefix(p.Bottleneck, "processors: "), !strings.Contains(p.Bottleneck, "synced 50 %"):
 		t.Errorf("ok %v, %v, bottleneck %s", p.OK, p.Faults, p.Bottleneck)
 	}
@@ -137,7 +141,7 @@ func TestBottleneck(t *testing.T) {
 		"processors: ":               by(second, second, 0, 0),
 		"processors, and something ": by(second, 0, 0, 0),
 		"disk: ":                     by(0, 0, second, second),
-		"disk: of 2.0":               counted(by(0, 0, 0, 2*second), counters{syncing: 0.95}),
+		"disk: of 2.0":               counted(by(0, 0, 0, 2*second), counters{stages: [len(stageNames)]stageCounters{4: {seconds: 0.95}}}),
 		"locks: ":                    counted(by(0, 0, 0, 2*second), counters{locked: 3}),
 		"network: ":                  wired(by(0, 0, 0, 2*second), networkUsage{sent: 90, perSecondMax: 100}),
 		"waiting, ":                  by(0, 0, 0, 2*second),

@@ -304,6 +304,7 @@ const (
 
 // measure waits for the warm-up to be over, and measures what comes then.
 func (r *run) measure(ctx context.Context) (m measured) {
+	r.timeline.expect(r.WarmUp)
 	if !await(ctx, r.WarmUp) {
 		return m
 	}
@@ -313,6 +314,7 @@ func (r *run) measure(ctx context.Context) (m measured) {
 	looked := time.Now()
 	var striking sync.WaitGroup
 	before := r.timeline.cut(PhaseMeasured)
+	r.timeline.expect(r.Duration)
 	if r.Strike != nil {
 		striking.Go(func() { r.endOn(r.strike(ctx)) })
 	}

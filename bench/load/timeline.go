@@ -42,6 +42,8 @@ type timeline struct {
 
 	mu struct {
 		sync.Mutex
+		// change is when the phase is to end.
+		change  time.Time
 		samples []Sample
 		phase   Phase
 		tally   tally
@@ -55,10 +57,10 @@ type timeline struct {
 
 const (
 	// samplesWanted is about how many intervals the measured time has.
-	samplesWanted = 100
+	samplesWanted = 60
 	// samplesMax bounds the timeline, whatever the warm-up and the drain take.
 	samplesMax  = 10_000
-	intervalMin = 100 * time.Millisecond
+	intervalMin = 200 * time.Millisecond
 	intervalMax = 15 * time.Second
 )
 
@@ -166,11 +168,23 @@ func (t *timeline) run(ctx context.Context) {
 	}
 }
 
-// tick cuts and stays in the phase.
+// expect tells when the phase is to end.
+func (t *timeline) expect(in time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.change = time.Now().Add(in)
+}
+
+// tick cuts and stays in the phase, unless one phase has just begun or is about to end: what is
+// counted in a moment says nothing of a second.
 func (t *timeline) tick() {
 	t.mu.Lock()
 	phase := t.mu.phase
+	since, until := time.Since(t.mu.tally.at), time.Until(t.mu.change)
 	t.mu.Unlock()
+	if since < t.interval/2 || until > 0 && until < t.interval/2 {
+		return
+	}
 	t.cut(phase)
 }
 

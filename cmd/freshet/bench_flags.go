@@ -23,6 +23,7 @@ type benchFlags struct {
 	Profile    string   `group:"Results" help:"Write processor profiles of the measured time into this directory: load.pprof, n1.pprof and so on." placeholder:"DIR"`
 	CSV        string   `group:"Results" help:"Write how it went, a line for each interval, into this file." name:"csv" placeholder:"FILE"`
 	HDR        string   `group:"Results" help:"Write an HdrHistogram log of the latencies into this file." name:"hdr" placeholder:"FILE"`
+	HTML       string   `help:"Write a page of charts into this file." name:"html" placeholder:"FILE"`
 	Compare    string   `group:"Results" help:"Show what is different from an earlier run, of which this file holds the JSON." placeholder:"FILE"`
 	Duration   duration `group:"Load" help:"How long it is measured; default 6s, for failover 15s." placeholder:"TIME"`
 	WarmUp     duration `default:"2s" help:"How long the load is on before that; default 2s." placeholder:"TIME"`

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/freshet-mq/freshet/bench/load"
+	"github.com/freshet-mq/freshet/bench/page"
 )
 
 // benchResults are the files that a bench writes. They are opened before it begins, so that a
@@ -37,6 +38,7 @@ func (b *benchFlags) openResults(*invocation) (_ *benchResults, err error) {
 	}
 	for _, wanted := range []benchFile{
 		{name: b.CSV, write: load.WriteCSV},
+		{name: b.HTML, write: page.Write},
 		{name: b.HDR},
 	} {
 		if wanted.name == "" {

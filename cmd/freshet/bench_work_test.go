@@ -63,7 +63,8 @@ func TestBenchQueue(t *testing.T) {
 	profiles := t.TempDir()
 	code, stdout, stderr := runBench(t.Context(), t, "--nodes", "1", "--partitions", "1", "--log-size", "256MiB", "--duration", "1s", "--profile", profiles, "--json")
 	r := checkBench(t, code, stdout, stderr)
-	if r.Nodes != 1 || r.CPUNodes == nil || *r.CPUNodes <= 0 || r.DiskBytes == nil {
+	if r.Nodes != 1 || r.CPUNodes == nil || *r.CPUNodes <= 0 || r.DiskBytes == nil ||
+		r.SyncsPerSecond == nil || *r.SyncsPerSecond <= 0 || r.Stages["sync"] <= 0 || r.Stages["commit"] <= 0 {
 		t.Errorf("%s", stdout)
 	}
 	for _, name := range []string{"load.pprof", "n1.pprof"} {
@@ -96,7 +97,23 @@ func TestBenchQueueConnected(t *testing.T) {
 	if r := checkBench(t, code, stdout, stderr); r.CPUNodes != nil || r.OfferedPerSecond != 2_000 {
 		t.Errorf("%s", stdout)
 	}
-	code, stdout, stderr = runBench(t.Context(), t, "--connect", nodes.Target(), "--partitions", "1", "--event-bytes", "1KiB", "--producers", "1", "--consumers", "2")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "before.json"), []byte(stdout), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr = runBench(t.Context(), t, "--connect", nodes.Target(), "--partitions", "1", "--event-bytes", "1KiB", "--producers", "1", "--consumers", "2",
+		"--csv", filepath.Join(dir, "a.csv"), "--hdr", filepath.Join(dir, "a.hlog"), "--html", filepath.Join(dir, "a.html"), "--compare", filepath.Join(dir, "before.json"))
+	for file, want := range map[string]string{"a.csv": "begin_s,", "a.hlog": "Tag=end-to-end,", "a.html": "published_per_s"} {
+		if text, err := os.ReadFile(filepath.Join(dir, file)); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %v, %.100s", file, err, text)
+		}
+		if !strings.Contains(stdout, "wrote       "+filepath.Join(dir, file)) {
+			t.Errorf("%s isn't told of: %s", file, stdout)
+		}
+	}
+	if !strings.Contains(stdout, "RATIO") || !strings.Contains(stdout, "event_bytes") {
+		t.Errorf("nothing is compared: %s", stdout)
+	}
 	if code != exitOK || !strings.Contains(stdout, "0 lost  0 repeated") || !strings.Contains(stdout, "bottleneck  ") {
 		t.Errorf("%v:\n%s\n%s", code, stdout, stderr)
 	}

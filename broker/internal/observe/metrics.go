@@ -2,6 +2,7 @@ package observe
 
 import (
 	"net/http"
+	"regexp"
 	"runtime"
 	"sync"
 	"time"
@@ -57,6 +58,10 @@ type Metrics struct {
 	}
 }
 
+// mutexWait is how long goroutines waited for mutexes, beside what the Go collector tells by itself:
+// go_sync_mutex_wait_total_seconds_total.
+var mutexWait = regexp.MustCompile(`^/sync/mutex/wait/total:seconds$`)
+
 // named is a subscription that has series of its own.
 type named struct {
 	name string
@@ -89,7 +94,8 @@ func New(version string, name func(partition.SubscriptionID) string, state func(
 	})
 	build.Set(1)
 	m.registry.MustRegister(m.publish, way.took, way.items, way.bytes, m.ages, build, &gauges{metrics: m, state: state},
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: mutexWait})),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
