@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
@@ -18,7 +20,11 @@ func (s *adminService) DescribeNode(ctx context.Context, req *freshetv1.Describe
 	if err := s.may(ctx, actionDescribe, resource{}); err != nil {
 		return nil, err
 	}
-	res := &freshetv1.DescribeNodeResponse{Node: s.self}
+	self, ok := proto.Clone(s.self).(*freshetv1.Node)
+	if ok {
+		self.Joining = s.roster.joining()
+	}
+	res := &freshetv1.DescribeNodeResponse{Node: self}
 	for _, p := range s.partitions.all {
 		res.Partitions = append(res.Partitions, s.describe(p, req.GetStateHashes()))
 	}
@@ -34,7 +40,7 @@ func (s *adminService) describe(p hosted, hash bool) *freshetv1.Partition {
 		replica.Applied, replica.StateHash = uint64(h.Index), h.Content^h.Effects
 	}
 	wire := &freshetv1.Partition{
-		Number: p.number, Leader: status.Leader.Node, Term: uint64(status.Leader.Term), Applied: uint64(status.Applied),
+		Number: p.number, Leader: nodeOf(status.Leader.Node), Term: uint64(status.Leader.Term), Applied: uint64(status.Applied),
 		LogBytes: uint64(status.LogBytes), LogBytesMax: uint64(status.LogBytesMax), Replicas: []*freshetv1.Replica{replica},
 	}
 	if status.Held {
@@ -92,7 +98,7 @@ func (s *adminService) askAll(ctx context.Context, req *freshetv1.DescribeNodeRe
 				return
 			}
 			s.guard.logger.Debug("a node doesn't tell what it has", "node", peer.Name, "error", err)
-			node := &freshetv1.Node{Name: peer.Name, PeerAddress: peer.Address}
+			node := &freshetv1.Node{Name: peer.Name, PeerAddress: peer.Address, Waiting: other && s.waits(ctx, conn)}
 			if known, ok := s.metadata.view().Node(peer.Name); ok {
 				node.ApiAddress, node.Version = known.APIAddress, known.Version
 			}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/uuid"
 )
 
 // directory is a node's data directory, held by this process:
@@ -28,12 +29,20 @@ type directory struct {
 	identity
 }
 
-// identity is what node.json says. It is written when the directory is made, and once more when the node has joined its cluster.
+// identity is what node.json says. It is written when the directory is made, when the node begins to take part, and when
+// it has joined its cluster.
 type identity struct {
-	// Format of the directory. This release writes and reads 1.
+	// Format of the directory. This release writes and reads 2.
 	Format int `json:"format"`
+	// Directory tells it from any other that the node ever had: it is drawn when it is made.
+	Directory string `json:"directory"`
 	// Node is the node's name.
 	Node string `json:"node"`
+	// Generation in which the node takes part with it, from 1; 0: it takes part in nothing yet (greeting.go). It is part of the node's name
+	// wherever others count on what it has stored (raftName).
+	Generation uint32 `json:"generation,omitempty"`
+	// Founders are the directories that the nodes came with, by name, where this one was there when they began.
+	Founders map[string]string `json:"founders,omitempty"`
 	// Cluster is the cluster's id, empty before the node has joined one; a directory that came from another cluster is refused by it.
 	Cluster string `json:"cluster,omitempty"`
 	// Partitions is how many the cluster has; 0 before the node has joined.
@@ -41,7 +50,7 @@ type identity struct {
 }
 
 const (
-	directoryFormat = 1
+	directoryFormat = 2
 	directoryMode   = 0o700
 	fileMode        = 0o600
 )
@@ -150,7 +159,7 @@ func (d *directory) identify(node string) error {
 	name := filepath.Join(d.path, "node.json")
 	raw, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return d.introduce(identity{Format: directoryFormat, Node: node})
+		return d.introduce(identity{Format: directoryFormat, Directory: uuid.NewString(), Node: node})
 	}
 	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
@@ -165,6 +174,47 @@ func (d *directory) identify(node string) error {
 		return fmt.Errorf("data directory %s belongs to node %q, and this is node %q: correct the name, or choose another directory", d.path, d.Node, node)
 	}
 	return nil
+}
+
+// begin notes that the node takes part, and as who. Nobody has been promised anything before.
+func (d *directory) begin(generation uint32, founders map[string]string) error {
+	begun := d.identity
+	begun.Generation, begun.Founders = generation, founders
+	return d.introduce(begun)
+}
+
+// raftName is the node's, as the members of its groups know it.
+func (d *directory) raftName() string { return raftName(d.Node, d.Generation) }
+
+// generationMark is no part of any node's own name.
+const generationMark = "#"
+
+// raftName is a node's name in Raft's configurations: its own, and from its second directory on the generation too: "n3", "n3#2". What a directory has
+// voted for and stored is forgotten with it, so that the node must not be taken for who it was.
+func raftName(node string, generation uint32) string {
+	if generation <= 1 {
+		return node
+	}
+	return node + generationMark + strconv.FormatUint(uint64(generation), 10)
+}
+
+// splitRaftName returns whose name it is, and of which generation.
+func splitRaftName(name string) (node string, generation uint32) {
+	node, number, later := strings.Cut(name, generationMark)
+	if !later {
+		return node, 1
+	}
+	n, err := strconv.ParseUint(number, 10, 32)
+	if err != nil { // nobody gives such a name; a node's own has no mark in it
+		return name, 1
+	}
+	return node, uint32(n)
+}
+
+// nodeOf returns whose name it is.
+func nodeOf(raftName string) string {
+	node, _ := splitRaftName(raftName)
+	return node
 }
 
 // join notes which cluster the directory belongs to, or refuses one that it doesn't.

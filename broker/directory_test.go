@@ -42,8 +42,8 @@ func TestDirectoryBelongsToOneProcess(t *testing.T) {
 
 func TestDirectoryRefused(t *testing.T) {
 	for _, c := range []struct{ what, identity, node, want string }{
-		{"another node's", `{"format":1,"node":"n1","cluster":"c1"}`, "n2", `belongs to node "n1"`},
-		{"a later format", `{"format":2,"node":"n1","cluster":"c1"}`, "n1", "has format 2; this release reads 1"},
+		{"another node's", `{"format":2,"node":"n1","cluster":"c1"}`, "n2", `belongs to node "n1"`},
+		{"a later format", `{"format":3,"node":"n1","cluster":"c1"}`, "n1", "has format 3; this release reads 2"},
 		{"half written", `{"format":1,"no`, "n1", "can't be read"},
 	} {
 		t.Run(c.what, func(t *testing.T) {

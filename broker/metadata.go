@@ -31,7 +31,9 @@ type metadata struct {
 	clock   partition.Clock
 	logger  *slog.Logger
 	self    string
-	peers   *peers
+	// founders are who the cluster is founded with, if this node does it.
+	founders []catalog.Member
+	peers    *peers
 	// syncs has those who wait to be told that this replica is as far as the catalog is (metadata_sync.go).
 	syncs chan chan error
 	// leading is whether this node leads the group, and what it knows while it does.
@@ -56,9 +58,10 @@ const (
 
 // openMetadata opens the group. It may not lead yet, nor know who does.
 func openMetadata(o *Options, d *directory, st *storage, ps *peers, fatal func(error)) (*metadata, error) {
-	m := &metadata{machine: catalog.NewMachine(), clock: o.Clock, logger: o.Logger, self: o.Node, peers: ps, syncs: make(chan chan error, syncsMax)}
+	m := &metadata{machine: catalog.NewMachine(), clock: o.Clock, logger: o.Logger, self: o.Node, founders: foundersOf(d), peers: ps, syncs: make(chan chan error, syncsMax)}
 	group, err := raftlog.Open(raftlog.Options{
-		Dir: d.part("meta"), Node: o.Node, Name: "meta", Machine: m.machine, Transport: st.line(metadataGroup), Members: o.members(),
+		Dir: d.part("meta"), Node: d.raftName(), Name: "meta", Machine: m.machine, Transport: st.line(metadataGroup),
+		Members: o.members(), Joins: d.Generation > 1,
 		BytesMax: metadataBytesMax, Logger: o.Logger, Fatal: fatal,
 	})
 	if err != nil {
@@ -73,14 +76,21 @@ func openMetadata(o *Options, d *directory, st *storage, ps *peers, fatal func(e
 
 // checkMembers refuses a configuration that names other nodes than the cluster consists of: there is no way yet to change them.
 func (m *metadata) checkMembers(o *Options) error {
-	wanted := o.members()
-	if len(wanted) == 0 {
-		if there := m.group.Members(); len(there) > 1 {
-			return fmt.Errorf("the data directory belongs to a node of a cluster of %d, and Peers is empty: name all of its nodes", len(there))
-		}
+	wanted, there := o.members(), m.members()
+	switch {
+	case len(wanted) == 0 && len(there) > 1:
+		return fmt.Errorf("the data directory belongs to a node of a cluster of %d, and Peers is empty: name all of its nodes", len(there))
+	case len(wanted) == 0, len(there) == 0: // one that takes another's place knows nobody yet
 		return nil
 	}
-	there := m.group.Members()
+	for i, known := range there {
+		if known.Address != "" {
+			continue
+		}
+		if at := slices.IndexFunc(wanted, func(w raftlog.Member) bool { return w.Node == known.Node }); at >= 0 {
+			there[i].Address = wanted[at].Address // it is being replaced, and will have this one
+		}
+	}
 	for _, list := range [][]raftlog.Member{wanted, there} {
 		slices.SortFunc(list, func(a, b raftlog.Member) int { return strings.Compare(a.Node, b.Node) })
 	}
@@ -89,6 +99,20 @@ func (m *metadata) checkMembers(o *Options) error {
 	}
 	return fmt.Errorf("option Peers is %s, and the cluster that the data directory belongs to consists of %s: this release can't change them, correct the configuration",
 		listMembers(wanted), listMembers(there))
+}
+
+// members are the cluster's nodes, by their own names, as this one knows them. One that is being replaced may have no address.
+func (m *metadata) members() []raftlog.Member {
+	var there []raftlog.Member
+	for _, member := range m.group.Members() {
+		there = append(there, raftlog.Member{Node: nodeOf(member.Node), Address: member.Address, Voter: true})
+	}
+	for _, known := range m.view().Members() {
+		if !slices.ContainsFunc(there, func(member raftlog.Member) bool { return member.Node == known.Node }) {
+			there = append(there, raftlog.Member{Node: known.Node, Voter: true})
+		}
+	}
+	return there
 }
 
 func listMembers(members []raftlog.Member) string {
@@ -139,7 +163,7 @@ func (m *metadata) found(ctx context.Context, name, id string, partitions int) e
 	if _, ok := m.view().Cluster(); ok {
 		return nil
 	}
-	command := catalog.FoundCluster{Name: name, ID: id, Partitions: uint32(partitions), CreatedMs: m.clock.Now().UnixMilli()}
+	command := catalog.FoundCluster{Name: name, ID: id, Partitions: uint32(partitions), Members: m.founders, CreatedMs: m.clock.Now().UnixMilli()}
 	if _, err := rand.Read(command.ReceiptKey[:]); err != nil {
 		return fmt.Errorf("making the receipt key: %w", err)
 	}
@@ -275,7 +299,7 @@ func (m *metadata) order(ctx context.Context, data []byte) (version uint64, err 
 }
 
 // leader is the name of the node that leads the metadata, as far as this one knows; empty: none is known to.
-func (m *metadata) leader() string { return m.group.Status().Leader }
+func (m *metadata) leader() string { return nodeOf(m.group.Status().Leader) }
 
 // report tells whoever leads the metadata, once, that a partition holds nothing that the catalog had among its removals at a version.
 func (m *metadata) report(ctx context.Context, number uint32, through uint64) error {

@@ -40,6 +40,9 @@ type Node struct {
 
 	port      *peerPort // nil where there are no other nodes
 	peers     *peers
+	greeter   *greeter
+	porch     *grpc.Server // likewise
+	roster    *roster
 	servers   []*grpc.Server
 	admin     *http.Server
 	health    *health.Server
@@ -86,7 +89,11 @@ func Start(ctx context.Context, o Options) (_ *Node, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if err := n.open(); err != nil {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	forget := context.AfterFunc(stopping, func() { cancel(n.Err()) }) // a node that fails while it starts doesn't wait on
+	defer forget()
+	if err := n.open(ctx); err != nil {
 		return nil, err
 	}
 	cluster, err := n.join(ctx)
@@ -101,8 +108,8 @@ func Start(ctx context.Context, o Options) (_ *Node, err error) {
 	return n, nil
 }
 
-// open opens what the node has on disk, and its connections to the others.
-func (n *Node) open() (err error) {
+// open opens the connections to the other nodes, and what the node has on disk, once it may.
+func (n *Node) open(ctx context.Context) (err error) {
 	o := &n.options
 	if n.directory, err = openDirectory(o.Dir, o.Node); err != nil {
 		return err
@@ -113,6 +120,10 @@ func (n *Node) open() (err error) {
 	if n.peers, err = openPeers(o, n.port); err != nil {
 		return err
 	}
+	n.greeter = &greeter{options: o, directory: n.directory, peers: n.peers, logger: o.Logger}
+	if err := n.enter(ctx); err != nil {
+		return err
+	}
 	n.clocks = newClocks(o.Clock, n.peers, o.Logger)
 	if n.storage, err = openStorage(o, n.directory, n.port, n.metrics.Synced, n.fail); err != nil {
 		return err
@@ -120,6 +131,7 @@ func (n *Node) open() (err error) {
 	if n.metadata, err = openMetadata(o, n.directory, n.storage, n.peers, n.fail); err != nil {
 		return err
 	}
+	n.greeter.knows(n.metadata)
 	id := n.directory.Cluster // it was given one by an earlier release, which did so before it founded anything
 	if id == "" {
 		id = uuid.NewString()
@@ -127,9 +139,29 @@ func (n *Node) open() (err error) {
 	n.goNamed("syncs", func() { n.metadata.runSyncs(n.driving) })
 	n.goNamed("metadata", func() { n.metadata.run(n.driving, o.Cluster, id, o.Partitions) })
 	if n.directory.Partitions > 0 { // it has joined before: what the others have to say of it needn't be waited for
-		n.partitions, err = openPartitions(o, n.storage, n.directory.Partitions, n.clocks.agree, n.metrics, n.fail)
+		n.partitions, err = openPartitions(o, n.directory, n.storage, n.directory.Partitions, n.clocks.agree, n.metrics, n.fail)
 	}
 	return err
+}
+
+// enter opens the porch, and waits until the node may take part.
+func (n *Node) enter(ctx context.Context) error {
+	if n.port == nil {
+		return n.greeter.enter(ctx)
+	}
+	n.porch = newPorch(n.greeter)
+	calls := n.port.calls.lend()
+	n.goNamed("porch", func() {
+		if err := n.porch.Serve(calls); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			n.fail(fmt.Errorf("serving the porch: %w", err))
+		}
+	})
+	// Who has Raft's messages for the node has to wait too: nobody is there yet who could be told them.
+	refused := n.port.log.lend()
+	n.goNamed("refusals", func() { refused.refuse() })
+	err := n.greeter.enter(ctx)
+	n.goNamed("place", func() { n.greeter.stays(n.driving, n.fail) })
+	return errors.Join(err, refused.Close())
 }
 
 // join waits until the node knows the cluster, and opens its replicas of the partitions.
@@ -148,11 +180,11 @@ func (n *Node) join(ctx context.Context) (catalog.Cluster, error) {
 		return cluster, fmt.Errorf("cluster %q has %d partitions, and this node is to have %d: it was founded with its number for good, correct Partitions",
 			cluster.Name, count, o.Partitions)
 	}
-	if err := n.directory.join(cluster.ID, count); err != nil {
+	if err := n.greeter.join(cluster.ID, count); err != nil {
 		return cluster, err
 	}
 	if n.partitions == nil {
-		n.partitions, err = openPartitions(o, n.storage, count, n.clocks.agree, n.metrics, n.fail)
+		n.partitions, err = openPartitions(o, n.directory, n.storage, count, n.clocks.agree, n.metrics, n.fail)
 	}
 	return cluster, err
 }
@@ -161,6 +193,7 @@ func (n *Node) join(ctx context.Context) (catalog.Cluster, error) {
 func (n *Node) control(ctx context.Context) error {
 	o := &n.options
 	n.controller = newController(n.metadata, n.partitions, o.Logger)
+	n.roster = newRoster(n.metadata, n.partitions, n.peers, n.directory.raftName(), o.Logger)
 	n.goNamed("controller", func() { n.controller.run(n.driving) })
 	n.goNamed("clocks", func() { n.clocks.run(n.driving) })
 	n.goNamed("announcement", func() { n.announce(n.driving) })
@@ -199,6 +232,7 @@ func (n *Node) serve(sealed *sealer) {
 	n.services = &services{
 		metadata: n.metadata, partitions: n.partitions, controller: n.controller, life: n.life,
 		sealer: sealed, guard: n.guard, authorise: o.authorise, defaults: o.Defaults, peers: n.peers, metrics: n.metrics, budget: n.budget,
+		greeter: n.greeter, roster: n.roster,
 		self: &freshetv1.Node{Name: o.Node, ApiAddress: o.Advertise, PeerAddress: o.peerAddress(), Version: o.Version, Reached: true},
 	}
 	api := newClientServer(n.guard, n.budget)
@@ -206,7 +240,9 @@ func (n *Node) serve(sealed *sealer) {
 	healthgrpc.RegisterHealthServer(api, n.health)
 	n.serveCalls("api", api, n.listening)
 	if n.port != nil {
+		n.porch.Stop()
 		n.serveCalls("peer", newPeerServer(n.services), n.port.calls)
+		n.goNamed("members", func() { n.roster.run(n.driving) })
 	}
 	if o.Admin != nil {
 		n.admin = newAdmin(n)
@@ -346,6 +382,9 @@ func (n *Node) close() error {
 	var errs []error
 	n.stop()
 	n.rest()
+	if n.porch != nil {
+		n.porch.Stop()
+	}
 	if n.partitions != nil {
 		errs = append(errs, n.partitions.Close())
 	}

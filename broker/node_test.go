@@ -241,7 +241,7 @@ func TestEveryMethodIsAuthorised(t *testing.T) {
 		"Extend": `{"receipts":["` + sealed + `"],"visibilityMs":1000}`, "Release": `{"receipts":["` + sealed + `"]}`,
 		"Read": `{"topic":"t"}`, "Ready": `{"topic":"t","subscription":"q"}`, "Route": `{"topic":"t"}`, "DescribeNode": `{}`, "CreateTopic": `{"name":"n"}`, "ListTopics": `{}`,
 		"CreateSubscription": `{"subscription":{"topic":"t","name":"n","kind":1}}`, "ListSubscriptions": `{"topic":"t"}`,
-		"ListDeadLetters": `{"topic":"t","subscription":"q"}`, "DescribeCluster": `{}`,
+		"ListDeadLetters": `{"topic":"t","subscription":"q"}`, "DescribeCluster": `{}`, "ReplaceNode": `{"node":"n1"}`,
 		"DeleteTopic": `{"name":"t"}`, "DeleteSubscription": `{"topic":"t","subscription":"q"}`,
 		"RedriveDeadLetters": `{"topic":"t","subscription":"q"}`,
 		"Consume":            `{"attach":{"topic":"t","subscription":"q","session":"AAAAAAAAAAAAAAAAAAAAAA==","credit":{"events":1}}}`,

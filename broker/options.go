@@ -210,7 +210,17 @@ func (o *Options) validatePeers() error {
 	return nil
 }
 
-// members are the nodes as the groups have them; none where this node is all of the cluster.
+// otherNodes are the names of all nodes but this one.
+func (o *Options) otherNodes() (names []string) {
+	for _, p := range o.Peers {
+		if p.Name != o.Node {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// members are the nodes as the groups have them at first; none where this node is all of the cluster.
 func (o *Options) members() []raftlog.Member {
 	if len(o.Peers) < 2 {
 		return nil

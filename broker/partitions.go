@@ -20,7 +20,11 @@ type hosted struct {
 }
 
 // leader is who leads a partition, as far as this node knows.
-func (h hosted) leader() partition.Leader { return h.Leader() }
+func (h hosted) leader() partition.Leader {
+	l := h.Leader()
+	l.Node = nodeOf(l.Node)
+	return l
+}
 
 // partitions are all of the cluster's, by number: every node has a replica of each.
 type partitions struct {
@@ -28,11 +32,11 @@ type partitions struct {
 }
 
 // openPartitions opens every replica that the node has. They may not lead yet, nor know who does.
-func openPartitions(o *Options, st *storage, count int, agreed func() bool, observer partition.Observer, fatal func(error)) (*partitions, error) {
+func openPartitions(o *Options, d *directory, st *storage, count int, agreed func() bool, observer partition.Observer, fatal func(error)) (*partitions, error) {
 	ps := &partitions{}
 	for number := range uint32(count) {
 		p, err := partition.Open(partition.Options{
-			Number: number, Log: st.log, Keeper: st.state.Group(partition.GroupOf(number)), Members: o.members(),
+			Number: number, Log: st.log, Keeper: st.state.Group(partition.GroupOf(number)), Members: o.members(), Joins: d.Generation > 1,
 			WallAgreed: agreed, Observer: observer, Clock: o.Clock, Logger: o.Logger, Fatal: fatal,
 		})
 		if err != nil {

@@ -196,6 +196,45 @@ func newPortSide(p *peerPort) *portSide {
 	return &portSide{port: p, incoming: make(chan net.Conn), gone: make(chan struct{})}
 }
 
+// lend returns a listener for the side's connections that can be closed by itself.
+func (s *portSide) lend() *lentSide { return &lentSide{portSide: s, over: make(chan struct{})} }
+
+// lentSide is a side that is listened to for a while.
+type lentSide struct {
+	*portSide
+	over     chan struct{}
+	overOnce sync.Once
+}
+
+// Accept implements net.Listener.
+func (l *lentSide) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.incoming:
+		return conn, nil
+	case <-l.over:
+	case <-l.gone:
+	case <-l.port.closing:
+	}
+	return nil, &net.OpError{Op: "accept", Net: "peer", Addr: l.Addr(), Err: net.ErrClosed}
+}
+
+// Close implements net.Listener. The side stays open.
+func (l *lentSide) Close() error {
+	l.overOnce.Do(func() { close(l.over) })
+	return nil
+}
+
+// refuse closes all connections until the listener is closed.
+func (l *lentSide) refuse() {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_ = conn.Close() // whoever made it tries again
+	}
+}
+
 // give hands a connection over; false when nobody accepts any more.
 func (s *portSide) give(conn net.Conn) bool {
 	select {

@@ -40,7 +40,7 @@ func openPeers(o *Options, port *peerPort) (*peers, error) {
 		if p.Name == o.Node {
 			continue
 		}
-		conn, err := grpc.NewClient("passthrough:///"+p.Address,
+		conn, err := grpc.NewClient(peerScheme+p.Address,
 			grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return port.streams.Dial(ctx, address) }),
 			// Whoever encrypts does so beneath: PeerStreams gives connections that are what they should be.
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -62,6 +62,8 @@ func openPeers(o *Options, port *peerPort) (*peers, error) {
 }
 
 const (
+	// peerScheme has gRPC take an address as it is.
+	peerScheme = "passthrough:///"
 	// A peer that can't be reached is dialled again after these.
 	peerRedialMin = 50 * time.Millisecond
 	peerRedialMax = time.Second

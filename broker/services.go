@@ -21,6 +21,8 @@ type services struct {
 	controller *controller
 	life       *life
 	peers      *peers
+	greeter    *greeter
+	roster     *roster
 	sealer     *sealer
 	guard      *guard
 	budget     *budget

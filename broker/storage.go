@@ -45,7 +45,7 @@ func openStorage(o *Options, d *directory, port *peerPort, synced func(int, time
 	}
 	s := &storage{state: state}
 	s.log, err = raftlog.OpenNode(raftlog.NodeOptions{
-		Dir: d.part("log"), FS: o.FS, Name: o.Node, State: state, Connect: s.connect(o, port),
+		Dir: d.part("log"), FS: o.FS, Name: d.raftName(), State: state, Connect: s.connect(o, port),
 		SegmentBytes: min(logFileBytesMax, o.LogBytesMax/logFiles/logFileAlign*logFileAlign), BytesMax: o.LogBytesMax,
 		Synced: synced, Logger: o.Logger, Fatal: fatal,
 	})
@@ -63,7 +63,7 @@ func checkStorage(o *Options, d *directory) error {
 	}
 	for _, part := range []string{"log", "state"} {
 		if _, err := o.FS.Stat(d.part(part)); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("data directory %s has lost %s/, which it had when the node joined its cluster: bring it back as it was, or let the node go", d.path, part)
+			return fmt.Errorf("data directory %s has lost %s/, which it had when the node joined its cluster: bring it back as it was, or start the node with an empty directory and have it replaced", d.path, part)
 		}
 	}
 	return nil

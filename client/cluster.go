@@ -26,6 +26,10 @@ type Node struct {
 	Version string
 	// Reached is false when the node that was asked got no answer from it.
 	Reached bool
+	// Waiting: it runs with a new data directory, and waits to be let in (Admin.ReplaceNode).
+	Waiting bool
+	// Joining: it was let in, and has yet to catch up in some groups before it counts for their majorities.
+	Joining bool
 }
 
 // Partition is one Raft group.
@@ -71,6 +75,20 @@ func (a *Admin) Cluster(ctx context.Context) (*Cluster, error) {
 	}, nil
 }
 
+// ReplaceNode lets a node take part anew, with the empty data directory that it was started with, in place of the one that it had. That one has to be gone
+// for good: should a node come back with it, it is refused. The node fetches what it lacks and gets its votes back by itself; Cluster tells how far it
+// is. generation is how often the node has come with a new directory, 2 the first time; asking again is answered with the same.
+//
+// Errors: FR2002 for a name that no member has, and for a node that runs with the directory that the cluster knows; FR5001 for one that can't be reached: it has to
+// be running, and waiting.
+func (a *Admin) ReplaceNode(ctx context.Context, node string) (generation uint32, err error) {
+	response, err := a.client.admin.ReplaceNode(ctx, &freshetv1.ReplaceNodeRequest{Node: node})
+	if err != nil {
+		return 0, errorOf(ctx, err)
+	}
+	return response.GetGeneration(), nil
+}
+
 // NodeState is what one node has itself.
 type NodeState struct {
 	Node
@@ -95,6 +113,7 @@ func (a *Admin) NodeState(ctx context.Context, stateHashes bool) (*NodeState, er
 func nodeOf(n *freshetv1.Node) Node {
 	return Node{
 		Name: n.GetName(), Address: n.GetApiAddress(), PeerAddress: n.GetPeerAddress(), Version: n.GetVersion(), Reached: n.GetReached(),
+		Waiting: n.GetWaiting(), Joining: n.GetJoining(),
 	}
 }
 

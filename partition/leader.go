@@ -53,6 +53,9 @@ func (p *Partition) AwaitLeader(ctx context.Context) (Leader, error) {
 	}
 }
 
+// Group is the partition's part of the log: who its members are, and how they are changed. Entries of its own go through the partition alone.
+func (p *Partition) Group() *raftlog.Group { return p.group }
+
 // Ready waits until the replica leads and has applied all that leaders before it had stored.
 func (p *Partition) Ready(ctx context.Context) error {
 	select {

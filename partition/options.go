@@ -39,6 +39,9 @@ type Options struct {
 	// Members are who a new partition begins with, the same on each of them. Default: the log's node alone. They are not looked at when the log
 	// knows the partition.
 	Members []raftlog.Member
+	// Joins says that the partition is there already, elsewhere, and that this replica is a later one: it begins with nobody, and waits until a leader
+	// takes it in (raftlog.Group.AddNonvoter).
+	Joins bool
 	// Keeper keeps the copies of events that the log isn't to be kept for, beside the partition's checkpoint: where Log's checkpoints are. Default: none, and
 	// each dead letter holds the log until it is settled.
 	Keeper Keeper
@@ -64,14 +67,16 @@ type Options struct {
 
 // EnsureDefaults fills in what was left out.
 func (o *Options) EnsureDefaults() {
-	if len(o.Members) == 0 && o.Log != nil {
+	if o.Joins {
+		o.Members = nil
+	} else if len(o.Members) == 0 && o.Log != nil {
 		o.Members = []raftlog.Member{{Node: o.Log.Name(), Address: o.Log.Name(), Voter: true}}
 	}
 	if o.AwayAfter == 0 {
 		o.AwayAfter = 15 * time.Second
 	}
 	if o.WallAgreed == nil {
-		alone := len(o.Members) <= 1
+		alone := len(o.Members) <= 1 && !o.Joins
 		o.WallAgreed = func() bool { return alone }
 	}
 	if o.Observer == nil {

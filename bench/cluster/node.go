@@ -83,6 +83,7 @@ func (n *Node) Log() string { return filepath.Join(n.dir, n.name+".log") }
 func (n *Node) State() State {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.noticeLocked()
 	return n.mu.state
 }
 
@@ -213,6 +214,39 @@ func (n *Node) Kill() error {
 // stopTimeout is how long a node may take over its goodbye.
 const stopTimeout = 5 * time.Second
 
+// Empty kills the process if there is one, removes all that is in the data directory, and starts the next: a machine whose
+// disk was lost. It doesn't wait until that serves: in a cluster of several it waits to be let in.
+func (n *Node) Empty(ctx context.Context) error {
+	if err := n.Kill(); err != nil {
+		if _, gone := errors.AsType[*StateError](err); !gone {
+			return err
+		}
+	}
+	if err := os.RemoveAll(n.Data()); err != nil {
+		return fmt.Errorf("data directory of node %s: %w", n.name, err)
+	}
+	p, err := n.launch(ctx)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p.awaited = false
+	return nil
+}
+
+// noticeLocked takes note that a process which nobody waits for serves.
+func (n *Node) noticeLocked() {
+	if n.mu.state != Starting {
+		return
+	}
+	select {
+	case <-n.mu.process.ready:
+		n.mu.state = Running
+	default:
+	}
+}
+
 // Stop asks the process to end in order, and kills it if it takes too long.
 func (n *Node) Stop() error {
 	p, err := n.leave("stop", Stopped)
@@ -235,6 +269,7 @@ func (n *Node) Resume() error { return n.freeze("resume", Paused, Running, (*pro
 func (n *Node) freeze(wanted string, from, to State, signal func(*process) error) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.noticeLocked()
 	if n.mu.state != from {
 		return &StateError{Node: n.name, State: n.mu.state, Wanted: wanted}
 	}

@@ -16,7 +16,9 @@ type clusterStatusCommand struct{}
 // Help tells more.
 func (*clusterStatusCommand) Help() string {
 	return `
-Nodes: whether the one that was asked reached them, and how many partitions each leads. Partitions:
+Nodes: whether the one that was asked reached them, and how many partitions each leads. One that WAITS
+has an empty data directory, and takes part in nothing until it is let in (freshet cluster replace); one
+that JOINS was, and has yet to catch up before it counts for majorities. Partitions:
 who leads, Raft's term, the last entry applied, how many entries each replica is behind ("?": it was
 not reached; "+9 to fetch": it lacks that much of what is retained), what the log holds, and which
 subscription keeps its oldest event from being freed.
@@ -39,6 +41,8 @@ type clusterAnswer struct {
 type nodeAnswer struct {
 	Name        string `json:"name"`
 	Reached     bool   `json:"reached"`
+	Waiting     bool   `json:"waiting,omitempty"` // runs with a new data directory, and waits to be let in
+	Joining     bool   `json:"joining,omitempty"` // was let in, and has no vote yet in some groups
 	Address     string `json:"address"`
 	PeerAddress string `json:"peer_address,omitempty"`
 	Version     string `json:"version"`
@@ -87,6 +91,11 @@ func (*clusterStatusCommand) run(ctx context.Context, call *invocation) error {
 		call.out.table(nodeTable(answer))
 		call.out.linef("")
 		call.out.table(partitionTable(answer))
+		for _, n := range answer.Nodes {
+			if n.Waiting {
+				call.notef("%s waits with an empty data directory; if the one that it had is gone for good: freshet cluster replace %s", n.Name, n.Name)
+			}
+		}
 		return nil
 	})
 }
@@ -101,7 +110,7 @@ func clusterAnswerOf(seen *client.Cluster) *clusterAnswer {
 	}
 	for _, n := range seen.Nodes {
 		answer.Nodes = append(answer.Nodes, nodeAnswer{
-			Name: n.Name, Reached: n.Reached, Address: n.Address, PeerAddress: n.PeerAddress, Version: n.Version, Leads: leads[n.Name],
+			Name: n.Name, Reached: n.Reached, Waiting: n.Waiting, Joining: n.Joining, Address: n.Address, PeerAddress: n.PeerAddress, Version: n.Version, Leads: leads[n.Name],
 		})
 	}
 	return answer
@@ -129,7 +138,12 @@ func nodeTable(answer *clusterAnswer) table {
 	written := table{columns: []column{{name: "NODE"}, {name: "REACHED"}, {name: "LEADS", right: true}, {name: "CLIENTS"}, {name: "NODES"}, {name: "VERSION"}}}
 	for _, n := range answer.Nodes {
 		reached := "yes"
-		if !n.Reached {
+		switch {
+		case n.Waiting:
+			reached = "WAITS"
+		case n.Joining:
+			reached = "JOINS"
+		case !n.Reached:
 			reached = "NO"
 		}
 		written.row(n.Name, reached, strconv.Itoa(n.Leads), printable(n.Address), cmp.Or(printable(n.PeerAddress), "-"), printable(n.Version))

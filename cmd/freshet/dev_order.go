@@ -46,6 +46,7 @@ var orders = map[string]struct {
 	done string
 }{
 	"kill":   {func(_ context.Context, n *cluster.Node) error { return n.Kill() }, "killed (kill -9)"},
+	"empty":  {func(ctx context.Context, n *cluster.Node) error { return n.Empty(ctx) }, "started with an empty data directory"},
 	"start":  {func(ctx context.Context, n *cluster.Node) error { return n.Start(ctx) }, "started"},
 	"pause":  {func(_ context.Context, n *cluster.Node) error { return n.Pause() }, "paused"},
 	"resume": {func(_ context.Context, n *cluster.Node) error { return n.Resume() }, "resumed"},
@@ -132,6 +133,7 @@ func (*devOrder) uses() everyday { return usesOutput }
 
 type (
 	devKillCommand   struct{ devOrder }
+	devEmptyCommand  struct{ devOrder }
 	devStartCommand  struct{ devOrder }
 	devPauseCommand  struct{ devOrder }
 	devResumeCommand struct{ devOrder }
@@ -145,6 +147,17 @@ is refused until it is started again.
 
   freshet dev kill n2
   freshet dev kill n2 --data ./playground
+`
+}
+
+// Help tells more.
+func (*devEmptyCommand) Help() string {
+	return `
+Kills the node if it runs, empties its data directory and starts it again, as a machine whose disk was
+lost. It doesn't wait for the node, which takes part in nothing until it is let in: see freshet
+cluster replace.
+
+  freshet dev empty n3
 `
 }
 
@@ -178,6 +191,10 @@ Lets a paused node go on (SIGCONT), as if no time had passed.
 
 func (d *devKillCommand) run(ctx context.Context, call *invocation) error {
 	return d.give(ctx, call, "kill")
+}
+
+func (d *devEmptyCommand) run(ctx context.Context, call *invocation) error {
+	return d.give(ctx, call, "empty")
 }
 
 func (d *devStartCommand) run(ctx context.Context, call *invocation) error {

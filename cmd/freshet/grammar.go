@@ -20,6 +20,7 @@ type grammar struct {
 	Dev  struct {
 		Run    devCommand       `cmd:"" default:"withargs" help:"A playground: real nodes on this machine, for as long as you look."`
 		Kill   devKillCommand   `cmd:"" help:"Kill a node of the playground (kill -9)."`
+		Empty  devEmptyCommand  `cmd:"" help:"Start a node of the playground with an empty data directory, as after a lost disk."`
 		Start  devStartCommand  `cmd:"" help:"Start a node of the playground again."`
 		Pause  devPauseCommand  `cmd:"" help:"Hold a node of the playground in its tracks."`
 		Resume devResumeCommand `cmd:"" help:"Let a paused node of the playground go on."`
@@ -64,7 +65,8 @@ type grammar struct {
 
 	Serve   serveCommand `cmd:"" group:"Servers" help:"Run a production node."`
 	Cluster struct {
-		Status clusterStatusCommand `cmd:"" help:"Show nodes and partitions: who leads, and who is behind."`
+		Status  clusterStatusCommand  `cmd:"" help:"Show nodes and partitions: who leads, and who is behind."`
+		Replace clusterReplaceCommand `cmd:"" help:"Let a node in anew whose data directory is gone for good."`
 	} `cmd:"" group:"Servers" help:"Nodes and partitions."`
 	Version versionCommand `cmd:"" group:"Servers" help:"Say which release this is."`
 }

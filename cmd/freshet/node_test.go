@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/freshet-mq/freshet/bench/cluster"
 	"github.com/freshet-mq/freshet/broker"
@@ -55,6 +56,24 @@ func (s *session) startCluster(t *testing.T) string {
 	}
 	s.cluster, s.env["FRESHET_SERVER"] = c, c.Target()
 	return ""
+}
+
+// awaitStatus waits until cluster status says what is wanted of it.
+func (s *session) awaitStatus(t *testing.T, wanted func(status string) bool) string {
+	t.Helper()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		out := s.runOne(t, []string{"cluster", "status"}, "")
+		if strings.HasPrefix(out, "cluster ") && wanted(out) {
+			return ""
+		}
+		select {
+		case <-ticker.C:
+		case <-t.Context().Done():
+			t.Fatalf("the cluster doesn't come to what is wanted:\n%s", out)
+		}
+	}
 }
 
 // stopNodes ends a script's nodes in order.

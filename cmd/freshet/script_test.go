@@ -83,6 +83,15 @@ func runScript(t *testing.T, path string) {
 				d.Fatalf(t, "%v", err)
 			}
 			return ""
+		case "empty":
+			if err := s.cluster.Node(d.CmdArgs[0].Key).Empty(t.Context()); err != nil {
+				d.Fatalf(t, "%v", err)
+			}
+			return s.awaitStatus(t, func(status string) bool { return strings.Contains(status, "WAITS") })
+		case "whole":
+			return s.awaitStatus(t, func(status string) bool {
+				return !strings.Contains(status, "WAITS") && !strings.Contains(status, "JOINS") && !strings.Contains(status, " NO ") && !strings.Contains(status, "NONE")
+			})
 		case "run":
 			return s.run(t, d)
 		}

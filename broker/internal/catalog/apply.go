@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strings"
 
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
@@ -15,6 +16,7 @@ type Result struct {
 	Topic        Topic
 	Subscription Subscription
 	Node         Node
+	Member       Member
 }
 
 // apply returns the view after a command, which is v itself where nothing changed. It reads nothing but its arguments.
@@ -38,6 +40,8 @@ func (v *View) apply(index uint64, command Command) (*View, Result) {
 		return v.forgetRemovals(index, c)
 	case PutNode:
 		return v.putNode(index, c)
+	case ReplaceMember:
+		return v.replaceMember(index, c)
 	default:
 		panic("catalog: assertion: unknown command")
 	}
@@ -62,6 +66,7 @@ func (v *View) foundCluster(index uint64, c FoundCluster) (*View, Result) {
 	}
 	next := v.next(index)
 	next.cluster = &Cluster{Name: c.Name, ID: c.ID, ReceiptKey: c.ReceiptKey, Partitions: c.Partitions, CreatedMs: c.CreatedMs}
+	next.members = slices.Clone(c.Members)
 	return next, Result{Created: true, Cluster: *next.cluster}
 }
 

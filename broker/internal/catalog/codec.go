@@ -37,6 +37,7 @@ func Encode(command Command) ([]byte, error) {
 	case FoundCluster:
 		message.Command = &catalogpb.Command_FoundCluster{FoundCluster: &catalogpb.FoundCluster{
 			Name: c.Name, Id: c.ID, ReceiptKey: c.ReceiptKey[:], CreatedMs: c.CreatedMs, Partitions: c.Partitions,
+			Members: membersToWire(c.Members),
 		}}
 	case CreateTopic:
 		message.Command = &catalogpb.Command_CreateTopic{CreateTopic: &catalogpb.CreateTopic{
@@ -59,6 +60,10 @@ func Encode(command Command) ([]byte, error) {
 	case PutNode:
 		message.Command = &catalogpb.Command_PutNode{PutNode: &catalogpb.PutNode{
 			Name: c.Name, ApiAddress: c.APIAddress, PeerAddress: c.PeerAddress, Version: c.Version,
+		}}
+	case ReplaceMember:
+		message.Command = &catalogpb.Command_ReplaceMember{ReplaceMember: &catalogpb.ReplaceMember{
+			Node: c.Node, Directory: c.Directory, Generation: c.Generation,
 		}}
 	default:
 		return nil, fmt.Errorf("catalog: assertion: no form for %T", command)
@@ -84,7 +89,10 @@ func decode(data []byte) (Command, error) {
 		m := c.FoundCluster
 		key, err := receiptKey(m.GetReceiptKey())
 		// Before there could be more there was one.
-		return FoundCluster{Name: m.GetName(), ID: m.GetId(), ReceiptKey: key, Partitions: max(m.GetPartitions(), 1), CreatedMs: m.GetCreatedMs()}, err
+		return FoundCluster{
+			Name: m.GetName(), ID: m.GetId(), ReceiptKey: key, Partitions: max(m.GetPartitions(), 1), Members: membersFromWire(m.GetMembers()),
+			CreatedMs: m.GetCreatedMs(),
+		}, err
 	case *catalogpb.Command_CreateTopic:
 		m := c.CreateTopic
 		return CreateTopic{
@@ -107,6 +115,9 @@ func decode(data []byte) (Command, error) {
 	case *catalogpb.Command_PutNode:
 		m := c.PutNode
 		return PutNode{Name: m.GetName(), APIAddress: m.GetApiAddress(), PeerAddress: m.GetPeerAddress(), Version: m.GetVersion()}, nil
+	case *catalogpb.Command_ReplaceMember:
+		m := c.ReplaceMember
+		return ReplaceMember{Node: m.GetNode(), Directory: m.GetDirectory(), Generation: m.GetGeneration()}, nil
 	default:
 		return nil, fmt.Errorf("%w: a command that says nothing", ErrCorrupt)
 	}

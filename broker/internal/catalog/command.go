@@ -8,7 +8,7 @@ import (
 )
 
 // Command changes the catalog once it is applied: FoundCluster, CreateTopic, CreateSubscription, DeleteTopic,
-// DeleteSubscription, ForgetRemovals or PutNode.
+// DeleteSubscription, ForgetRemovals, PutNode or ReplaceMember.
 type Command interface {
 	// withDefaults returns the command with everything filled in that may be left out.
 	withDefaults() Command
@@ -35,6 +35,8 @@ type FoundCluster struct {
 	ReceiptKey ReceiptKey
 	// Partitions is how many the cluster has, for good: 1 to 256. 0: the default, 8.
 	Partitions uint32
+	// Members are the nodes that the cluster is founded with, by name, in their first generation; none where it is one node.
+	Members []Member
 	// CreatedMs is the proposer's wall time, in milliseconds since 1970 UTC; as in all commands.
 	CreatedMs int64
 }
@@ -59,6 +61,9 @@ func (c FoundCluster) check() *Error {
 		return wrong("receipt_key", "is all zeros; it must be random")
 	case c.Partitions < 1 || c.Partitions > PartitionsMax:
 		return outside("partitions of the cluster", int64(c.Partitions), 1, PartitionsMax)
+	}
+	if refused := checkFounders(c.Members); refused != nil {
+		return refused
 	}
 	return checkCreated(c.CreatedMs)
 }

@@ -47,6 +47,8 @@ const (
 	PartitionsDefault = 8
 	// NodesMax is the most nodes of a cluster.
 	NodesMax = 64
+	// DirectoryBytesMax is the longest id of a data directory, in bytes.
+	DirectoryBytesMax = 64
 	// AddressBytesMax is the longest address of a node, and VersionBytesMax the longest name of its release, in bytes.
 	AddressBytesMax = 255
 	VersionBytesMax = 128

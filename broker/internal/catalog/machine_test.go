@@ -49,7 +49,7 @@ func restore(m *Machine, state []byte) error {
 // randomCommand makes commands that repeat, conflict and miss often.
 func randomCommand(r *rand.Rand) Command {
 	topic := fmt.Sprintf("topic-%d", r.IntN(8))
-	switch r.IntN(20) {
+	switch r.IntN(22) {
 	case 4:
 		return DeleteTopic{Name: topic}
 	case 5, 6:
@@ -57,7 +57,10 @@ func randomCommand(r *rand.Rand) Command {
 	case 7:
 		return ForgetRemovals{Through: r.Uint64N(200)}
 	case 0:
-		return FoundCluster{Name: fmt.Sprintf("c%d", r.IntN(2)), ID: fmt.Sprint(r.Uint64()), ReceiptKey: ReceiptKey{byte(r.IntN(255) + 1)}}
+		members := []Member{{"n1", "first-1", 1}, {"n2", "first-2", 1}, {"n3", "first-3", 1}}[:r.IntN(4)]
+		return FoundCluster{Name: fmt.Sprintf("c%d", r.IntN(2)), ID: fmt.Sprint(r.Uint64()), ReceiptKey: ReceiptKey{byte(r.IntN(255) + 1)}, Members: members}
+	case 20, 21:
+		return ReplaceMember{Node: fmt.Sprintf("n%d", r.IntN(4)+1), Directory: fmt.Sprintf("dir-%d", r.IntN(6)), Generation: uint32(r.IntN(3) + 1)}
 	case 1, 2, 3:
 		return CreateTopic{Name: topic, EventBytesMax: uint32(r.IntN(2)), CreatedMs: r.Int64N(1000)}
 	default:
@@ -123,9 +126,13 @@ type twin struct {
 	made    map[string]string
 	ids     map[string]int
 	last    int
+	// members have the directories that they came with, the last one last.
+	members map[string][]string
 }
 
-func newTwin() *twin { return &twin{made: map[string]string{}, ids: map[string]int{}} }
+func newTwin() *twin {
+	return &twin{made: map[string]string{}, ids: map[string]int{}, members: map[string][]string{}}
+}
 
 func (w *twin) apply(command Command) string {
 	switch c := command.withDefaults().(type) {
@@ -133,6 +140,9 @@ func (w *twin) apply(command Command) string {
 		switch w.cluster {
 		case "":
 			w.cluster = c.Name
+			for _, m := range c.Members {
+				w.members[m.Node] = []string{m.Directory}
+			}
 			return "created 0"
 		case c.Name:
 			return "there 0"
@@ -160,6 +170,16 @@ func (w *twin) apply(command Command) string {
 		return w.delete(c.Topic+"/"+c.Name, freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_NOT_FOUND)
 	case ForgetRemovals:
 		return "there 0"
+	case ReplaceMember:
+		had := w.members[c.Node]
+		switch {
+		case len(had) > 0 && had[len(had)-1] == c.Directory:
+			return "there 0"
+		case len(had) == 0 || len(had) != int(c.Generation):
+			return freshetv1.ErrorCode_ERROR_CODE_ARGUMENT_REFUSED.String()
+		}
+		w.members[c.Node] = append(had, c.Directory)
+		return "created 0"
 	}
 	return "?"
 }

@@ -38,6 +38,13 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		d.MaybeScanArgs(t, "id", &c.ID)
 		d.MaybeScanArgs(t, "key", &key)
 		c.ReceiptKey[0] = byte(key)
+		for _, arg := range d.CmdArgs {
+			if arg.Key == "members" {
+				for _, node := range arg.Vals {
+					c.Members = append(c.Members, Member{Node: node, Directory: "first-of-" + node, Generation: 1})
+				}
+			}
+		}
 		return s.propose(t, c)
 	case "topic":
 		c := CreateTopic{Name: first(d), CreatedMs: 2000}
@@ -77,6 +84,17 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		var c ForgetRemovals
 		d.ScanArgs(t, "through", &c.Through)
 		return s.propose(t, c)
+	case "replace":
+		c := ReplaceMember{Node: first(d)}
+		d.MaybeScanArgs(t, "with", &c.Directory)
+		d.MaybeScanArgs(t, "generation", &c.Generation)
+		return s.propose(t, c)
+	case "members":
+		var b strings.Builder
+		for _, m := range s.machine.View().Members() {
+			fmt.Fprintf(&b, "%s generation %d: %s\n", m.Node, m.Generation, m.Directory)
+		}
+		return b.String()
 	case "entry":
 		return s.apply([]byte(d.Input))
 	case "show":
@@ -147,6 +165,8 @@ func (s *script) apply(data []byte) string {
 	switch {
 	case result.Topic.ID != 0:
 		return fmt.Sprintf("entry %d: topic %s, id %d, %s", s.index, result.Topic.Name, result.Topic.ID, verb)
+	case result.Member.Node != "":
+		return fmt.Sprintf("entry %d: %s takes part with %s, generation %d, %s", s.index, result.Member.Node, result.Member.Directory, result.Member.Generation, verb)
 	case result.Subscription.ID != 0:
 		return fmt.Sprintf("entry %d: subscription %s/%s, id %d, %s", s.index, result.Subscription.Topic, result.Subscription.Name, result.Subscription.ID, verb)
 	default:

@@ -40,6 +40,7 @@ func (v *View) encode() ([]byte, error) {
 			Name: n.Name, ApiAddress: n.APIAddress, PeerAddress: n.PeerAddress, Version: n.Version, Changed: n.Changed,
 		})
 	}
+	state.Members = membersToWire(v.members)
 	data, err := deterministic.Marshal(state)
 	if err != nil {
 		return nil, fmt.Errorf("catalog: encoding a checkpoint: %w", err)
@@ -86,6 +87,9 @@ func decodeView(data []byte) (*View, error) {
 		}
 	}
 	if err := v.restoreNodes(state.GetNodes()); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if err := v.restoreMembers(state.GetMembers()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if v.bytes > BytesMax {

@@ -84,7 +84,8 @@ type View struct {
 	ids     *btree.BTreeG[idEntry]
 	// removals by id.
 	removals *btree.BTreeG[Removal]
-	// nodes by name, and how many topics each partition holds a part of. Never changed once a view has them.
+	// members by node, nodes by name, and how many topics each partition holds a part of. Never changed once a view has them.
+	members  []Member
 	nodes    []Node
 	topicsOn []int
 	// superseded is closed when a newer view takes this one's place.

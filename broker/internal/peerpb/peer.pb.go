@@ -24,6 +24,62 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Stage is how far a node has come since its directory was made.
+type Stage int32
+
+const (
+	Stage_STAGE_UNSPECIFIED Stage = 0
+	// It takes part in nothing: nobody has told it that it may.
+	Stage_STAGE_NEW Stage = 1
+	// It takes part, and the cluster isn't founded as far as it knows.
+	Stage_STAGE_BEGUN Stage = 2
+	// It knows of the cluster that is founded.
+	Stage_STAGE_FOUNDED Stage = 3
+)
+
+// Enum value maps for Stage.
+var (
+	Stage_name = map[int32]string{
+		0: "STAGE_UNSPECIFIED",
+		1: "STAGE_NEW",
+		2: "STAGE_BEGUN",
+		3: "STAGE_FOUNDED",
+	}
+	Stage_value = map[string]int32{
+		"STAGE_UNSPECIFIED": 0,
+		"STAGE_NEW":         1,
+		"STAGE_BEGUN":       2,
+		"STAGE_FOUNDED":     3,
+	}
+)
+
+func (x Stage) Enum() *Stage {
+	p := new(Stage)
+	*p = x
+	return p
+}
+
+func (x Stage) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Stage) Descriptor() protoreflect.EnumDescriptor {
+	return file_broker_internal_peerpb_peer_proto_enumTypes[0].Descriptor()
+}
+
+func (Stage) Type() protoreflect.EnumType {
+	return &file_broker_internal_peerpb_peer_proto_enumTypes[0]
+}
+
+func (x Stage) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Stage.Descriptor instead.
+func (Stage) EnumDescriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{0}
+}
+
 type HoldingsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Number of the partition.
@@ -177,6 +233,186 @@ func (x *Holding) GetMembers() []string {
 	return nil
 }
 
+type GreetRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the node that asks.
+	Node          string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GreetRequest) Reset() {
+	*x = GreetRequest{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GreetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GreetRequest) ProtoMessage() {}
+
+func (x *GreetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GreetRequest.ProtoReflect.Descriptor instead.
+func (*GreetRequest) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GreetRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+type GreetResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far the node that answers has come.
+	Stage Stage `protobuf:"varint,1,opt,name=stage,proto3,enum=freshet.peer.v1.Stage" json:"stage,omitempty"`
+	// Id of its own data directory.
+	Directory string `protobuf:"bytes,2,opt,name=directory,proto3" json:"directory,omitempty"`
+	// The directory that the node which asks is known to have, and its generation: by the catalog, or, before there is one, by what was heard
+	// from it. Empty: nothing is known of it.
+	Known      string `protobuf:"bytes,3,opt,name=known,proto3" json:"known,omitempty"`
+	Generation uint32 `protobuf:"varint,4,opt,name=generation,proto3" json:"generation,omitempty"`
+	// Index of the last entry that each of its groups has applied and how many of what is retained it lacks: the metadata's, and the partitions' by
+	// number. Only from a node that serves.
+	Progress      []*Progress `protobuf:"bytes,5,rep,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GreetResponse) Reset() {
+	*x = GreetResponse{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GreetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GreetResponse) ProtoMessage() {}
+
+func (x *GreetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GreetResponse.ProtoReflect.Descriptor instead.
+func (*GreetResponse) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GreetResponse) GetStage() Stage {
+	if x != nil {
+		return x.Stage
+	}
+	return Stage_STAGE_UNSPECIFIED
+}
+
+func (x *GreetResponse) GetDirectory() string {
+	if x != nil {
+		return x.Directory
+	}
+	return ""
+}
+
+func (x *GreetResponse) GetKnown() string {
+	if x != nil {
+		return x.Known
+	}
+	return ""
+}
+
+func (x *GreetResponse) GetGeneration() uint32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *GreetResponse) GetProgress() []*Progress {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+// Progress is how far a group has come at a node.
+type Progress struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Applied       uint64                 `protobuf:"varint,1,opt,name=applied,proto3" json:"applied,omitempty"`
+	Debt          uint64                 `protobuf:"varint,2,opt,name=debt,proto3" json:"debt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Progress) Reset() {
+	*x = Progress{}
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Progress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Progress) ProtoMessage() {}
+
+func (x *Progress) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Progress.ProtoReflect.Descriptor instead.
+func (*Progress) Descriptor() ([]byte, []int) {
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Progress) GetApplied() uint64 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
+}
+
+func (x *Progress) GetDebt() uint64 {
+	if x != nil {
+		return x.Debt
+	}
+	return 0
+}
+
 // Principal is who asked the node that passes a call on. It travels with the call as metadata, "freshet-principal-bin".
 type Principal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -190,7 +426,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -202,7 +438,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[3]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -215,7 +451,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{3}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Principal) GetMethod() string {
@@ -253,7 +489,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -265,7 +501,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[4]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -278,7 +514,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{4}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RemoveMemberRequest) GetPartition() uint32 {
@@ -312,7 +548,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -324,7 +560,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[5]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -337,7 +573,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{5}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RemoveMemberResponse) GetRemoved() bool {
@@ -355,7 +591,7 @@ type ClockRequest struct {
 
 func (x *ClockRequest) Reset() {
 	*x = ClockRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[6]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -367,7 +603,7 @@ func (x *ClockRequest) String() string {
 func (*ClockRequest) ProtoMessage() {}
 
 func (x *ClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[6]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -380,7 +616,7 @@ func (x *ClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockRequest.ProtoReflect.Descriptor instead.
 func (*ClockRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{6}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{9}
 }
 
 type ClockResponse struct {
@@ -393,7 +629,7 @@ type ClockResponse struct {
 
 func (x *ClockResponse) Reset() {
 	*x = ClockResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[7]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -405,7 +641,7 @@ func (x *ClockResponse) String() string {
 func (*ClockResponse) ProtoMessage() {}
 
 func (x *ClockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[7]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -418,7 +654,7 @@ func (x *ClockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockResponse.ProtoReflect.Descriptor instead.
 func (*ClockResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{7}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ClockResponse) GetWallMs() int64 {
@@ -441,7 +677,7 @@ type RemovedRequest struct {
 
 func (x *RemovedRequest) Reset() {
 	*x = RemovedRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[8]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -453,7 +689,7 @@ func (x *RemovedRequest) String() string {
 func (*RemovedRequest) ProtoMessage() {}
 
 func (x *RemovedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[8]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -466,7 +702,7 @@ func (x *RemovedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovedRequest.ProtoReflect.Descriptor instead.
 func (*RemovedRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{8}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RemovedRequest) GetPartition() uint32 {
@@ -491,7 +727,7 @@ type RemovedResponse struct {
 
 func (x *RemovedResponse) Reset() {
 	*x = RemovedResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[9]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -503,7 +739,7 @@ func (x *RemovedResponse) String() string {
 func (*RemovedResponse) ProtoMessage() {}
 
 func (x *RemovedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[9]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -516,7 +752,7 @@ func (x *RemovedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovedResponse.ProtoReflect.Descriptor instead.
 func (*RemovedResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{9}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{12}
 }
 
 type ChangeRequest struct {
@@ -531,7 +767,7 @@ type ChangeRequest struct {
 
 func (x *ChangeRequest) Reset() {
 	*x = ChangeRequest{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[10]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +779,7 @@ func (x *ChangeRequest) String() string {
 func (*ChangeRequest) ProtoMessage() {}
 
 func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[10]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +792,7 @@ func (x *ChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeRequest.ProtoReflect.Descriptor instead.
 func (*ChangeRequest) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{10}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ChangeRequest) GetCommand() []byte {
@@ -583,7 +819,7 @@ type ChangeResponse struct {
 
 func (x *ChangeResponse) Reset() {
 	*x = ChangeResponse{}
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[11]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -595,7 +831,7 @@ func (x *ChangeResponse) String() string {
 func (*ChangeResponse) ProtoMessage() {}
 
 func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[11]
+	mi := &file_broker_internal_peerpb_peer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -608,7 +844,7 @@ func (x *ChangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeResponse.ProtoReflect.Descriptor instead.
 func (*ChangeResponse) Descriptor() ([]byte, []int) {
-	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{11}
+	return file_broker_internal_peerpb_peer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ChangeResponse) GetVersion() uint64 {
@@ -630,7 +866,20 @@ const file_broker_internal_peerpb_peer_proto_rawDesc = "" +
 	"\bholdings\x18\x01 \x03(\v2\x18.freshet.peer.v1.HoldingR\bholdings\"[\n" +
 	"\aHolding\x126\n" +
 	"\x06counts\x18\x01 \x01(\v2\x1e.freshet.v1.SubscriptionCountsR\x06counts\x12\x18\n" +
-	"\amembers\x18\x02 \x03(\tR\amembers\"U\n" +
+	"\amembers\x18\x02 \x03(\tR\amembers\"\"\n" +
+	"\fGreetRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\"\xc8\x01\n" +
+	"\rGreetResponse\x12,\n" +
+	"\x05stage\x18\x01 \x01(\x0e2\x16.freshet.peer.v1.StageR\x05stage\x12\x1c\n" +
+	"\tdirectory\x18\x02 \x01(\tR\tdirectory\x12\x14\n" +
+	"\x05known\x18\x03 \x01(\tR\x05known\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x04 \x01(\rR\n" +
+	"generation\x125\n" +
+	"\bprogress\x18\x05 \x03(\v2\x19.freshet.peer.v1.ProgressR\bprogress\"8\n" +
+	"\bProgress\x12\x18\n" +
+	"\aapplied\x18\x01 \x01(\x04R\aapplied\x12\x12\n" +
+	"\x04debt\x18\x02 \x01(\x04R\x04debt\"U\n" +
 	"\tPrincipal\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x16\n" +
 	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12\x18\n" +
@@ -652,13 +901,19 @@ const file_broker_internal_peerpb_peer_proto_rawDesc = "" +
 	"\acommand\x18\x01 \x01(\fR\acommand\x12\x12\n" +
 	"\x04look\x18\x02 \x01(\bR\x04look\"*\n" +
 	"\x0eChangeResponse\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\x04R\aversion2\x9c\x03\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion*Q\n" +
+	"\x05Stage\x12\x15\n" +
+	"\x11STAGE_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tSTAGE_NEW\x10\x01\x12\x0f\n" +
+	"\vSTAGE_BEGUN\x10\x02\x12\x11\n" +
+	"\rSTAGE_FOUNDED\x10\x032\xe4\x03\n" +
 	"\vPeerService\x12I\n" +
 	"\x06Change\x12\x1e.freshet.peer.v1.ChangeRequest\x1a\x1f.freshet.peer.v1.ChangeResponse\x12L\n" +
 	"\aRemoved\x12\x1f.freshet.peer.v1.RemovedRequest\x1a .freshet.peer.v1.RemovedResponse\x12F\n" +
 	"\x05Clock\x12\x1d.freshet.peer.v1.ClockRequest\x1a\x1e.freshet.peer.v1.ClockResponse\x12[\n" +
 	"\fRemoveMember\x12$.freshet.peer.v1.RemoveMemberRequest\x1a%.freshet.peer.v1.RemoveMemberResponse\x12O\n" +
-	"\bHoldings\x12 .freshet.peer.v1.HoldingsRequest\x1a!.freshet.peer.v1.HoldingsResponseB6Z4github.com/freshet-mq/freshet/broker/internal/peerpbb\x06proto3"
+	"\bHoldings\x12 .freshet.peer.v1.HoldingsRequest\x1a!.freshet.peer.v1.HoldingsResponse\x12F\n" +
+	"\x05Greet\x12\x1d.freshet.peer.v1.GreetRequest\x1a\x1e.freshet.peer.v1.GreetResponseB6Z4github.com/freshet-mq/freshet/broker/internal/peerpbb\x06proto3"
 
 var (
 	file_broker_internal_peerpb_peer_proto_rawDescOnce sync.Once
@@ -672,40 +927,49 @@ func file_broker_internal_peerpb_peer_proto_rawDescGZIP() []byte {
 	return file_broker_internal_peerpb_peer_proto_rawDescData
 }
 
-var file_broker_internal_peerpb_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_broker_internal_peerpb_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_broker_internal_peerpb_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_broker_internal_peerpb_peer_proto_goTypes = []any{
-	(*HoldingsRequest)(nil),       // 0: freshet.peer.v1.HoldingsRequest
-	(*HoldingsResponse)(nil),      // 1: freshet.peer.v1.HoldingsResponse
-	(*Holding)(nil),               // 2: freshet.peer.v1.Holding
-	(*Principal)(nil),             // 3: freshet.peer.v1.Principal
-	(*RemoveMemberRequest)(nil),   // 4: freshet.peer.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),  // 5: freshet.peer.v1.RemoveMemberResponse
-	(*ClockRequest)(nil),          // 6: freshet.peer.v1.ClockRequest
-	(*ClockResponse)(nil),         // 7: freshet.peer.v1.ClockResponse
-	(*RemovedRequest)(nil),        // 8: freshet.peer.v1.RemovedRequest
-	(*RemovedResponse)(nil),       // 9: freshet.peer.v1.RemovedResponse
-	(*ChangeRequest)(nil),         // 10: freshet.peer.v1.ChangeRequest
-	(*ChangeResponse)(nil),        // 11: freshet.peer.v1.ChangeResponse
-	(*v1.SubscriptionCounts)(nil), // 12: freshet.v1.SubscriptionCounts
+	(Stage)(0),                    // 0: freshet.peer.v1.Stage
+	(*HoldingsRequest)(nil),       // 1: freshet.peer.v1.HoldingsRequest
+	(*HoldingsResponse)(nil),      // 2: freshet.peer.v1.HoldingsResponse
+	(*Holding)(nil),               // 3: freshet.peer.v1.Holding
+	(*GreetRequest)(nil),          // 4: freshet.peer.v1.GreetRequest
+	(*GreetResponse)(nil),         // 5: freshet.peer.v1.GreetResponse
+	(*Progress)(nil),              // 6: freshet.peer.v1.Progress
+	(*Principal)(nil),             // 7: freshet.peer.v1.Principal
+	(*RemoveMemberRequest)(nil),   // 8: freshet.peer.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),  // 9: freshet.peer.v1.RemoveMemberResponse
+	(*ClockRequest)(nil),          // 10: freshet.peer.v1.ClockRequest
+	(*ClockResponse)(nil),         // 11: freshet.peer.v1.ClockResponse
+	(*RemovedRequest)(nil),        // 12: freshet.peer.v1.RemovedRequest
+	(*RemovedResponse)(nil),       // 13: freshet.peer.v1.RemovedResponse
+	(*ChangeRequest)(nil),         // 14: freshet.peer.v1.ChangeRequest
+	(*ChangeResponse)(nil),        // 15: freshet.peer.v1.ChangeResponse
+	(*v1.SubscriptionCounts)(nil), // 16: freshet.v1.SubscriptionCounts
 }
 var file_broker_internal_peerpb_peer_proto_depIdxs = []int32{
-	2,  // 0: freshet.peer.v1.HoldingsResponse.holdings:type_name -> freshet.peer.v1.Holding
-	12, // 1: freshet.peer.v1.Holding.counts:type_name -> freshet.v1.SubscriptionCounts
-	10, // 2: freshet.peer.v1.PeerService.Change:input_type -> freshet.peer.v1.ChangeRequest
-	8,  // 3: freshet.peer.v1.PeerService.Removed:input_type -> freshet.peer.v1.RemovedRequest
-	6,  // 4: freshet.peer.v1.PeerService.Clock:input_type -> freshet.peer.v1.ClockRequest
-	4,  // 5: freshet.peer.v1.PeerService.RemoveMember:input_type -> freshet.peer.v1.RemoveMemberRequest
-	0,  // 6: freshet.peer.v1.PeerService.Holdings:input_type -> freshet.peer.v1.HoldingsRequest
-	11, // 7: freshet.peer.v1.PeerService.Change:output_type -> freshet.peer.v1.ChangeResponse
-	9,  // 8: freshet.peer.v1.PeerService.Removed:output_type -> freshet.peer.v1.RemovedResponse
-	7,  // 9: freshet.peer.v1.PeerService.Clock:output_type -> freshet.peer.v1.ClockResponse
-	5,  // 10: freshet.peer.v1.PeerService.RemoveMember:output_type -> freshet.peer.v1.RemoveMemberResponse
-	1,  // 11: freshet.peer.v1.PeerService.Holdings:output_type -> freshet.peer.v1.HoldingsResponse
-	7,  // [7:12] is the sub-list for method output_type
-	2,  // [2:7] is the sub-list for method input_type
-	2,  // [2:2] is the sub-list for extension type_name
-	2,  // [2:2] is the sub-list for extension extendee
-	0,  // [0:2] is the sub-list for field type_name
+	3,  // 0: freshet.peer.v1.HoldingsResponse.holdings:type_name -> freshet.peer.v1.Holding
+	16, // 1: freshet.peer.v1.Holding.counts:type_name -> freshet.v1.SubscriptionCounts
+	0,  // 2: freshet.peer.v1.GreetResponse.stage:type_name -> freshet.peer.v1.Stage
+	6,  // 3: freshet.peer.v1.GreetResponse.progress:type_name -> freshet.peer.v1.Progress
+	14, // 4: freshet.peer.v1.PeerService.Change:input_type -> freshet.peer.v1.ChangeRequest
+	12, // 5: freshet.peer.v1.PeerService.Removed:input_type -> freshet.peer.v1.RemovedRequest
+	10, // 6: freshet.peer.v1.PeerService.Clock:input_type -> freshet.peer.v1.ClockRequest
+	8,  // 7: freshet.peer.v1.PeerService.RemoveMember:input_type -> freshet.peer.v1.RemoveMemberRequest
+	1,  // 8: freshet.peer.v1.PeerService.Holdings:input_type -> freshet.peer.v1.HoldingsRequest
+	4,  // 9: freshet.peer.v1.PeerService.Greet:input_type -> freshet.peer.v1.GreetRequest
+	15, // 10: freshet.peer.v1.PeerService.Change:output_type -> freshet.peer.v1.ChangeResponse
+	13, // 11: freshet.peer.v1.PeerService.Removed:output_type -> freshet.peer.v1.RemovedResponse
+	11, // 12: freshet.peer.v1.PeerService.Clock:output_type -> freshet.peer.v1.ClockResponse
+	9,  // 13: freshet.peer.v1.PeerService.RemoveMember:output_type -> freshet.peer.v1.RemoveMemberResponse
+	2,  // 14: freshet.peer.v1.PeerService.Holdings:output_type -> freshet.peer.v1.HoldingsResponse
+	5,  // 15: freshet.peer.v1.PeerService.Greet:output_type -> freshet.peer.v1.GreetResponse
+	10, // [10:16] is the sub-list for method output_type
+	4,  // [4:10] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_broker_internal_peerpb_peer_proto_init() }
@@ -718,13 +982,14 @@ func file_broker_internal_peerpb_peer_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_broker_internal_peerpb_peer_proto_rawDesc), len(file_broker_internal_peerpb_peer_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   12,
+			NumEnums:      1,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_broker_internal_peerpb_peer_proto_goTypes,
 		DependencyIndexes: file_broker_internal_peerpb_peer_proto_depIdxs,
+		EnumInfos:         file_broker_internal_peerpb_peer_proto_enumTypes,
 		MessageInfos:      file_broker_internal_peerpb_peer_proto_msgTypes,
 	}.Build()
 	File_broker_internal_peerpb_peer_proto = out.File

@@ -26,6 +26,7 @@ const (
 	PeerService_Clock_FullMethodName        = "/freshet.peer.v1.PeerService/Clock"
 	PeerService_RemoveMember_FullMethodName = "/freshet.peer.v1.PeerService/RemoveMember"
 	PeerService_Holdings_FullMethodName     = "/freshet.peer.v1.PeerService/Holdings"
+	PeerService_Greet_FullMethodName        = "/freshet.peer.v1.PeerService/Greet"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -44,6 +45,9 @@ type PeerServiceClient interface {
 	RemoveMember(ctx context.Context, in *RemoveMemberRequest, opts ...grpc.CallOption) (*RemoveMemberResponse, error)
 	// Holdings has the leader of a partition tell what subscriptions hold there. Whoever doesn't lead refuses.
 	Holdings(ctx context.Context, in *HoldingsRequest, opts ...grpc.CallOption) (*HoldingsResponse, error)
+	// Greet is what a node asks the others when it starts: what they know of it and of the cluster. It is answered from when a node begins to
+	// start; all else from when it serves.
+	Greet(ctx context.Context, in *GreetRequest, opts ...grpc.CallOption) (*GreetResponse, error)
 }
 
 type peerServiceClient struct {
@@ -104,6 +108,16 @@ func (c *peerServiceClient) Holdings(ctx context.Context, in *HoldingsRequest, o
 	return out, nil
 }
 
+func (c *peerServiceClient) Greet(ctx context.Context, in *GreetRequest, opts ...grpc.CallOption) (*GreetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GreetResponse)
+	err := c.cc.Invoke(ctx, PeerService_Greet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
@@ -120,6 +134,9 @@ type PeerServiceServer interface {
 	RemoveMember(context.Context, *RemoveMemberRequest) (*RemoveMemberResponse, error)
 	// Holdings has the leader of a partition tell what subscriptions hold there. Whoever doesn't lead refuses.
 	Holdings(context.Context, *HoldingsRequest) (*HoldingsResponse, error)
+	// Greet is what a node asks the others when it starts: what they know of it and of the cluster. It is answered from when a node begins to
+	// start; all else from when it serves.
+	Greet(context.Context, *GreetRequest) (*GreetResponse, error)
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -144,6 +161,9 @@ func (UnimplementedPeerServiceServer) RemoveMember(context.Context, *RemoveMembe
 }
 func (UnimplementedPeerServiceServer) Holdings(context.Context, *HoldingsRequest) (*HoldingsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Holdings not implemented")
+}
+func (UnimplementedPeerServiceServer) Greet(context.Context, *GreetRequest) (*GreetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Greet not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -256,6 +276,24 @@ func _PeerService_Holdings_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PeerService_Greet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GreetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServiceServer).Greet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PeerService_Greet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServiceServer).Greet(ctx, req.(*GreetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -282,6 +320,10 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Holdings",
 			Handler:    _PeerService_Holdings_Handler,
+		},
+		{
+			MethodName: "Greet",
+			Handler:    _PeerService_Greet_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

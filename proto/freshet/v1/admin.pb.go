@@ -1903,7 +1903,11 @@ type Node struct {
 	// Where other nodes reach it.
 	PeerAddress string `protobuf:"bytes,4,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
 	// False: the node that was asked didn't get an answer from it.
-	Reached       bool `protobuf:"varint,5,opt,name=reached,proto3" json:"reached,omitempty"`
+	Reached bool `protobuf:"varint,5,opt,name=reached,proto3" json:"reached,omitempty"`
+	// It runs with a new data directory, and waits until somebody says that the one it had is gone for good (ReplaceNode).
+	Waiting bool `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// It was let in, and hasn't caught up in all of its groups yet: there it has no vote.
+	Joining       bool `protobuf:"varint,7,opt,name=joining,proto3" json:"joining,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1969,6 +1973,20 @@ func (x *Node) GetPeerAddress() string {
 func (x *Node) GetReached() bool {
 	if x != nil {
 		return x.Reached
+	}
+	return false
+}
+
+func (x *Node) GetWaiting() bool {
+	if x != nil {
+		return x.Waiting
+	}
+	return false
+}
+
+func (x *Node) GetJoining() bool {
+	if x != nil {
+		return x.Joining
 	}
 	return false
 }
@@ -2267,6 +2285,96 @@ func (x *DescribeNodeResponse) GetPartitions() []*Partition {
 	return nil
 }
 
+type ReplaceNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the node.
+	Node          string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplaceNodeRequest) Reset() {
+	*x = ReplaceNodeRequest{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplaceNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplaceNodeRequest) ProtoMessage() {}
+
+func (x *ReplaceNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplaceNodeRequest.ProtoReflect.Descriptor instead.
+func (*ReplaceNodeRequest) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ReplaceNodeRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+type ReplaceNodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How often the node has come with an empty directory: 2 after it was replaced once.
+	Generation    uint32 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplaceNodeResponse) Reset() {
+	*x = ReplaceNodeResponse{}
+	mi := &file_freshet_v1_admin_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplaceNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplaceNodeResponse) ProtoMessage() {}
+
+func (x *ReplaceNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_admin_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplaceNodeResponse.ProtoReflect.Descriptor instead.
+func (*ReplaceNodeResponse) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_admin_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ReplaceNodeResponse) GetGeneration() uint32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
 var File_freshet_v1_admin_proto protoreflect.FileDescriptor
 
 const file_freshet_v1_admin_proto_rawDesc = "" +
@@ -2413,14 +2521,16 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x05nodes\x18\x03 \x03(\v2\x10.freshet.v1.NodeR\x05nodes\x125\n" +
 	"\n" +
 	"partitions\x18\x04 \x03(\v2\x15.freshet.v1.PartitionR\n" +
-	"partitions\"\x92\x01\n" +
+	"partitions\"\xc6\x01\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\vapi_address\x18\x02 \x01(\tR\n" +
 	"apiAddress\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\tR\aversion\x12!\n" +
 	"\fpeer_address\x18\x04 \x01(\tR\vpeerAddress\x12\x18\n" +
-	"\areached\x18\x05 \x01(\bR\areached\"\xa5\x02\n" +
+	"\areached\x18\x05 \x01(\bR\areached\x12\x18\n" +
+	"\awaiting\x18\x06 \x01(\bR\awaiting\x12\x18\n" +
+	"\ajoining\x18\a \x01(\bR\ajoining\"\xa5\x02\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x16\n" +
 	"\x06leader\x18\x02 \x01(\tR\x06leader\x12\x12\n" +
@@ -2444,7 +2554,13 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\v2\x10.freshet.v1.NodeR\x04node\x125\n" +
 	"\n" +
 	"partitions\x18\x02 \x03(\v2\x15.freshet.v1.PartitionR\n" +
-	"partitions*w\n" +
+	"partitions\"(\n" +
+	"\x12ReplaceNodeRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\"5\n" +
+	"\x13ReplaceNodeResponse\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\rR\n" +
+	"generation*w\n" +
 	"\x11SubscriptionStart\x12\"\n" +
 	"\x1eSUBSCRIPTION_START_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19SUBSCRIPTION_START_LATEST\x10\x01\x12\x1f\n" +
@@ -2455,7 +2571,7 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x13DEAD_REASON_EXPIRED\x10\x01\x12\x18\n" +
 	"\x14DEAD_REASON_RELEASED\x10\x02\x12\x18\n" +
 	"\x14DEAD_REASON_REJECTED\x10\x03\x12\x1b\n" +
-	"\x17DEAD_REASON_UNDELIVERED\x10\x042\x97\a\n" +
+	"\x17DEAD_REASON_UNDELIVERED\x10\x042\xe7\a\n" +
 	"\fAdminService\x12N\n" +
 	"\vCreateTopic\x12\x1e.freshet.v1.CreateTopicRequest\x1a\x1f.freshet.v1.CreateTopicResponse\x12K\n" +
 	"\n" +
@@ -2467,7 +2583,8 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x0fListDeadLetters\x12\".freshet.v1.ListDeadLettersRequest\x1a#.freshet.v1.ListDeadLettersResponse\x12c\n" +
 	"\x12RedriveDeadLetters\x12%.freshet.v1.RedriveDeadLettersRequest\x1a&.freshet.v1.RedriveDeadLettersResponse\x12Z\n" +
 	"\x0fDescribeCluster\x12\".freshet.v1.DescribeClusterRequest\x1a#.freshet.v1.DescribeClusterResponse\x12Q\n" +
-	"\fDescribeNode\x12\x1f.freshet.v1.DescribeNodeRequest\x1a .freshet.v1.DescribeNodeResponseB:Z8github.com/freshet-mq/freshet/proto/freshet/v1;freshetv1b\x06proto3"
+	"\fDescribeNode\x12\x1f.freshet.v1.DescribeNodeRequest\x1a .freshet.v1.DescribeNodeResponse\x12N\n" +
+	"\vReplaceNode\x12\x1e.freshet.v1.ReplaceNodeRequest\x1a\x1f.freshet.v1.ReplaceNodeResponseB:Z8github.com/freshet-mq/freshet/proto/freshet/v1;freshetv1b\x06proto3"
 
 var (
 	file_freshet_v1_admin_proto_rawDescOnce sync.Once
@@ -2482,7 +2599,7 @@ func file_freshet_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_freshet_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_freshet_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_freshet_v1_admin_proto_goTypes = []any{
 	(SubscriptionStart)(0),             // 0: freshet.v1.SubscriptionStart
 	(DeadReason)(0),                    // 1: freshet.v1.DeadReason
@@ -2515,15 +2632,17 @@ var file_freshet_v1_admin_proto_goTypes = []any{
 	(*Replica)(nil),                    // 28: freshet.v1.Replica
 	(*DescribeNodeRequest)(nil),        // 29: freshet.v1.DescribeNodeRequest
 	(*DescribeNodeResponse)(nil),       // 30: freshet.v1.DescribeNodeResponse
-	(SubscriptionKind)(0),              // 31: freshet.v1.SubscriptionKind
-	(*OffsetRun)(nil),                  // 32: freshet.v1.OffsetRun
+	(*ReplaceNodeRequest)(nil),         // 31: freshet.v1.ReplaceNodeRequest
+	(*ReplaceNodeResponse)(nil),        // 32: freshet.v1.ReplaceNodeResponse
+	(SubscriptionKind)(0),              // 33: freshet.v1.SubscriptionKind
+	(*OffsetRun)(nil),                  // 34: freshet.v1.OffsetRun
 }
 var file_freshet_v1_admin_proto_depIdxs = []int32{
 	3,  // 0: freshet.v1.Topic.retention:type_name -> freshet.v1.Retention
 	3,  // 1: freshet.v1.CreateTopicRequest.retention:type_name -> freshet.v1.Retention
 	2,  // 2: freshet.v1.CreateTopicResponse.topic:type_name -> freshet.v1.Topic
 	2,  // 3: freshet.v1.ListTopicsResponse.topics:type_name -> freshet.v1.Topic
-	31, // 4: freshet.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
+	33, // 4: freshet.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
 	9,  // 5: freshet.v1.Subscription.counts:type_name -> freshet.v1.SubscriptionCounts
 	0,  // 6: freshet.v1.Subscription.from:type_name -> freshet.v1.SubscriptionStart
 	8,  // 7: freshet.v1.CreateSubscriptionRequest.subscription:type_name -> freshet.v1.Subscription
@@ -2534,7 +2653,7 @@ var file_freshet_v1_admin_proto_depIdxs = []int32{
 	19, // 12: freshet.v1.ListDeadLettersResponse.letters:type_name -> freshet.v1.DeadLetter
 	1,  // 13: freshet.v1.RedriveDeadLettersRequest.reason:type_name -> freshet.v1.DeadReason
 	23, // 14: freshet.v1.RedriveDeadLettersResponse.planned:type_name -> freshet.v1.DeadOffsets
-	32, // 15: freshet.v1.DeadOffsets.runs:type_name -> freshet.v1.OffsetRun
+	34, // 15: freshet.v1.DeadOffsets.runs:type_name -> freshet.v1.OffsetRun
 	26, // 16: freshet.v1.DescribeClusterResponse.nodes:type_name -> freshet.v1.Node
 	27, // 17: freshet.v1.DescribeClusterResponse.partitions:type_name -> freshet.v1.Partition
 	28, // 18: freshet.v1.Partition.replicas:type_name -> freshet.v1.Replica
@@ -2550,18 +2669,20 @@ var file_freshet_v1_admin_proto_depIdxs = []int32{
 	21, // 28: freshet.v1.AdminService.RedriveDeadLetters:input_type -> freshet.v1.RedriveDeadLettersRequest
 	24, // 29: freshet.v1.AdminService.DescribeCluster:input_type -> freshet.v1.DescribeClusterRequest
 	29, // 30: freshet.v1.AdminService.DescribeNode:input_type -> freshet.v1.DescribeNodeRequest
-	5,  // 31: freshet.v1.AdminService.CreateTopic:output_type -> freshet.v1.CreateTopicResponse
-	7,  // 32: freshet.v1.AdminService.ListTopics:output_type -> freshet.v1.ListTopicsResponse
-	11, // 33: freshet.v1.AdminService.CreateSubscription:output_type -> freshet.v1.CreateSubscriptionResponse
-	13, // 34: freshet.v1.AdminService.ListSubscriptions:output_type -> freshet.v1.ListSubscriptionsResponse
-	15, // 35: freshet.v1.AdminService.DeleteTopic:output_type -> freshet.v1.DeleteTopicResponse
-	17, // 36: freshet.v1.AdminService.DeleteSubscription:output_type -> freshet.v1.DeleteSubscriptionResponse
-	20, // 37: freshet.v1.AdminService.ListDeadLetters:output_type -> freshet.v1.ListDeadLettersResponse
-	22, // 38: freshet.v1.AdminService.RedriveDeadLetters:output_type -> freshet.v1.RedriveDeadLettersResponse
-	25, // 39: freshet.v1.AdminService.DescribeCluster:output_type -> freshet.v1.DescribeClusterResponse
-	30, // 40: freshet.v1.AdminService.DescribeNode:output_type -> freshet.v1.DescribeNodeResponse
-	31, // [31:41] is the sub-list for method output_type
-	21, // [21:31] is the sub-list for method input_type
+	31, // 31: freshet.v1.AdminService.ReplaceNode:input_type -> freshet.v1.ReplaceNodeRequest
+	5,  // 32: freshet.v1.AdminService.CreateTopic:output_type -> freshet.v1.CreateTopicResponse
+	7,  // 33: freshet.v1.AdminService.ListTopics:output_type -> freshet.v1.ListTopicsResponse
+	11, // 34: freshet.v1.AdminService.CreateSubscription:output_type -> freshet.v1.CreateSubscriptionResponse
+	13, // 35: freshet.v1.AdminService.ListSubscriptions:output_type -> freshet.v1.ListSubscriptionsResponse
+	15, // 36: freshet.v1.AdminService.DeleteTopic:output_type -> freshet.v1.DeleteTopicResponse
+	17, // 37: freshet.v1.AdminService.DeleteSubscription:output_type -> freshet.v1.DeleteSubscriptionResponse
+	20, // 38: freshet.v1.AdminService.ListDeadLetters:output_type -> freshet.v1.ListDeadLettersResponse
+	22, // 39: freshet.v1.AdminService.RedriveDeadLetters:output_type -> freshet.v1.RedriveDeadLettersResponse
+	25, // 40: freshet.v1.AdminService.DescribeCluster:output_type -> freshet.v1.DescribeClusterResponse
+	30, // 41: freshet.v1.AdminService.DescribeNode:output_type -> freshet.v1.DescribeNodeResponse
+	32, // 42: freshet.v1.AdminService.ReplaceNode:output_type -> freshet.v1.ReplaceNodeResponse
+	32, // [32:43] is the sub-list for method output_type
+	21, // [21:32] is the sub-list for method input_type
 	21, // [21:21] is the sub-list for extension type_name
 	21, // [21:21] is the sub-list for extension extendee
 	0,  // [0:21] is the sub-list for field type_name
@@ -2581,7 +2702,7 @@ func file_freshet_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_v1_admin_proto_rawDesc), len(file_freshet_v1_admin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   29,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,7 @@ const (
 	AdminService_RedriveDeadLetters_FullMethodName = "/freshet.v1.AdminService/RedriveDeadLetters"
 	AdminService_DescribeCluster_FullMethodName    = "/freshet.v1.AdminService/DescribeCluster"
 	AdminService_DescribeNode_FullMethodName       = "/freshet.v1.AdminService/DescribeNode"
+	AdminService_ReplaceNode_FullMethodName        = "/freshet.v1.AdminService/ReplaceNode"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -63,6 +64,9 @@ type AdminServiceClient interface {
 	DescribeCluster(ctx context.Context, in *DescribeClusterRequest, opts ...grpc.CallOption) (*DescribeClusterResponse, error)
 	// DescribeNode tells what the node that is asked has itself.
 	DescribeNode(ctx context.Context, in *DescribeNodeRequest, opts ...grpc.CallOption) (*DescribeNodeResponse, error)
+	// Has a node take part anew with the empty data directory that it was started with, in place of the one that it had, which is gone for good.
+	// The node has to be running, and waiting for this. Done twice it is done once.
+	ReplaceNode(ctx context.Context, in *ReplaceNodeRequest, opts ...grpc.CallOption) (*ReplaceNodeResponse, error)
 }
 
 type adminServiceClient struct {
@@ -173,6 +177,16 @@ func (c *adminServiceClient) DescribeNode(ctx context.Context, in *DescribeNodeR
 	return out, nil
 }
 
+func (c *adminServiceClient) ReplaceNode(ctx context.Context, in *ReplaceNodeRequest, opts ...grpc.CallOption) (*ReplaceNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReplaceNodeResponse)
+	err := c.cc.Invoke(ctx, AdminService_ReplaceNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -205,6 +219,9 @@ type AdminServiceServer interface {
 	DescribeCluster(context.Context, *DescribeClusterRequest) (*DescribeClusterResponse, error)
 	// DescribeNode tells what the node that is asked has itself.
 	DescribeNode(context.Context, *DescribeNodeRequest) (*DescribeNodeResponse, error)
+	// Has a node take part anew with the empty data directory that it was started with, in place of the one that it had, which is gone for good.
+	// The node has to be running, and waiting for this. Done twice it is done once.
+	ReplaceNode(context.Context, *ReplaceNodeRequest) (*ReplaceNodeResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -244,6 +261,9 @@ func (UnimplementedAdminServiceServer) DescribeCluster(context.Context, *Describ
 }
 func (UnimplementedAdminServiceServer) DescribeNode(context.Context, *DescribeNodeRequest) (*DescribeNodeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DescribeNode not implemented")
+}
+func (UnimplementedAdminServiceServer) ReplaceNode(context.Context, *ReplaceNodeRequest) (*ReplaceNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReplaceNode not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -446,6 +466,24 @@ func _AdminService_DescribeNode_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_ReplaceNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReplaceNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ReplaceNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ReplaceNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ReplaceNode(ctx, req.(*ReplaceNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -492,6 +530,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DescribeNode",
 			Handler:    _AdminService_DescribeNode_Handler,
+		},
+		{
+			MethodName: "ReplaceNode",
+			Handler:    _AdminService_ReplaceNode_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

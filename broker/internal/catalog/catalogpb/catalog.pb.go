@@ -40,6 +40,7 @@ type Command struct {
 	//	*Command_DeleteSubscription
 	//	*Command_ForgetRemovals
 	//	*Command_PutNode
+	//	*Command_ReplaceMember
 	Command       isCommand_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -152,6 +153,15 @@ func (x *Command) GetPutNode() *PutNode {
 	return nil
 }
 
+func (x *Command) GetReplaceMember() *ReplaceMember {
+	if x != nil {
+		if x, ok := x.Command.(*Command_ReplaceMember); ok {
+			return x.ReplaceMember
+		}
+	}
+	return nil
+}
+
 type isCommand_Command interface {
 	isCommand_Command()
 }
@@ -184,6 +194,10 @@ type Command_PutNode struct {
 	PutNode *PutNode `protobuf:"bytes,8,opt,name=put_node,json=putNode,proto3,oneof"`
 }
 
+type Command_ReplaceMember struct {
+	ReplaceMember *ReplaceMember `protobuf:"bytes,9,opt,name=replace_member,json=replaceMember,proto3,oneof"`
+}
+
 func (*Command_FoundCluster) isCommand_Command() {}
 
 func (*Command_CreateTopic) isCommand_Command() {}
@@ -198,6 +212,8 @@ func (*Command_ForgetRemovals) isCommand_Command() {}
 
 func (*Command_PutNode) isCommand_Command() {}
 
+func (*Command_ReplaceMember) isCommand_Command() {}
+
 // FoundCluster is the first command of a cluster.
 type FoundCluster struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -210,7 +226,9 @@ type FoundCluster struct {
 	// Milliseconds since 1970 UTC, by the proposer's clock; as in all commands.
 	CreatedMs int64 `protobuf:"varint,4,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
 	// How many the cluster has, for good. 0, as written before there could be more: 1.
-	Partitions    uint32 `protobuf:"varint,5,opt,name=partitions,proto3" json:"partitions,omitempty"`
+	Partitions uint32 `protobuf:"varint,5,opt,name=partitions,proto3" json:"partitions,omitempty"`
+	// The nodes that it is founded with and the directories that they have, by name.
+	Members       []*Member `protobuf:"bytes,6,rep,name=members,proto3" json:"members,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -280,6 +298,138 @@ func (x *FoundCluster) GetPartitions() uint32 {
 	return 0
 }
 
+func (x *FoundCluster) GetMembers() []*Member {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// Member is a node, and the data directory that it takes part with.
+type Member struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Id of the directory, 1 to 64 bytes.
+	Directory string `protobuf:"bytes,2,opt,name=directory,proto3" json:"directory,omitempty"`
+	// 1 for the directory that it came with, and one more for each that took its place.
+	Generation    uint32 `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Member) Reset() {
+	*x = Member{}
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Member) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Member) ProtoMessage() {}
+
+func (x *Member) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Member.ProtoReflect.Descriptor instead.
+func (*Member) Descriptor() ([]byte, []int) {
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Member) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Member) GetDirectory() string {
+	if x != nil {
+		return x.Directory
+	}
+	return ""
+}
+
+func (x *Member) GetGeneration() uint32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+// ReplaceMember has a node take part with another data directory than before.
+type ReplaceMember struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Node      string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Directory string                 `protobuf:"bytes,2,opt,name=directory,proto3" json:"directory,omitempty"`
+	// Of the directory whose place it takes.
+	Generation    uint32 `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplaceMember) Reset() {
+	*x = ReplaceMember{}
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplaceMember) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplaceMember) ProtoMessage() {}
+
+func (x *ReplaceMember) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplaceMember.ProtoReflect.Descriptor instead.
+func (*ReplaceMember) Descriptor() ([]byte, []int) {
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ReplaceMember) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *ReplaceMember) GetDirectory() string {
+	if x != nil {
+		return x.Directory
+	}
+	return ""
+}
+
+func (x *ReplaceMember) GetGeneration() uint32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
 // CreateTopic carries all settings: a default that changes with a release must not change what old entries mean.
 type CreateTopic struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -299,7 +449,7 @@ type CreateTopic struct {
 
 func (x *CreateTopic) Reset() {
 	*x = CreateTopic{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[2]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -311,7 +461,7 @@ func (x *CreateTopic) String() string {
 func (*CreateTopic) ProtoMessage() {}
 
 func (x *CreateTopic) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[2]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -324,7 +474,7 @@ func (x *CreateTopic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTopic.ProtoReflect.Descriptor instead.
 func (*CreateTopic) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{2}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreateTopic) GetName() string {
@@ -381,7 +531,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[3]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +543,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[3]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +556,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{3}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Retention) GetAgeMs() uint64 {
@@ -457,7 +607,7 @@ type CreateSubscription struct {
 
 func (x *CreateSubscription) Reset() {
 	*x = CreateSubscription{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[4]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -469,7 +619,7 @@ func (x *CreateSubscription) String() string {
 func (*CreateSubscription) ProtoMessage() {}
 
 func (x *CreateSubscription) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[4]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -482,7 +632,7 @@ func (x *CreateSubscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSubscription.ProtoReflect.Descriptor instead.
 func (*CreateSubscription) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{4}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateSubscription) GetTopic() string {
@@ -572,7 +722,7 @@ type DeleteTopic struct {
 
 func (x *DeleteTopic) Reset() {
 	*x = DeleteTopic{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[5]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -584,7 +734,7 @@ func (x *DeleteTopic) String() string {
 func (*DeleteTopic) ProtoMessage() {}
 
 func (x *DeleteTopic) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[5]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -597,7 +747,7 @@ func (x *DeleteTopic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTopic.ProtoReflect.Descriptor instead.
 func (*DeleteTopic) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{5}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DeleteTopic) GetName() string {
@@ -617,7 +767,7 @@ type DeleteSubscription struct {
 
 func (x *DeleteSubscription) Reset() {
 	*x = DeleteSubscription{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[6]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +779,7 @@ func (x *DeleteSubscription) String() string {
 func (*DeleteSubscription) ProtoMessage() {}
 
 func (x *DeleteSubscription) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[6]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,7 +792,7 @@ func (x *DeleteSubscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSubscription.ProtoReflect.Descriptor instead.
 func (*DeleteSubscription) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{6}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteSubscription) GetTopic() string {
@@ -669,7 +819,7 @@ type ForgetRemovals struct {
 
 func (x *ForgetRemovals) Reset() {
 	*x = ForgetRemovals{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +831,7 @@ func (x *ForgetRemovals) String() string {
 func (*ForgetRemovals) ProtoMessage() {}
 
 func (x *ForgetRemovals) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[7]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,7 +844,7 @@ func (x *ForgetRemovals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetRemovals.ProtoReflect.Descriptor instead.
 func (*ForgetRemovals) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{7}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ForgetRemovals) GetThrough() uint64 {
@@ -719,7 +869,7 @@ type PutNode struct {
 
 func (x *PutNode) Reset() {
 	*x = PutNode{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -731,7 +881,7 @@ func (x *PutNode) String() string {
 func (*PutNode) ProtoMessage() {}
 
 func (x *PutNode) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[8]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -744,7 +894,7 @@ func (x *PutNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutNode.ProtoReflect.Descriptor instead.
 func (*PutNode) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{8}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PutNode) GetName() string {
@@ -791,14 +941,16 @@ type State struct {
 	// What was deleted and partitions may still hold, by id.
 	Removals []*Removal `protobuf:"bytes,6,rep,name=removals,proto3" json:"removals,omitempty"`
 	// By name.
-	Nodes         []*Node `protobuf:"bytes,7,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Nodes []*Node `protobuf:"bytes,7,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// By node.
+	Members       []*Member `protobuf:"bytes,8,rep,name=members,proto3" json:"members,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -810,7 +962,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[9]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -823,7 +975,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{9}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *State) GetVersion() uint32 {
@@ -875,6 +1027,13 @@ func (x *State) GetNodes() []*Node {
 	return nil
 }
 
+func (x *State) GetMembers() []*Member {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
 type Node struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Name        string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -889,7 +1048,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -901,7 +1060,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[10]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,7 +1073,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{10}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Node) GetName() string {
@@ -966,7 +1125,7 @@ type Removal struct {
 
 func (x *Removal) Reset() {
 	*x = Removal{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +1137,7 @@ func (x *Removal) String() string {
 func (*Removal) ProtoMessage() {}
 
 func (x *Removal) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[11]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -991,7 +1150,7 @@ func (x *Removal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Removal.ProtoReflect.Descriptor instead.
 func (*Removal) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{11}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Removal) GetId() uint64 {
@@ -1029,7 +1188,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1041,7 +1200,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1054,7 +1213,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{12}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Cluster) GetName() string {
@@ -1115,7 +1274,7 @@ type Topic struct {
 
 func (x *Topic) Reset() {
 	*x = Topic{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1127,7 +1286,7 @@ func (x *Topic) String() string {
 func (*Topic) ProtoMessage() {}
 
 func (x *Topic) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1140,7 +1299,7 @@ func (x *Topic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Topic.ProtoReflect.Descriptor instead.
 func (*Topic) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{13}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Topic) GetName() string {
@@ -1233,7 +1392,7 @@ type Subscription struct {
 
 func (x *Subscription) Reset() {
 	*x = Subscription{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[14]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1404,7 @@ func (x *Subscription) String() string {
 func (*Subscription) ProtoMessage() {}
 
 func (x *Subscription) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[14]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1417,7 @@ func (x *Subscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscription.ProtoReflect.Descriptor instead.
 func (*Subscription) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{14}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Subscription) GetName() string {
@@ -1349,7 +1508,7 @@ var File_broker_internal_catalog_catalogpb_catalog_proto protoreflect.FileDescri
 
 const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\n" +
-	"/broker/internal/catalog/catalogpb/catalog.proto\x12\x12freshet.catalog.v1\x1a\x18freshet/v1/consume.proto\"\xc2\x04\n" +
+	"/broker/internal/catalog/catalogpb/catalog.proto\x12\x12freshet.catalog.v1\x1a\x18freshet/v1/consume.proto\"\x8e\x05\n" +
 	"\aCommand\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12G\n" +
 	"\rfound_cluster\x18\x02 \x01(\v2 .freshet.catalog.v1.FoundClusterH\x00R\ffoundCluster\x12D\n" +
@@ -1358,8 +1517,9 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\fdelete_topic\x18\x05 \x01(\v2\x1f.freshet.catalog.v1.DeleteTopicH\x00R\vdeleteTopic\x12Y\n" +
 	"\x13delete_subscription\x18\x06 \x01(\v2&.freshet.catalog.v1.DeleteSubscriptionH\x00R\x12deleteSubscription\x12M\n" +
 	"\x0fforget_removals\x18\a \x01(\v2\".freshet.catalog.v1.ForgetRemovalsH\x00R\x0eforgetRemovals\x128\n" +
-	"\bput_node\x18\b \x01(\v2\x1b.freshet.catalog.v1.PutNodeH\x00R\aputNodeB\t\n" +
-	"\acommand\"\x92\x01\n" +
+	"\bput_node\x18\b \x01(\v2\x1b.freshet.catalog.v1.PutNodeH\x00R\aputNode\x12J\n" +
+	"\x0ereplace_member\x18\t \x01(\v2!.freshet.catalog.v1.ReplaceMemberH\x00R\rreplaceMemberB\t\n" +
+	"\acommand\"\xc8\x01\n" +
 	"\fFoundCluster\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1f\n" +
@@ -1369,7 +1529,20 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"created_ms\x18\x04 \x01(\x03R\tcreatedMs\x12\x1e\n" +
 	"\n" +
 	"partitions\x18\x05 \x01(\rR\n" +
-	"partitions\"\xdf\x01\n" +
+	"partitions\x124\n" +
+	"\amembers\x18\x06 \x03(\v2\x1a.freshet.catalog.v1.MemberR\amembers\"Z\n" +
+	"\x06Member\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x1c\n" +
+	"\tdirectory\x18\x02 \x01(\tR\tdirectory\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x03 \x01(\rR\n" +
+	"generation\"a\n" +
+	"\rReplaceMember\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x1c\n" +
+	"\tdirectory\x18\x02 \x01(\tR\tdirectory\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x03 \x01(\rR\n" +
+	"generation\"\xdf\x01\n" +
 	"\vCreateTopic\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
 	"\x0fevent_bytes_max\x18\x02 \x01(\rR\reventBytesMax\x12\x1d\n" +
@@ -1410,7 +1583,7 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\vapi_address\x18\x02 \x01(\tR\n" +
 	"apiAddress\x12!\n" +
 	"\fpeer_address\x18\x03 \x01(\tR\vpeerAddress\x12\x18\n" +
-	"\aversion\x18\x04 \x01(\tR\aversion\"\xa7\x02\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\"\xdd\x02\n" +
 	"\x05State\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\x04R\achanged\x12\x17\n" +
@@ -1418,7 +1591,8 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\acluster\x18\x04 \x01(\v2\x1b.freshet.catalog.v1.ClusterR\acluster\x121\n" +
 	"\x06topics\x18\x05 \x03(\v2\x19.freshet.catalog.v1.TopicR\x06topics\x127\n" +
 	"\bremovals\x18\x06 \x03(\v2\x1b.freshet.catalog.v1.RemovalR\bremovals\x12.\n" +
-	"\x05nodes\x18\a \x03(\v2\x18.freshet.catalog.v1.NodeR\x05nodes\"\x92\x01\n" +
+	"\x05nodes\x18\a \x03(\v2\x18.freshet.catalog.v1.NodeR\x05nodes\x124\n" +
+	"\amembers\x18\b \x03(\v2\x1a.freshet.catalog.v1.MemberR\amembers\"\x92\x01\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\vapi_address\x18\x02 \x01(\tR\n" +
@@ -1483,47 +1657,52 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP() []byte {
 	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescData
 }
 
-var file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_broker_internal_catalog_catalogpb_catalog_proto_goTypes = []any{
 	(*Command)(nil),            // 0: freshet.catalog.v1.Command
 	(*FoundCluster)(nil),       // 1: freshet.catalog.v1.FoundCluster
-	(*CreateTopic)(nil),        // 2: freshet.catalog.v1.CreateTopic
-	(*Retention)(nil),          // 3: freshet.catalog.v1.Retention
-	(*CreateSubscription)(nil), // 4: freshet.catalog.v1.CreateSubscription
-	(*DeleteTopic)(nil),        // 5: freshet.catalog.v1.DeleteTopic
-	(*DeleteSubscription)(nil), // 6: freshet.catalog.v1.DeleteSubscription
-	(*ForgetRemovals)(nil),     // 7: freshet.catalog.v1.ForgetRemovals
-	(*PutNode)(nil),            // 8: freshet.catalog.v1.PutNode
-	(*State)(nil),              // 9: freshet.catalog.v1.State
-	(*Node)(nil),               // 10: freshet.catalog.v1.Node
-	(*Removal)(nil),            // 11: freshet.catalog.v1.Removal
-	(*Cluster)(nil),            // 12: freshet.catalog.v1.Cluster
-	(*Topic)(nil),              // 13: freshet.catalog.v1.Topic
-	(*Subscription)(nil),       // 14: freshet.catalog.v1.Subscription
-	(v1.SubscriptionKind)(0),   // 15: freshet.v1.SubscriptionKind
+	(*Member)(nil),             // 2: freshet.catalog.v1.Member
+	(*ReplaceMember)(nil),      // 3: freshet.catalog.v1.ReplaceMember
+	(*CreateTopic)(nil),        // 4: freshet.catalog.v1.CreateTopic
+	(*Retention)(nil),          // 5: freshet.catalog.v1.Retention
+	(*CreateSubscription)(nil), // 6: freshet.catalog.v1.CreateSubscription
+	(*DeleteTopic)(nil),        // 7: freshet.catalog.v1.DeleteTopic
+	(*DeleteSubscription)(nil), // 8: freshet.catalog.v1.DeleteSubscription
+	(*ForgetRemovals)(nil),     // 9: freshet.catalog.v1.ForgetRemovals
+	(*PutNode)(nil),            // 10: freshet.catalog.v1.PutNode
+	(*State)(nil),              // 11: freshet.catalog.v1.State
+	(*Node)(nil),               // 12: freshet.catalog.v1.Node
+	(*Removal)(nil),            // 13: freshet.catalog.v1.Removal
+	(*Cluster)(nil),            // 14: freshet.catalog.v1.Cluster
+	(*Topic)(nil),              // 15: freshet.catalog.v1.Topic
+	(*Subscription)(nil),       // 16: freshet.catalog.v1.Subscription
+	(v1.SubscriptionKind)(0),   // 17: freshet.v1.SubscriptionKind
 }
 var file_broker_internal_catalog_catalogpb_catalog_proto_depIdxs = []int32{
 	1,  // 0: freshet.catalog.v1.Command.found_cluster:type_name -> freshet.catalog.v1.FoundCluster
-	2,  // 1: freshet.catalog.v1.Command.create_topic:type_name -> freshet.catalog.v1.CreateTopic
-	4,  // 2: freshet.catalog.v1.Command.create_subscription:type_name -> freshet.catalog.v1.CreateSubscription
-	5,  // 3: freshet.catalog.v1.Command.delete_topic:type_name -> freshet.catalog.v1.DeleteTopic
-	6,  // 4: freshet.catalog.v1.Command.delete_subscription:type_name -> freshet.catalog.v1.DeleteSubscription
-	7,  // 5: freshet.catalog.v1.Command.forget_removals:type_name -> freshet.catalog.v1.ForgetRemovals
-	8,  // 6: freshet.catalog.v1.Command.put_node:type_name -> freshet.catalog.v1.PutNode
-	3,  // 7: freshet.catalog.v1.CreateTopic.retention:type_name -> freshet.catalog.v1.Retention
-	15, // 8: freshet.catalog.v1.CreateSubscription.kind:type_name -> freshet.v1.SubscriptionKind
-	12, // 9: freshet.catalog.v1.State.cluster:type_name -> freshet.catalog.v1.Cluster
-	13, // 10: freshet.catalog.v1.State.topics:type_name -> freshet.catalog.v1.Topic
-	11, // 11: freshet.catalog.v1.State.removals:type_name -> freshet.catalog.v1.Removal
-	10, // 12: freshet.catalog.v1.State.nodes:type_name -> freshet.catalog.v1.Node
-	14, // 13: freshet.catalog.v1.Topic.subscriptions:type_name -> freshet.catalog.v1.Subscription
-	3,  // 14: freshet.catalog.v1.Topic.retention:type_name -> freshet.catalog.v1.Retention
-	15, // 15: freshet.catalog.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	4,  // 1: freshet.catalog.v1.Command.create_topic:type_name -> freshet.catalog.v1.CreateTopic
+	6,  // 2: freshet.catalog.v1.Command.create_subscription:type_name -> freshet.catalog.v1.CreateSubscription
+	7,  // 3: freshet.catalog.v1.Command.delete_topic:type_name -> freshet.catalog.v1.DeleteTopic
+	8,  // 4: freshet.catalog.v1.Command.delete_subscription:type_name -> freshet.catalog.v1.DeleteSubscription
+	9,  // 5: freshet.catalog.v1.Command.forget_removals:type_name -> freshet.catalog.v1.ForgetRemovals
+	10, // 6: freshet.catalog.v1.Command.put_node:type_name -> freshet.catalog.v1.PutNode
+	3,  // 7: freshet.catalog.v1.Command.replace_member:type_name -> freshet.catalog.v1.ReplaceMember
+	2,  // 8: freshet.catalog.v1.FoundCluster.members:type_name -> freshet.catalog.v1.Member
+	5,  // 9: freshet.catalog.v1.CreateTopic.retention:type_name -> freshet.catalog.v1.Retention
+	17, // 10: freshet.catalog.v1.CreateSubscription.kind:type_name -> freshet.v1.SubscriptionKind
+	14, // 11: freshet.catalog.v1.State.cluster:type_name -> freshet.catalog.v1.Cluster
+	15, // 12: freshet.catalog.v1.State.topics:type_name -> freshet.catalog.v1.Topic
+	13, // 13: freshet.catalog.v1.State.removals:type_name -> freshet.catalog.v1.Removal
+	12, // 14: freshet.catalog.v1.State.nodes:type_name -> freshet.catalog.v1.Node
+	2,  // 15: freshet.catalog.v1.State.members:type_name -> freshet.catalog.v1.Member
+	16, // 16: freshet.catalog.v1.Topic.subscriptions:type_name -> freshet.catalog.v1.Subscription
+	5,  // 17: freshet.catalog.v1.Topic.retention:type_name -> freshet.catalog.v1.Retention
+	17, // 18: freshet.catalog.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_broker_internal_catalog_catalogpb_catalog_proto_init() }
@@ -1539,6 +1718,7 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_init() {
 		(*Command_DeleteSubscription)(nil),
 		(*Command_ForgetRemovals)(nil),
 		(*Command_PutNode)(nil),
+		(*Command_ReplaceMember)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1546,7 +1726,7 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc), len(file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
