@@ -7,81 +7,181 @@ import (
 	"strings"
 )
 
-// check is a field as rules share it: those with the same path and the same list have one check between them, which is asked once
-// an event. It holds nothing of the pattern's text.
+// check is a field as rules share it: those with the same path and the same list have one check between them, which is put to a
+// value once, however many rules there are. It holds nothing of the pattern's text, and never changes once it is made.
 //
-// A candidate's verification reads checks all over the memory, so what it needs stands together in 64 bytes.
+// Candidates read checks all over the memory, so what most of them need stands together in 64 bytes.
 type check struct {
-	node uint32
-	// number tells the checks of one program apart.
-	number uint32
-	users  uint32 // how many branches use it; the writer's
-	// text is what the check wants if it is exact: one string and nothing else. only is what it wants if that is one alternative.
-	exact   bool
+	node    uint32
 	absence bool // the field's
-	text    string
-	only    alternative
+	form    checkForm
+	text    string // of formText and formOther
+	// lower and upper are the ends of formRange, both included.
+	lower, upper float64
+	only         alternative // of all forms but formMixed
 	*field
-	next *check // another of the same hash; the writer's
 }
 
-// checks finds or makes the check of a field. It is the writer's.
+// checkForm is what a check comes down to.
+type checkForm uint8
+
+const (
+	formMixed checkForm = iota // several alternatives
+	formOnly                   // one
+	formText                   // one that is a string
+	formOther                  // anything but a string
+	formRange                  // one that is an interval of numbers
+)
+
+// fits reports whether a value is what a check wants.
+func (c *check) fits(v *foundValue) bool {
+	switch c.form {
+	case formText:
+		return v.value.kind == kindString && v.value.text == c.text
+	case formOther:
+		return v.value.kind != kindString || v.value.text != c.text
+	case formRange:
+		if v.value.kind != kindNumber {
+			return false
+		}
+		n := v.number()
+		return n.comparable && c.lower <= n.double && n.double <= c.upper
+	case formMixed, formOnly:
+	}
+	if v.value.kind == kindNumber {
+		v.number()
+	}
+	if c.form == formOnly {
+		return c.only.matches(&v.value)
+	}
+	return c.matches(&v.value)
+}
+
+// known reports whether an event knows that it satisfies this check, or doesn't, before any branch is looked at. That is so where
+// the check wants one exact text or number.
+func (c *check) known() bool {
+	switch a := c.only.(type) {
+	case exactText, exactly, equalTo:
+		return true
+	case exactNumber:
+		return a.number.comparable
+	default:
+		return false
+	}
+}
+
+// checks finds or makes the check of a field. All but the list is the writer's.
 type checks struct {
-	byHash  map[uint64]*check
+	list    paged[check] // by number
+	states  []checkState // by number
+	byHash  map[uint64]uint32
 	numbers numbers
+	bytes   int               // about how much memory all of them take
+	broad   map[uint32]uint32 // by node: how many of them are broad
 	key     []byte
 	other   []byte
 }
 
-// use returns the check for a field, for one more branch.
-func (c *checks) use(f *field, t *trieWriter, now edition) *check {
+// checkState is what only the writer knows of a check.
+type checkState struct {
+	users uint32 // how many branches use it
+	cost  int    // how undiscerning it is (costOf)
+	next  uint32 // 1 + the number of another check of the same hash; 0 for none
+	// seekers is how many branches have to be led to it by a value; while there are any, it is filed.
+	seekers uint32
+	filings []filing
+}
+
+// use returns the number of the check for a field, for one more branch.
+func (c *checks) use(f *field, t *trieWriter, now edition) uint32 {
 	c.key = appendFieldKey(c.key[:0], f)
 	hash := hashText(string(c.key))
-	for known := c.byHash[hash]; known != nil; known = known.next {
-		if c.other = appendFieldKey(c.other[:0], known.field); slices.Equal(c.key, c.other) {
-			known.users++
-			return known
+	for at := c.byHash[hash]; at != 0; at = c.states[at-1].next {
+		if c.other = appendFieldKey(c.other[:0], c.list.at(at-1).field); slices.Equal(c.key, c.other) {
+			c.states[at-1].users++
+			return at - 1
 		}
 	}
-	made := &check{node: t.want(f.path, now), number: c.numbers.take(), users: 1, absence: f.absence, next: c.byHash[hash]}
-	made.field = &field{path: strings.Clone(f.path), absence: f.absence, alternatives: make([]alternative, len(f.alternatives))}
+	number := c.numbers.take()
+	made := newCheck(f, t.want(f.path, now))
+	*c.list.edit(number, now) = made
+	c.states = grown(c.states, int(number)+1)
+	c.states[number] = checkState{users: 1, cost: made.cost(), next: c.byHash[hash]}
+	c.byHash[hash] = number + 1
+	c.bytes += made.bytes()
+	if made.broad() {
+		c.broad[made.node]++
+	}
+	return number
+}
+
+// cost is how undiscerning the check is where it is filed: all alternatives together.
+func (c *check) cost() int {
+	cost := 0
+	for _, a := range c.alternatives {
+		cost += costOf(a)
+	}
+	return cost
+}
+
+func newCheck(f *field, node uint32) check {
+	c := check{node: node, absence: f.absence}
+	c.field = &field{path: strings.Clone(f.path), absence: f.absence, alternatives: make([]alternative, len(f.alternatives))}
 	for i, a := range f.alternatives {
-		made.alternatives[i] = ownAlternative(a)
+		c.alternatives[i] = ownAlternative(a)
 	}
-	if len(made.alternatives) == 1 {
-		made.only = made.alternatives[0]
-		switch a := made.alternatives[0].(type) {
-		case exactText:
-			made.exact, made.text = true, string(a)
-		case exactly:
-			made.exact, made.text = true, string(a.exactText)
-		default:
+	if len(c.alternatives) > 1 {
+		return c
+	}
+	c.form, c.only = formOnly, c.alternatives[0]
+	switch a := c.only.(type) {
+	case exactText:
+		c.form, c.text = formText, string(a)
+	case exactly:
+		c.form, c.text = formText, string(a.exactText)
+	case anythingBut:
+		if text, ok := a.none[0].(exactText); ok && len(a.none) == 1 {
+			c.form, c.text = formOther, string(text)
 		}
+	case between:
+		c.form = formRange
+		c.lower, c.upper = a.ends()
+	default:
 	}
-	c.byHash[hash] = made
-	return made
+	return c
 }
 
 // drop undoes one use.
-func (c *checks) drop(gone *check, t *trieWriter, now edition) {
-	if gone.users--; gone.users > 0 {
+func (c *checks) drop(gone uint32, t *trieWriter, now edition) {
+	state := &c.states[gone]
+	if state.users--; state.users > 0 {
 		return
 	}
-	c.key = appendFieldKey(c.key[:0], gone.field)
+	check := c.list.edit(gone, now)
+	c.key = appendFieldKey(c.key[:0], check.field)
 	hash := hashText(string(c.key))
-	switch first := c.byHash[hash]; {
-	case first != gone:
-		for first.next != gone {
-			first = first.next
+	switch at := c.byHash[hash] - 1; {
+	case at != gone:
+		for c.states[at].next != gone+1 {
+			at = c.states[at].next - 1
 		}
-		first.next = gone.next
-	case gone.next != nil:
-		c.byHash[hash] = gone.next
+		c.states[at].next = state.next
+	case state.next != 0:
+		c.byHash[hash] = state.next
 	default:
 		delete(c.byHash, hash)
 	}
-	c.numbers.giveBack(gone.number)
-	t.drop(gone.node, now)
+	c.bytes -= check.bytes()
+	if check.broad() {
+		if c.broad[check.node]--; c.broad[check.node] == 0 {
+			delete(c.broad, check.node)
+		}
+	}
+	node := check.node
+	*state = checkState{}
+	c.list.clear(gone, now)
+	c.numbers.giveBack(gone)
+	t.drop(node, now)
 }
 
 // ownAlternative copies an alternative, so that it doesn't hold on to the pattern's text.

@@ -57,6 +57,6 @@
 // syntax.go (the text as JSON), compile.go and compile_*.go (the grammar), alternative.go, wildcard.go, fold.go, number.go and
 // address.go (what each alternative matches). Along an event's way: event.go, event_json.go, match.go, array.go (fields that have
 // to match in the same array elements), set.go, matches.go. The compiled engine, in the order in which an event meets it: scan.go,
-// trie.go, program.go (what a value leads to), verify.go; in the order in which a rule does: compiled.go, check.go, value_key.go,
-// filing.go, postings.go. For people: error.go, place.go, explain.go, lint.go.
+// trie.go, program.go (what a value leads to), verify.go; in the order in which a rule does: compiled.go, check.go, filing.go,
+// value_key.go, filing_text.go, canonical.go, postings.go, cost.go. For people: error.go, place.go, explain.go, lint.go.
 package matcher

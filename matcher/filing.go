@@ -1,154 +1,162 @@
 package matcher
 
-// Each branch is filed once, under the field that is cheapest to look up: that whose values are the most discerning, and shared
-// with the fewest branches. Sets grow rule by rule, so the choice is a greedy one; where thousands of rules have one value in common,
+import "slices"
+
+// Each branch is filed once, under the check that is cheapest to be led to: whose values are the most discerning, and which has the
+// fewest branches under it. Sets grow rule by rule, so the choice is a greedy one; where thousands of rules have one value in common,
 // those that come later go under something else.
 
-// fileLocked chooses the check to file a branch under, and files it.
-func (s *compiledSet) fileLocked(number uint32, b *ruleBranch) {
-	b.filed = filedNowhere
+// fileLocked chooses the check to file a branch under, and the second, and files it. It is told whether this is the first branch of its
+// pattern.
+func (s *compiledSet) fileLocked(number uint32, b *ruleBranch, first bool) {
+	b.filed, b.second = 0, noCheck
 	cheapest := 0
 	for i := range b.count() {
-		c := b.check(i)
-		if c.absence {
-			continue // it may match without any value to find it by
-		}
-		var cost int
-		s.mu.filings, cost = c.filings(s.mu.filings[:0])
-		for _, f := range s.mu.filings {
-			if f.way != byRange {
-				cost += s.mu.postings.load(f.at(c.node))
-			}
-		}
-		if b.filed == filedNowhere || cost <= cheapest {
-			b.filed, cheapest = int32(i), cost
-			s.mu.best, s.mu.filings = s.mu.filings, s.mu.best
+		check := b.check(i)
+		s.mu.postings.filed.grow(check, s.mu.now)
+		cost := s.mu.checks.states[check].cost + len(*s.mu.postings.filed.at(check))
+		if i == 0 || cost <= cheapest {
+			b.filed, cheapest = int16(i), cost
 		}
 	}
-	if b.filed == filedNowhere {
-		s.mu.postings.add(nowhere, posting{branch: number}, s.mu.now)
-		s.mu.postings.anywhere = true
-		return
+	known := s.secondLocked(b)
+	p := posting{branch: number}
+	if first && b.count() <= 2 {
+		p.branch |= wholeBranch
 	}
-	guard := s.guardLocked(b)
-	node := b.check(int(b.filed)).node
-	for _, f := range s.mu.best {
-		if f.way == byRange {
-			k := s.mu.trie.kinds.edit(node, s.mu.now)
-			k.ranges = k.ranges.with(newInterval(f.lower, f.upper, number))
-			k.ways |= 1 << byRange
-			continue
-		}
-		s.mu.postings.add(f.at(node), posting{number, guard}, s.mu.now)
-		s.useLocked(node, f)
+	if b.second != noCheck {
+		p.second = b.check(int(b.second)) + 1
 	}
+	if known {
+		p.second |= knownSecond
+		s.seekLocked(b.check(int(b.second)))
+	}
+	filed := b.check(int(b.filed))
+	s.seekLocked(filed)
+	s.mu.postings.file(filed, p, s.mu.now)
 }
 
-// useLocked notes that values at a node are to be looked up this way.
-func (s *compiledSet) useLocked(node uint32, f filing) {
-	key := f.userKey(node)
-	if s.mu.users[key]++; s.mu.users[key] == 1 {
-		s.mu.trie.kinds.edit(node, s.mu.now).set(f)
-	}
-}
-
-// dropLocked undoes useLocked.
-func (s *compiledSet) dropLocked(node uint32, f filing) {
-	key := f.userKey(node)
-	if s.mu.users[key]--; s.mu.users[key] == 0 {
-		delete(s.mu.users, key)
-		s.unsetLocked(node, f)
-	}
-}
-
-// guardLocked chooses what guards a branch where it is filed, and returns its hash, or 0. That is one more check that wants exactly
-// one text or number, the one with the fewest branches filed under it: an event that has not got that value doesn't match, which
-// can be seen without looking at the branch.
-func (s *compiledSet) guardLocked(b *ruleBranch) uint32 {
-	b.guarded = filedNowhere
-	guard, fewest := uint32(0), 0
+// secondLocked chooses the check to ask first where a branch is filed: one that events know, the one with the fewest users; else the
+// cheapest. It reports whether it is known.
+func (s *compiledSet) secondLocked(b *ruleBranch) (known bool) {
+	least := 0
 	for i := range b.count() {
-		c := b.check(i)
-		if len(c.alternatives) != 1 || int32(i) == b.filed {
+		if int16(i) == b.filed {
 			continue
 		}
-		f, _ := filingOf(c.alternatives[0])
-		if f.way != byText && f.way != byNumber {
-			continue
+		state := &s.mu.checks.states[b.check(i)]
+		this, measure := s.mu.checks.list.at(b.check(i)).known(), state.cost
+		if this {
+			measure = int(state.users)
 		}
-		hash := f.at(c.node)
-		if load := s.mu.postings.load(hash); b.guarded == filedNowhere || load < fewest {
-			b.guarded, guard, fewest = int32(i), hash, load
+		if b.second == noCheck || this && !known || this == known && measure < least {
+			b.second, known, least = int16(i), this, measure
 		}
 	}
-	if b.guarded == filedNowhere {
-		return 0
-	}
-	s.useLocked(b.check(int(b.guarded)).node, filing{way: byGuard})
-	return guard
+	return known
 }
 
 // unfileLocked undoes fileLocked.
 func (s *compiledSet) unfileLocked(number uint32, b *ruleBranch) {
-	if b.filed == filedNowhere {
-		s.mu.postings.remove(nowhere, number, s.mu.now)
+	filed := b.check(int(b.filed))
+	s.mu.postings.unfile(filed, number, s.mu.now)
+	s.unseekLocked(filed)
+	if b.second == noCheck {
 		return
 	}
-	if b.guarded != filedNowhere {
-		s.dropLocked(b.check(int(b.guarded)).node, filing{way: byGuard})
+	if second := b.check(int(b.second)); s.mu.checks.list.at(second).known() {
+		s.unseekLocked(second)
 	}
-	c := b.check(int(b.filed))
-	s.mu.filings, _ = c.filings(s.mu.filings[:0])
-	for _, f := range s.mu.filings {
-		if f.way == byRange {
-			k := s.mu.trie.kinds.edit(c.node, s.mu.now)
-			if k.ranges = k.ranges.without(newInterval(f.lower, f.upper, number)); k.ranges == nil {
-				k.ways &^= 1 << byRange
-			}
+}
+
+// seekLocked sees to it that values lead to a check, for one more branch.
+func (s *compiledSet) seekLocked(number uint32) {
+	state := &s.mu.checks.states[number]
+	if state.seekers++; state.seekers > 1 {
+		return
+	}
+	c := s.mu.checks.list.at(number)
+	for _, a := range c.alternatives {
+		f := s.chooseLocked(c.node, a)
+		if last := len(state.filings) - 1; last >= 0 && state.filings[last] == f {
 			continue
 		}
-		s.mu.postings.remove(f.at(c.node), number, s.mu.now)
-		s.dropLocked(c.node, f)
+		state.filings = append(state.filings, f)
+		s.indexLocked(number, c.node, f)
 	}
 }
 
-// nowhere is where the index keeps branches that are filed under no value.
-var nowhere = valueHash(0, byNothing, 0, 0)
-
-// at is where in the index a filing at a node is.
-func (f filing) at(node uint32) uint32 { return valueHash(node, f.way, f.rung, f.hash) }
-
-func (f filing) userKey(node uint32) uint64 {
-	return uint64(node)<<16 | uint64(f.way)<<8 | uint64(f.rung)
+// unseekLocked undoes seekLocked.
+func (s *compiledSet) unseekLocked(number uint32) {
+	state := &s.mu.checks.states[number]
+	if state.seekers--; state.seekers > 0 {
+		return
+	}
+	node := s.mu.checks.list.at(number).node
+	for _, f := range state.filings {
+		s.unindexLocked(number, node, f)
+	}
+	state.filings = nil
 }
 
-// set notes that something is filed this way.
-func (k *valueKinds) set(f filing) {
-	k.ways |= 1 << f.way
-	switch f.way {
-	case byPrefix, bySuffix, byPrefixFold, bySuffixFold:
-		k.rungs[rungSet(f.way)] |= 1 << f.rung
-	case byAddress:
-		k.bits[f.rung/64] |= 1 << (f.rung % 64)
-	default:
+// crowded is how many checks a place of the index should have at most, if there is another place for the next.
+const crowded = 8
+
+// chooseLocked decides in which of the ways that would find an alternative it is filed: the first where there is room, else the one
+// with the fewest checks.
+func (s *compiledSet) chooseLocked(node uint32, a alternative) filing {
+	s.mu.options = appendFilings(s.mu.options[:0], node, a)
+	best := s.mu.options[0]
+	if len(s.mu.options) == 1 {
+		return best
+	}
+	fewest := s.mu.postings.load(best.hash)
+	for _, f := range s.mu.options[1:] {
+		if fewest < crowded {
+			break
+		}
+		if load := s.mu.postings.load(f.hash); load < fewest {
+			best, fewest = f, load
+		}
+	}
+	return best
+}
+
+// indexLocked files a check.
+func (s *compiledSet) indexLocked(number, node uint32, f filing) {
+	if f.way == byRange {
+		k := s.mu.trie.kinds.edit(node, s.mu.now)
+		k.ranges = k.ranges.with(newInterval(f.lower, f.upper, number))
+		k.ways |= 1 << byRange
+		return
+	}
+	s.mu.postings.add(f.hash, number, s.mu.now)
+	key := f.userKey(node)
+	if s.mu.users[key]++; s.mu.users[key] == 1 {
+		s.mu.trie.kinds.edit(node, s.mu.now).set(f)
+		if f.way == byAbsence {
+			s.mu.absences = append(s.mu.absences, node) // in place, as with lists
+		}
 	}
 }
 
-// unsetLocked notes that nothing is filed this way at a node any more.
-func (s *compiledSet) unsetLocked(node uint32, f filing) {
-	k := s.mu.trie.kinds.edit(node, s.mu.now)
-	more := false
-	switch f.way {
-	case byPrefix, bySuffix, byPrefixFold, bySuffixFold:
-		rungs := &k.rungs[rungSet(f.way)]
-		*rungs &^= 1 << f.rung
-		more = *rungs != 0
-	case byAddress:
-		k.bits[f.rung/64] &^= 1 << (f.rung % 64)
-		more = k.bits != [3]uint64{}
-	default:
+// unindexLocked undoes indexLocked.
+func (s *compiledSet) unindexLocked(number, node uint32, f filing) {
+	if f.way == byRange {
+		k := s.mu.trie.kinds.edit(node, s.mu.now)
+		if k.ranges = k.ranges.without(newInterval(f.lower, f.upper, number)); k.ranges == nil {
+			k.ways &^= 1 << byRange
+		}
+		return
 	}
-	if !more {
-		k.ways &^= 1 << f.way
+	s.mu.postings.remove(f.hash, number, s.mu.now)
+	key := f.userKey(node)
+	if s.mu.users[key]--; s.mu.users[key] == 0 {
+		delete(s.mu.users, key)
+		s.mu.trie.kinds.edit(node, s.mu.now).unset(f)
+		if f.way == byAbsence {
+			at := slices.Index(s.mu.absences, node)
+			s.mu.absences = slices.Concat(s.mu.absences[:at], s.mu.absences[at+1:])
+		}
 	}
 }

@@ -23,8 +23,9 @@ type guesses struct {
 
 // guess is a name as it stands in the text, from quotation mark to colon.
 type guess struct {
-	around int32 // the node that the object is at, and 2, so that it is never 0; 0 where nothing is noted
-	at     int32 // the node that the name leads to
+	around int32       // the node that the object is at, and 2, so that it is never 0; 0 where nothing is noted
+	at     int32       // the node that the name leads to
+	kinds  *valueKinds // of that node (trie.wantedAt)
 	// words are the first sixteen bytes of the text, and masks say which of them count.
 	words, masks [2]uint64
 	length       int
@@ -56,13 +57,13 @@ func (g *guesses) right(b []byte, i int, from int32) *guess {
 }
 
 // learn notes a name that was not guessed, given with its quotation marks.
-func (g *guesses) learn(quoted []byte, from, at int32) {
+func (g *guesses) learn(quoted []byte, from, at int32, kinds *valueKinds) {
 	if g.next >= guessesMax || len(quoted) >= guessBytesMax {
 		g.next++
 		return
 	}
 	name := &g.names[g.next]
-	name.around, name.at = from+2, at
+	name.around, name.at, name.kinds = from+2, at, kinds
 	name.length = copy(name.text[:], quoted) + 1
 	name.text[name.length-1] = ':'
 	for i := range name.words {

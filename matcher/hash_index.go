@@ -29,10 +29,9 @@ type bucket struct {
 type slot struct {
 	hash  uint32
 	value uint32 // 0 where the slot is free
-	guard uint32 // kept with the value
 }
 
-// What a bucket may hold. At 3 KB copying one is cheap, and the directory is a hundredth of the entries.
+// What a bucket may hold. At 2 KB copying one is cheap, and the directory is a hundredth of the entries.
 const (
 	bucketSlotsMin = 8
 	bucketSlotsMax = 256
@@ -40,23 +39,23 @@ const (
 	directoryDepthMax = 22
 )
 
-// find returns what is under a hash; its value is 0 if there is nothing.
-func (x *hashIndex) find(hash uint32) slot {
+// find returns what is under a hash; 0 if there is nothing.
+func (x *hashIndex) find(hash uint32) uint32 {
 	if len(x.directory) == 0 {
-		return slot{}
+		return 0
 	}
 	slots := x.directory[hash>>(32-x.depth)].slots
 	mask := uint32(len(slots) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := slots[i&mask]
 		if s.value == 0 || s.hash == hash {
-			return s
+			return s.value
 		}
 	}
 }
 
 // put sets what is under a hash; the value 0 takes it out.
-func (x *hashIndex) put(hash, value, guard uint32, now edition) {
+func (x *hashIndex) put(hash, value uint32, now edition) {
 	if len(x.directory) == 0 {
 		x.edition = now
 		x.directory = []*bucket{{edition: now, slots: make([]slot, bucketSlotsMin)}}
@@ -67,7 +66,7 @@ func (x *hashIndex) put(hash, value, guard uint32, now edition) {
 	case taken && value == 0:
 		b.remove(i)
 	case taken:
-		b.slots[i].value, b.slots[i].guard = value, guard
+		b.slots[i].value = value
 	case value != 0:
 		for b.full() && !b.grow(bucketSlotsMax) && b.depth < directoryDepthMax {
 			x.split(hash, now)
@@ -76,7 +75,7 @@ func (x *hashIndex) put(hash, value, guard uint32, now edition) {
 		if b.full() {
 			b.grow(2 * len(b.slots))
 		}
-		b.slots[b.place(hash)] = slot{hash: hash, value: value, guard: guard}
+		b.slots[b.place(hash)] = slot{hash: hash, value: value}
 		b.count++
 	}
 }

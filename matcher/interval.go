@@ -11,13 +11,13 @@ type interval struct {
 	lower, upper float64 // both included
 	highest      float64 // upper end in this part of the treap
 	left, right  *interval
-	branch       uint32
+	check        uint32
 	priority     uint32 // no node has one of a higher priority below it
 }
 
-func newInterval(lower, upper float64, branch uint32) *interval {
-	hash := multiply(hashDouble(lower)^hashDouble(upper), hashKeyB^uint64(branch)<<20)
-	return &interval{lower: lower, upper: upper, highest: upper, branch: branch, priority: uint32(hash)}
+func newInterval(lower, upper float64, check uint32) *interval {
+	hash := multiply(hashDouble(lower)^hashDouble(upper), hashKeyB^uint64(check)<<20)
+	return &interval{lower: lower, upper: upper, highest: upper, check: check, priority: uint32(hash)}
 }
 
 // ends are the interval that between means, with its ends included: numbers that take part in comparison are doubles, so that
@@ -38,7 +38,7 @@ func (b between) ends() (lower, upper float64) {
 }
 
 func (t *interval) compare(other *interval) int {
-	return cmp.Or(cmp.Compare(t.lower, other.lower), cmp.Compare(t.upper, other.upper), cmp.Compare(t.branch, other.branch))
+	return cmp.Or(cmp.Compare(t.lower, other.lower), cmp.Compare(t.upper, other.upper), cmp.Compare(t.check, other.check))
 }
 
 // over returns a copy of the node with others below it.
@@ -111,17 +111,17 @@ func (t *interval) join(behind *interval) *interval {
 	}
 }
 
-// holding appends the branches whose intervals hold a number.
-func (t *interval) holding(branches []uint32, number float64) []uint32 {
+// holding appends the checks whose intervals hold a number.
+func (t *interval) holding(checks []uint32, number float64) []uint32 {
 	for t != nil && t.highest >= number {
-		branches = t.left.holding(branches, number)
+		checks = t.left.holding(checks, number)
 		if number < t.lower {
 			break
 		}
 		if number <= t.upper {
-			branches = append(branches, t.branch)
+			checks = append(checks, t.check)
 		}
 		t = t.right
 	}
-	return branches
+	return checks
 }

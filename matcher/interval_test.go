@@ -36,7 +36,7 @@ func TestInterval(t *testing.T) {
 				var want []uint32
 				for _, n := range p.list {
 					if n.lower <= number && number <= n.upper {
-						want = append(want, n.branch)
+						want = append(want, n.check)
 					}
 				}
 				got := p.treap.holding(nil, number)

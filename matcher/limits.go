@@ -24,3 +24,13 @@ const (
 	searchStepsFixed    = 1 << 16
 	searchStepsPerValue = 64
 )
+
+// Limits of a compiled set of patterns. Add refuses a pattern that would take the set beyond them, with the cost and the limit; the
+// answer depends on the patterns that the set holds and not on their order.
+const (
+	// SetBytesMax is about how much memory all patterns may take, in bytes. What rules have in common counts once.
+	SetBytesMax = 1 << 30
+	// SetBroadMax is how many different lists there may be at one path that no value leads to, so that each is put to every value
+	// there: those with anything-but, with an empty prefix, or with a wildcard of nothing but stars.
+	SetBroadMax = 1 << 16
+)

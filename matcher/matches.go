@@ -1,6 +1,7 @@
 package matcher
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 )
@@ -72,7 +73,8 @@ func (m *Matches) Count(match Match) int {
 	return n
 }
 
-// noted is a pattern that matched some event of the block. Its bitmap stands in the arena at its own place.
+// noted is a pattern that matched some event of the block. Its bitmap stands in the arena at its own place. The program fills in the
+// rules once all patterns are noted, so that looking for them all is one wait.
 type noted struct {
 	pattern uint32    // its number in the program
 	id      uint32    // of the rule that has it,
@@ -102,13 +104,13 @@ func (m *Matches) has(pattern, event int) bool {
 	return ok && m.arena[at*m.words+event/64]>>(event%64)&1 != 0
 }
 
-// set notes that an event matched a pattern, by its number in the program, and the rules that have it.
-func (m *Matches) set(pattern int, id uint32, others *[]uint32, event int) {
+// set notes that an event matched a pattern, by its number in the program.
+func (m *Matches) set(pattern, event int) {
 	at, ok := m.slot(pattern)
 	if !ok {
 		at = len(m.noted)
 		m.slots[pattern] = int32(at)
-		m.noted = append(m.noted, noted{pattern: uint32(pattern), id: id, others: others})
+		m.noted = append(m.noted, noted{pattern: uint32(pattern)})
 		clear(m.bitmap())
 	}
 	m.arena[at*m.words+event/64] |= 1 << (event % 64)
@@ -140,7 +142,7 @@ func (m *Matches) finish(everything []uint32) {
 			copy(words, match.Words)
 			match.Words = words
 		}
-		if m.Count(match) == m.events {
+		if m.full(match.Words) {
 			match.Words = nil
 		}
 		m.rules = append(m.rules, match)
@@ -148,6 +150,17 @@ func (m *Matches) finish(everything []uint32) {
 	for _, id := range everything {
 		m.rules = append(m.rules, Match{Rule: id})
 	}
+}
+
+// full reports whether a bitmap has a bit for every event.
+func (m *Matches) full(words []uint64) bool {
+	last := len(words) - 1
+	for _, word := range words[:last] {
+		if word != math.MaxUint64 {
+			return false
+		}
+	}
+	return words[last] == math.MaxUint64>>(64*len(words)-m.events)
 }
 
 // radixMin is from how many rules on sorting by the bytes of their ids is faster than comparing them.

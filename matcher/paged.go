@@ -41,6 +41,19 @@ func (l *paged[T]) edit(i uint32, now edition) *T {
 	return &p.items[i%pageItems]
 }
 
+// clear forgets an item.
+func (l *paged[T]) clear(i uint32, now edition) {
+	var none T
+	*l.edit(i, now) = none
+}
+
+// grow makes sure that there is an item to read.
+func (l *paged[T]) grow(i uint32, now edition) {
+	if int(i) >= l.room() {
+		l.edit(i, now)
+	}
+}
+
 // room is how many items there is memory for; all numbers in use are below it.
 func (l *paged[T]) room() int { return len(l.pages) * pageItems }
 

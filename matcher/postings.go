@@ -2,78 +2,88 @@ package matcher
 
 import "slices"
 
-// postings say which branches of rules are filed where. Most places hold one branch, which stands in the index itself; the others
-// have a list.
+// postings lead from values to checks, and from checks to branches.
+//
+//	value ─▶ index ─▶ checks that it may satisfy ─▶ filed ─▶ branches that are filed under a check
+//
+// Most places of the index hold one check, which stands in the index itself; the others have a list.
 type postings struct {
-	index hashIndex // from valueHash to 1 + the number of a branch, or inList + the number of a list
-	lists paged[[]posting]
-	// anywhere is set when a branch was filed under no value at all, now or before.
-	anywhere bool
-}
-
-// posting is a branch that is filed somewhere. Its guard is the hash of a value that it wants besides (guarding in filing.go); 0 for none.
-type posting struct {
-	branch uint32
-	guard  uint32
+	index hashIndex        // from valueHash to 1 + the number of a check, or inList + the number of a list
+	lists paged[[]uint32]  // of checks that share a place
+	filed paged[[]posting] // by check
 }
 
 const inList = 1 << 31
 
-// at returns what is filed under a hash; one is memory for a list that isn't there.
-func (p *postings) at(hash uint32, one *[1]posting) []posting {
-	return p.in(p.index.find(hash), one)
+// posting is a branch where it is filed. It says what else to ask before the branch is looked at, which for most rules is all that
+// there is to ask.
+type posting struct {
+	branch uint32 // its number, and wholeBranch
+	second uint32 // 1 + the number of one more check of it, and knownSecond; 0 for none
 }
 
-// in returns what is filed in a slot of the index.
-func (p *postings) in(s slot, one *[1]posting) []posting {
+const (
+	// wholeBranch marks a branch that has no more checks than the one it is filed under and the second, and that is the first of its
+	// pattern.
+	wholeBranch = 1 << 31
+	// knownSecond marks a second check whose answer events know (check.known).
+	knownSecond = 1 << 31
+)
+
+// at returns the checks at a place; one is memory for a list that isn't there.
+func (p *postings) at(hash uint32, one *[1]uint32) []uint32 { return p.in(p.index.find(hash), one) }
+
+// in returns the checks that the index has at a place, given what it has there.
+func (p *postings) in(found uint32, one *[1]uint32) []uint32 {
 	switch {
-	case s.value == 0:
+	case found == 0:
 		return nil
-	case s.value&inList == 0:
-		one[0] = posting{s.value - 1, s.guard}
+	case found&inList == 0:
+		one[0] = found - 1
 		return one[:]
 	default:
-		return *p.lists.at(s.value &^ inList)
+		return *p.lists.at(found &^ inList)
 	}
 }
 
 // postingsWriter changes postings.
 type postingsWriter struct {
 	postings
-	numbers numbers
+	numbers numbers // of lists
 }
 
-// load is how many branches are filed under a hash.
+// load is how many checks are at a place.
 func (p *postingsWriter) load(hash uint32) int {
-	var one [1]posting
+	var one [1]uint32
 	return len(p.at(hash, &one))
 }
 
-func (p *postingsWriter) add(hash uint32, added posting, now edition) {
-	switch s := p.index.find(hash); {
-	case s.value == 0:
-		p.index.put(hash, added.branch+1, added.guard, now)
-	case s.value&inList == 0:
+// add puts a check at a place.
+func (p *postingsWriter) add(hash, check uint32, now edition) {
+	switch found := p.index.find(hash); {
+	case found == 0:
+		p.index.put(hash, check+1, now)
+	case found&inList == 0:
 		number := p.numbers.take()
-		*p.lists.edit(number, now) = []posting{{s.value - 1, s.guard}, added}
-		p.index.put(hash, inList|number, 0, now)
+		*p.lists.edit(number, now) = []uint32{found - 1, check}
+		p.index.put(hash, inList|number, now)
 	default:
 		// What is behind the end of a list is in no snapshot, so it may be written in place.
-		list := p.lists.edit(s.value&^inList, now)
-		*list = append(*list, added)
+		list := p.lists.edit(found&^inList, now)
+		*list = append(*list, check)
 	}
 }
 
-// remove takes out one filing of a branch.
-func (p *postingsWriter) remove(hash, branch uint32, now edition) {
-	s := p.index.find(hash)
-	if s.value&inList == 0 {
-		p.index.put(hash, 0, 0, now)
+// remove takes a check from a place, once.
+func (p *postingsWriter) remove(hash, check uint32, now edition) {
+	found := p.index.find(hash)
+	if found&inList == 0 {
+		p.index.put(hash, 0, now)
 		return
 	}
-	number := s.value &^ inList
+	number := found &^ inList
 	list := p.lists.edit(number, now)
-	at := slices.IndexFunc(*list, func(p posting) bool { return p.branch == branch })
+	at := slices.Index(*list, check)
 	shorter := slices.Concat((*list)[:at], (*list)[at+1:])
 	if len(shorter) > 1 {
 		*list = shorter
@@ -81,5 +91,18 @@ func (p *postingsWriter) remove(hash, branch uint32, now edition) {
 	}
 	*list = nil
 	p.numbers.giveBack(number)
-	p.index.put(hash, shorter[0].branch+1, shorter[0].guard, now)
+	p.index.put(hash, shorter[0]+1, now)
+}
+
+// file puts a branch under a check.
+func (p *postingsWriter) file(check uint32, added posting, now edition) {
+	list := p.filed.edit(check, now)
+	*list = append(*list, added) // in place, as above
+}
+
+// unfile takes a branch from under a check.
+func (p *postingsWriter) unfile(check, branch uint32, now edition) {
+	list := p.filed.edit(check, now)
+	at := slices.IndexFunc(*list, func(p posting) bool { return p.branch&^wholeBranch == branch })
+	*list = slices.Concat((*list)[:at], (*list)[at+1:])
 }

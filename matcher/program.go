@@ -10,7 +10,9 @@ type compiledProgram struct {
 	version    uint64
 	trie       trie
 	postings   postings
+	checks     paged[check]
 	branches   paged[ruleBranch]
+	absences   []uint32 // nodes at which checks are filed by absence
 	everything []uint32
 	rules      int
 	// All numbers of branches and of checks are below these.
@@ -27,43 +29,66 @@ func (p *compiledProgram) MatchBlock(events []Event, m *Matches) {
 		}
 		w := m.compiled
 		w.begin(p)
-		for i := range events {
-			w.event(&events[i], i, m)
+		for first := 0; first < len(events); {
+			count := groupOf(events[first:])
+			w.group(events[first:first+count], first, m)
+			first += count
 		}
 		w.program = nil
+		for i := range m.noted {
+			n := &m.noted[i]
+			b := p.branches.at(n.pattern)
+			n.id, n.others = b.id, b.others
+		}
 	}
 	m.finish(p.everything)
 }
 
 // matching is the work on one event after another. Its memory is used again for the next.
 type matching struct {
-	program *compiledProgram
-	scanner scanner
-	number  int // of the event in its block
-	matches *Matches
+	program  *compiledProgram
+	readings [groupEvents]reading
+	touched  uint32 // nobody reads it
+	guesses  guesses
+	scanner  *scanner // of the event
+	number   int      // of the event in its block
+	matches  *Matches
 
-	// round is another for each event. What carries an earlier one is as good as forgotten, so that nothing has to be cleared.
-	round uint32
-	// seen has for each branch the round in which it was last a candidate.
-	seen []uint32
+	// turn is another for each value that is looked up, and round is the turn in which an event began. What carries an earlier one is
+	// as good as forgotten, so that nothing has to be cleared.
+	turn, round uint32
+	// marks has for each check when it was last tried, and satisfied.
+	marks []checkMark
+	// satisfied has a bit for each check that the event satisfies, by the last bits of its number.
+	satisfied [satisfiedBits / 64]uint64
+	// led are the branches that are filed under these checks.
+	led [][]posting
+	// flat is whether no value lies in arrays, so that each field can be judged by itself.
+	flat bool
 	// answers has for each check, where it was asked in this round, the answer.
-	answers []answer
-	// sure are two checks that the event satisfies, outside of arrays; nil for none.
-	sure  [2]*check
-	joint joint
-	// guards has a bit for each value of the event that may guard something, by the first bits of its hash.
-	guards    [guardBits / 64]uint64
-	one       [1]posting
-	survivors [16]survivor
+	answers   []answer
+	joint     joint
+	one       [1]uint32
+	survivors [16]posting
 	held      []uint32
-	lower     []byte
+	folded    []byte
 }
+
+// checkMark says when something about a check was last so.
+type checkMark struct {
+	tried     uint32 // the turn of the value that it was put to
+	satisfied uint32 // the round of the event
+}
+
+// satisfiedBits is how many bits tell checks apart: so few that clearing them costs next to nothing, and enough for the handful of
+// checks that an event satisfies.
+const satisfiedBits = 256
 
 // begin makes the memory large enough for a program.
 func (w *matching) begin(p *compiledProgram) {
 	w.program = p
-	w.scanner.guesses.forget()
-	w.seen = grown(w.seen, p.branchRoom)
+	w.guesses.forget()
+	w.marks = grown(w.marks, p.checkRoom)
 	w.answers = grown(w.answers, p.checkRoom)
 }
 
@@ -74,106 +99,189 @@ func grown[T any](list []T, n int) []T {
 	return list
 }
 
-// event finds which rules match an event.
-func (w *matching) event(e *Event, number int, m *Matches) {
-	p := w.program
-	if e.JSON == nil {
-		w.scanner.attributes(&p.trie, e.Attributes)
-	} else if !w.scanner.scan(&p.trie, e.JSON) {
-		return
-	}
-	if w.round++; w.round == 0 { // it has come round: nothing may look like this one
-		clear(w.seen)
-		clear(w.answers)
-		w.round = 1
-	}
-	w.number, w.matches = number, m
-	w.joint.used = 0
-	w.sure = [2]*check{}
-	clear(w.guards[:])
-	for i := range w.scanner.found {
-		w.hash(&w.scanner.found[i])
-	}
-	for i := range w.scanner.found {
-		w.look(&w.scanner.found[i])
-	}
-	if p.postings.anywhere {
-		w.candidates(nowhere)
-	}
-}
-
-// guardBits is how many bits tell values apart that guard: so few that clearing them costs next to nothing, and enough for the handful of
-// values that an event has where there are guards. guardShift leaves the bits of a hash that number them.
+// How much is worked on side by side: so many events, of so many bytes; one that is larger by itself.
 const (
-	guardBits  = 256
-	guardShift = 32 - 8
+	groupEvents = 8
+	groupBytes  = 32 << 10
 )
 
-// hash hashes a string or number that is looked up or guards something.
-func (w *matching) hash(v *foundValue) {
-	if v.again {
-		return
-	}
-	kinds := v.kinds
-	switch {
-	case v.value.kind == kindString && kinds.ways&(1<<byText|1<<byGuard) != 0:
-		v.hash = valueHash(v.node, byText, 0, hashText(v.value.text))
-		if kinds.has(byText) {
-			v.filed = w.program.postings.index.find(v.hash) // here already, so that it is at hand when its turn comes
+// groupOf returns how many events come next.
+func groupOf(events []Event) int {
+	count, size := 0, 0
+	for count < min(len(events), groupEvents) {
+		if size += len(events[count].JSON); count > 0 && size > groupBytes {
+			break
 		}
-	case v.value.kind == kindNumber && kinds.has(byGuard) && v.number().comparable:
-		v.hash = valueHash(v.node, byNumber, 0, hashDouble(v.value.number.double))
-	default:
-		return
+		count++
 	}
-	if kinds.has(byGuard) {
-		w.guards[v.hash>>guardShift/64] |= 1 << (v.hash >> guardShift % 64)
+	return count
+}
+
+// reading is an event of a group.
+type reading struct {
+	scanner scanner
+	valid   bool
+}
+
+// group finds which rules match a few events, the first of which has a number in its block. They take each step together: what an
+// event leads to lies all over the memory, and this way the waits for it overlap.
+func (w *matching) group(events []Event, first int, m *Matches) {
+	for i := range events {
+		r := &w.readings[i]
+		if r.valid = w.read(r, &events[i]); r.valid {
+			w.find(&r.scanner)
+		}
+	}
+	for i := range events {
+		if r := &w.readings[i]; r.valid {
+			w.touch(&r.scanner)
+		}
+	}
+	w.matches = m
+	for i := range events {
+		if r := &w.readings[i]; r.valid {
+			w.scanner, w.number = &r.scanner, first+i
+			w.event()
+		}
 	}
 }
 
-// guarded reports whether the event has the value that guards a branch, as far as its bit says; there may be no such value.
-func (w *matching) guarded(guard uint32) bool {
-	return guard == 0 || w.guards[guard>>guardShift/64]>>(guard>>guardShift%64)&1 != 0
+// read reads an event, and returns whether it is one.
+func (w *matching) read(r *reading, e *Event) bool {
+	r.scanner.guesses = &w.guesses
+	if e.JSON == nil {
+		r.scanner.attributes(&w.program.trie, e.Attributes)
+		return true
+	}
+	return r.scanner.scan(&w.program.trie, e.JSON)
 }
 
-// look puts to the test what a value leads to. One that is there again leads to nothing else.
-func (w *matching) look(v *foundValue) {
-	kinds := v.kinds
-	if kinds.ways == 0 || v.again {
-		return
+// find looks up the values of an event as they are.
+func (w *matching) find(s *scanner) {
+	s.places = s.places[:0]
+	for i := range s.found {
+		place := uint32(0)
+		if v := &s.found[i]; v.kinds.ways&exactWays != 0 && !v.again {
+			place = w.place(v)
+		}
+		s.places = append(s.places, place)
 	}
+}
+
+// place returns what the index has for a value as it is.
+func (w *matching) place(v *foundValue) uint32 {
+	index := &w.program.postings.index
 	switch v.value.kind {
 	case kindString:
-		if kinds.ways&^(1<<byText|1<<byPresence|1<<byGuard) != 0 {
-			w.lookText(v, kinds)
-		}
-		if v.filed.value != 0 {
-			w.candidatesIn(v.filed)
+		if v.kinds.has(byText) {
+			return index.find(valueHash(v.node, byText, 0, hashText(v.value.text)))
 		}
 	case kindNumber:
-		w.lookNumber(v, kinds)
+		if v.kinds.ways&(1<<byNumber|1<<byNumberText) == 0 {
+			return 0
+		}
+		if n := v.number(); n.comparable {
+			return index.find(valueHash(v.node, byNumber, 0, hashDouble(n.double)))
+		}
+		return index.find(valueHash(v.node, byNumberText, 0, hashText(v.value.text)))
 	default:
-		if kinds.has(byLiteral) {
-			w.candidates(valueHash(v.node, byLiteral, 0, uint64(v.value.kind)))
+		if v.kinds.has(byLiteral) {
+			return index.find(valueHash(v.node, byLiteral, 0, uint64(v.value.kind)))
+		}
+	}
+	return 0
+}
+
+// touch has what the values of an event lead to brought closer.
+func (w *matching) touch(s *scanner) {
+	for _, place := range s.places {
+		if place == 0 || place&inList != 0 {
+			continue
+		}
+		number := place - 1
+		w.touched += w.marks[number].tried + w.program.checks.at(number).node
+		if list := *w.program.postings.filed.at(number); len(list) > 0 {
+			w.touched += list[0].branch
+		}
+	}
+}
+
+// event finds which rules match an event: first which of their checks it satisfies, then which of the branches filed under those.
+func (w *matching) event() {
+	w.next()
+	s := w.scanner
+	// What is wanted just so comes first, since branches may name it as their second check.
+	for i, place := range s.places {
+		if place != 0 {
+			w.turn++
+			for _, number := range w.program.postings.in(place, &w.one) {
+				w.tryCheck(&s.found[i], number)
+			}
+		}
+	}
+	for i := range s.found {
+		if v := &s.found[i]; v.kinds.ways&^exactWays != 0 && !v.again {
+			w.look(v)
+		}
+	}
+	for _, node := range w.program.absences {
+		w.lookAbsence(node)
+	}
+	for _, list := range w.led {
+		w.candidates(list)
+	}
+}
+
+// next begins another event.
+func (w *matching) next() {
+	if w.turn > 1<<31 { // more than the values of any event are left: nothing from before may look like what is to come
+		clear(w.marks)
+		clear(w.answers)
+		w.turn = 0
+	}
+	w.turn++
+	w.round = w.turn
+	clear(w.satisfied[:])
+	w.led = w.led[:0]
+	w.flat = len(w.scanner.elements) == 1
+	w.joint.used = 0
+}
+
+// look finds the checks that a value leads to in other ways.
+func (w *matching) look(v *foundValue) {
+	w.turn++
+	kinds := v.kinds
+	switch {
+	case v.value.kind == kindString && kinds.ways&textWays != 0:
+		w.lookText(v, kinds)
+	case v.value.kind == kindNumber && kinds.has(byRange):
+		if n := v.number(); n.comparable {
+			w.held = kinds.ranges.holding(w.held[:0], n.double)
+			for _, number := range w.held {
+				w.tryCheck(v, number)
+			}
 		}
 	}
 	if kinds.has(byPresence) {
-		w.candidates(valueHash(v.node, byPresence, 0, 0))
+		w.try(v, valueHash(v.node, byPresence, 0, 0))
 	}
 }
 
-func (w *matching) lookNumber(v *foundValue, kinds *valueKinds) {
-	if kinds.ways&(1<<byNumber|1<<byNumberText|1<<byRange) == 0 {
+// lookAbsence finds the checks that are satisfied where a node has no value. In arrays a field may be absent beside another.
+func (w *matching) lookAbsence(node uint32) {
+	inside := false
+	for at := w.scanner.heads[node]; at != 0; at = w.scanner.found[at-1].before {
+		if inside = w.scanner.found[at-1].element != 0; inside {
+			break
+		}
+	}
+	if !inside && w.scanner.heads[node] != 0 {
 		return
 	}
-	if n := v.number(); n.comparable {
-		w.held = kinds.ranges.holding(w.held[:0], n.double)
-		for _, branch := range w.held {
-			w.candidate(branch)
+	for _, number := range w.program.postings.at(valueHash(node, byAbsence, 0, 0), &w.one) {
+		if c := w.program.checks.at(number); c.node == node && c.absence {
+			w.satisfy(number)
 		}
-		w.candidates(valueHash(v.node, byNumber, 0, hashDouble(n.double)))
-	} else {
-		w.candidates(valueHash(v.node, byNumberText, 0, hashText(v.value.text)))
 	}
 }
 
@@ -189,79 +297,72 @@ func (v *foundValue) number() number {
 func (w *matching) lookText(v *foundValue, kinds *valueKinds) {
 	text := v.value.text
 	if kinds.has(byPrefix) {
-		w.lookPrefixes(v.node, byPrefix, kinds, text)
+		w.lookAffixes(v, byPrefix, text)
 	}
 	if kinds.has(bySuffix) {
-		w.lookSuffixes(v.node, bySuffix, kinds, text)
+		w.lookAffixes(v, bySuffix, text)
 	}
 	if kinds.has(byPart) {
-		for i := 0; i+partBytes <= len(text); i++ {
-			w.candidates(valueHash(v.node, byPart, 0, hashText(text[i:i+partBytes])))
-		}
+		w.lookParts(v, kinds, text)
 	}
 	if kinds.has(byAddress) {
-		w.lookAddress(v.node, kinds, text)
+		w.lookAddress(v, kinds, text)
 	}
-	if kinds.ways&(1<<byFold|1<<byPrefixFold|1<<bySuffixFold) == 0 {
+	if kinds.ways&foldWays == 0 {
 		return
 	}
-	text = w.lowered(text)
+	w.folded = appendCanonical(w.folded[:0], text)
+	text = unsafe.String(unsafe.SliceData(w.folded), len(w.folded)) //nolint:gosec // nothing keeps it beyond the look-ups of this value
 	if kinds.has(byFold) {
-		w.candidates(valueHash(v.node, byFold, 0, hashText(text)))
+		w.try(v, valueHash(v.node, byFold, 0, hashText(text)))
 	}
 	if kinds.has(byPrefixFold) {
-		w.lookPrefixes(v.node, byPrefixFold, kinds, text)
+		w.lookAffixes(v, byPrefixFold, text)
 	}
 	if kinds.has(bySuffixFold) {
-		w.lookSuffixes(v.node, bySuffixFold, kinds, text)
+		w.lookAffixes(v, bySuffixFold, text)
 	}
 }
 
-func (w *matching) lookPrefixes(node uint32, way valueKind, kinds *valueKinds, text string) {
-	for rungs := kinds.rungs[rungSet(way)]; rungs != 0; rungs &= rungs - 1 {
-		rung := bits.TrailingZeros32(rungs)
-		n := ladder[rung]
+// lookAffixes looks up how a text begins, or ends, in all lengths in use.
+func (w *matching) lookAffixes(v *foundValue, way valueKind, text string) {
+	h := affixHash{text: text, ends: way == bySuffix || way == bySuffixFold}
+	for _, length := range v.kinds.affixes[affixSet(way)] {
+		n := int(length)
 		if n > len(text) {
 			return
 		}
-		w.candidates(valueHash(node, way, uint8(rung), hashText(text[:n])))
+		w.try(v, valueHash(v.node, way, n, h.next(n)))
 	}
 }
 
-func (w *matching) lookSuffixes(node uint32, way valueKind, kinds *valueKinds, text string) {
-	for rungs := kinds.rungs[rungSet(way)]; rungs != 0; rungs &= rungs - 1 {
-		rung := bits.TrailingZeros32(rungs)
-		n := ladder[rung]
-		if n > len(text) {
-			return
+// lookParts looks up what is anywhere in a text, in all lengths in use.
+func (w *matching) lookParts(v *foundValue, kinds *valueKinds, text string) {
+	for parts := kinds.parts; parts != 0; parts &= parts - 1 {
+		n := bits.TrailingZeros32(parts)
+		var seen [256 / 64]uint64 // of single bytes
+		for at := 0; at+n <= len(text); at++ {
+			if c := text[at]; n == 1 {
+				if seen[c/64]>>(c%64)&1 != 0 {
+					continue
+				}
+				seen[c/64] |= 1 << (c % 64)
+			}
+			w.try(v, valueHash(v.node, byPart, n, hashText(text[at:at+n])))
 		}
-		w.candidates(valueHash(node, way, uint8(rung), hashText(text[len(text)-n:])))
 	}
 }
 
-func (w *matching) lookAddress(node uint32, kinds *valueKinds, text string) {
+func (w *matching) lookAddress(v *foundValue, kinds *valueKinds, text string) {
 	address, ok := parseAddress(text)
 	if !ok {
 		return
 	}
 	bytes := address.As16()
-	for i, set := range kinds.bits {
+	for i, set := range kinds.blocks {
 		for ; set != 0; set &= set - 1 {
-			n := uint8(64*i + bits.TrailingZeros64(set))
-			w.candidates(valueHash(node, byAddress, n, hashAddress(bytes, n)))
+			n := 64*i + bits.TrailingZeros64(set)
+			w.try(v, valueHash(v.node, byAddress, n, hashAddress(bytes, n)))
 		}
 	}
-}
-
-// lowered is a text with its ASCII letters in lower case. It is good until the next one.
-func (w *matching) lowered(text string) string {
-	w.lower = w.lower[:0]
-	for i := range len(text) {
-		c := text[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		w.lower = append(w.lower, c)
-	}
-	return unsafe.String(unsafe.SliceData(w.lower), len(w.lower)) //nolint:gosec // nothing keeps it beyond the look-ups of this value
 }

@@ -5,41 +5,40 @@ import (
 	"slices"
 )
 
-// ruleBranch is a branch of a pattern: checks that all have to match, in the order of their paths. Rules that have the same pattern share
-// its branches, which are put to the test once for all of them.
+// ruleBranch is a branch of a pattern: checks that all have to match, by their numbers, in the order of their paths. Rules that have
+// the same pattern share its branches, which are put to the test once for all of them.
 //
-// Branches are looked at in no order, so they are small: 64 bytes, with most of the checks' addresses in them.
+// Branches are looked at in no order, so they are small.
 type ruleBranch struct {
 	// id and others are the rules that have the pattern, in its first branch alone; rules is how many they are.
 	id, rules uint32
 	others    *[]uint32
 	first     uint32 // number of the pattern's first branch, which stands for the pattern
 	next      uint32 // 1 + the number of the pattern's next branch; 0 for none
-	filed     int32  // the check that it is filed under; filedNowhere
-	guarded   int32  // the check that guards it there; filedNowhere
-	few       [2]*check
-	more      *[]*check
-	checks    int32 // how many there are: a few in the branch itself, and more elsewhere
+	filed     int16  // which of the checks it is filed under
+	second    int16  // which of them is asked first there, or noCheck
+	checks    int32  // how many there are: a few in the branch itself, and more elsewhere
+	few       [4]uint32
+	more      *[]uint32
 }
 
-// filedNowhere is for branches that a value can't lead to, because all their fields accept absence. All events are put to them.
-const filedNowhere = -1
+const noCheck = -1
 
-func (b *ruleBranch) append(c *check) {
+func (b *ruleBranch) append(check uint32) {
 	if int(b.checks) < len(b.few) {
-		b.few[b.checks] = c
+		b.few[b.checks] = check
 	} else {
 		if b.more == nil {
-			b.more = new([]*check)
+			b.more = new([]uint32)
 		}
-		*b.more = append(*b.more, c)
+		*b.more = append(*b.more, check)
 	}
 	b.checks++
 }
 
 func (b *ruleBranch) count() int { return int(b.checks) }
 
-func (b *ruleBranch) check(i int) *check {
+func (b *ruleBranch) check(i int) uint32 {
 	if i < len(b.few) {
 		return b.few[i]
 	}
@@ -49,7 +48,7 @@ func (b *ruleBranch) check(i int) *check {
 // appendBranchKey writes which checks a branch has. Patterns with equal keys, branch by branch, are equal.
 func appendBranchKey(key []byte, b *ruleBranch) []byte {
 	for i := range b.count() {
-		key = binary.LittleEndian.AppendUint32(key, b.check(i).number+1)
+		key = binary.LittleEndian.AppendUint32(key, b.check(i)+1)
 	}
 	return binary.LittleEndian.AppendUint32(key, 0)
 }

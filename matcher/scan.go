@@ -20,6 +20,8 @@ type scanner struct {
 	ends   []byte // what closes the objects and arrays that are passed over
 	// found are the values at nodes, in the order of the text.
 	found []foundValue
+	// places are what the index of postings has for each of found as it is; filled in by whoever looks them up.
+	places []uint32
 	// values is how many values the event has, wherever they are.
 	values   int
 	elements []element // as in ParsedEvent, numbered among those at nodes
@@ -27,7 +29,7 @@ type scanner struct {
 	// heads has for each node 1 + the number of the last value found there; 0 for none. touched are the nodes that have one.
 	heads   []int32
 	touched []uint32
-	guesses guesses
+	guesses *guesses // shared by scanners that take turns
 }
 
 // foundValue is a leaf at a node.
@@ -35,22 +37,21 @@ type foundValue struct {
 	value   value
 	kinds   *valueKinds // of the node
 	node    uint32
-	before  int32  // as heads: the value found before at this node
-	element int32  // the innermost element around it; 0 for none
-	counted bool   // whether value.number is filled in
-	again   bool   // whether the value found before at this node is the same
-	hash    uint32 // of a value that guards, or that is looked up by it
-	filed   slot   // of a string: what the index has under the hash
+	before  int32 // as heads: the value found before at this node
+	element int32 // the innermost element around it; 0 for none
+	counted bool  // whether value.number is filled in
+	again   bool  // whether the value found before at this node is the same
 }
 
 // frame is an object or an array around the place where the scanner is.
 type frame struct {
-	node    int32 // noNode inside of what no rule uses
-	element int32 // the innermost element around what is in it
-	self    int32 // the element that it is itself; 0 for none
-	array   int32 // the array that it is; noArray for an object, and inside of what no rule uses
-	end     byte  // what closes it
-	guess   int32 // of an array: which guess came next where its first element began
+	node    int32       // noNode inside of what no rule uses
+	kinds   *valueKinds // of the node, for elements that are values (trie.wantedAt)
+	element int32       // the innermost element around what is in it
+	self    int32       // the element that it is itself; 0 for none
+	array   int32       // the array that it is; noArray for an object, and inside of what no rule uses
+	end     byte        // what closes it
+	guess   int32       // of an array: which guess came next where its first element began
 }
 
 const noArray = -1
@@ -87,15 +88,15 @@ func (s *scanner) scan(t *trie, text []byte) bool {
 	for i = skipSpace(b, i+1); ; {
 		// b[i] is where a member or an element begins, or where an empty object or array ends.
 		if b[i] != f.end {
-			at := f.node
+			at, kinds := f.node, f.kinds
 			if f.end == '}' {
-				if at, i = s.name(t, at, i); i < 0 {
+				if at, kinds, i = s.name(t, at, i); i < 0 {
 					return false
 				}
 			}
 			switch c := b[i]; {
 			case c != '{' && c != '[':
-				if i = s.scalar(t, f.element, at, i); i < 0 {
+				if i = s.scalar(kinds, f.element, at, i); i < 0 {
 					return false
 				}
 			case at == noNode || c == '{' && t.nodes.at(uint32(at)).steps == 0 && f.array == noArray: // no rule looks into it
@@ -110,7 +111,7 @@ func (s *scanner) scan(t *trie, text []byte) bool {
 					s.guesses.next = int(f.guess)
 				}
 				inner := s.frame(depth)
-				s.open(t, &s.frames[depth-1], inner, at, c)
+				s.open(t, &s.frames[depth-1], inner, at, kinds, c)
 				f = inner
 				i = skipSpace(b, i+1)
 				continue
@@ -239,27 +240,27 @@ func passName(b []byte, i int) int {
 	return i
 }
 
-// name reads a member's name and the colon. It returns the node that the name leads to, and where the value begins; below 0 if it is
-// not valid.
-func (s *scanner) name(t *trie, from int32, i int) (at int32, next int) {
+// name reads a member's name and the colon. It returns the node that the name leads to, what is filed there (trie.wantedAt), and where
+// the value begins; below 0 if it is not valid.
+func (s *scanner) name(t *trie, from int32, i int) (at int32, kinds *valueKinds, next int) {
 	b := s.text
 	if g := s.guesses.right(b, i, from); g != nil {
 		if i += g.length; b[i] <= ' ' {
 			i = skipSpace(b, i)
 		}
-		return g.at, i
+		return g.at, g.kinds, i
 	}
 	if b[i] != '"' {
-		return noNode, -1
+		return noNode, nil, -1
 	}
 	begin, start := i, i+1
 	end, escaped := skipString(b, start)
 	if end < 0 {
-		return noNode, -1
+		return noNode, nil, -1
 	}
 	if i = end + 1; b[i] != ':' {
 		if i = skipSpace(b, i); b[i] != ':' {
-			return noNode, -1
+			return noNode, nil, -1
 		}
 	}
 	if i++; b[i] <= ' ' {
@@ -275,10 +276,11 @@ func (s *scanner) name(t *trie, from int32, i int) (at int32, next int) {
 			at = t.walk(from, name)
 		}
 	}
+	kinds = t.wantedAt(at)
 	if !escaped {
-		s.guesses.learn(b[begin:end+1], from, at)
+		s.guesses.learn(b[begin:end+1], from, at, kinds)
 	}
-	return at, i
+	return at, kinds, i
 }
 
 // hasDot reports whether there is a dot in a text.
@@ -293,8 +295,8 @@ func hasDot(b []byte, start, end int) bool {
 }
 
 // open begins an object or an array at a node.
-func (s *scanner) open(t *trie, around, f *frame, at int32, kind byte) {
-	f.node, f.element, f.self, f.array, f.end, f.guess = at, around.element, 0, noArray, kind+2, int32(s.guesses.next)
+func (s *scanner) open(t *trie, around, f *frame, at int32, kinds *valueKinds, kind byte) {
+	f.node, f.kinds, f.element, f.self, f.array, f.end, f.guess = at, kinds, around.element, 0, noArray, kind+2, int32(s.guesses.next)
 	if around.array != noArray {
 		f.self = int32(len(s.elements))
 		f.element = f.self
@@ -321,7 +323,7 @@ func (s *scanner) shut(f *frame) {
 
 // scalar reads a string, a number or a literal, and keeps it if some rule wants it. It returns the place behind it; below 0 if it
 // is not valid.
-func (s *scanner) scalar(t *trie, element, at int32, i int) int {
+func (s *scanner) scalar(kinds *valueKinds, element, at int32, i int) int {
 	b := s.text
 	s.values++
 	start := i
@@ -335,7 +337,7 @@ func (s *scanner) scalar(t *trie, element, at int32, i int) int {
 			return -1
 		}
 		next = end + 1
-		if at == noNode {
+		if kinds == nil {
 			return next
 		}
 		if escaped {
@@ -349,14 +351,14 @@ func (s *scanner) scalar(t *trie, element, at int32, i int) int {
 		next = skipLiteral(b, i)
 		end, k = next, kindOf(jsontext.Kind(c))
 	}
-	if next >= 0 && at != noNode && t.nodes.at(uint32(at)).wanted {
-		s.keep(t, uint32(at), element, k, s.string(start, end))
+	if next >= 0 && kinds != nil {
+		s.keep(kinds, uint32(at), element, k, s.string(start, end))
 	}
 	return next
 }
 
 // keep notes a value at a node.
-func (s *scanner) keep(t *trie, at uint32, element int32, k kind, text string) {
+func (s *scanner) keep(kinds *valueKinds, at uint32, element int32, k kind, text string) {
 	before := s.heads[at]
 	if before == 0 {
 		s.touched = append(s.touched, at)
@@ -368,9 +370,9 @@ func (s *scanner) keep(t *trie, at uint32, element int32, k kind, text string) {
 	s.found = s.found[:n+1]
 	v := &s.found[n] // field by field: a whole value would be made first and copied then
 	v.value.text, v.value.kind = text, k
-	v.kinds = t.kinds.at(at)
+	v.kinds = kinds
 	v.node, v.before, v.element = at, before, element
-	v.counted, v.hash, v.filed.value = false, 0, 0
+	v.counted = false
 	v.again = before != 0 && s.found[before-1].value.kind == k && s.found[before-1].value.text == text
 	s.heads[at] = int32(n) + 1
 }
@@ -386,10 +388,11 @@ func (s *scanner) attributes(t *trie, list []Attribute) {
 	s.values = len(list)
 	s.text = s.text[:0]
 	for _, a := range list {
-		if at := t.walk(0, a.Name); at != noNode && t.nodes.at(uint32(at)).wanted {
+		at := t.walk(0, a.Name)
+		if kinds := t.wantedAt(at); kinds != nil {
 			start := len(s.text)
 			s.text = append(s.text, a.Value...)
-			s.keep(t, uint32(at), 0, kindString, s.string(start, len(s.text)))
+			s.keep(kinds, uint32(at), 0, kindString, s.string(start, len(s.text)))
 		}
 	}
 }

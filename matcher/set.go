@@ -122,6 +122,9 @@ func (p *plainProgram) MatchBlock(events []Event, m *Matches) {
 		for i, event := range events {
 			p.matchEvent(i, ParseEvent(event), &j, m)
 		}
+		for i := range m.noted {
+			m.noted[i].id = p.rules[m.noted[i].pattern].id
+		}
 	}
 	m.finish(p.everything)
 }
@@ -135,7 +138,7 @@ func (p *plainProgram) matchEvent(number int, event *ParsedEvent, j *judgement, 
 			continue
 		}
 		if j.reset(r.pattern, event); j.matches() {
-			m.set(i, r.id, nil, number)
+			m.set(i, number)
 		}
 	}
 }

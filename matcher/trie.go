@@ -45,7 +45,7 @@ func (t *trie) step(from int32, name string) int32 {
 	if above.marks&nameMark(name) == 0 {
 		return noNode
 	}
-	for next := t.edges.find(edgeHash(uint32(from), name)).value; next != 0; {
+	for next := t.edges.find(edgeHash(uint32(from), name)); next != 0; {
 		n := t.nodes.at(next - 1)
 		if n.above == uint32(from) && n.name == name {
 			return int32(next - 1)
@@ -66,6 +66,14 @@ func (t *trie) walk(from int32, name string) int32 {
 		name = rest
 	}
 	return from
+}
+
+// wantedAt returns the ways of looking for values at a node; nil if it is none, or no field of any rule is there.
+func (t *trie) wantedAt(at int32) *valueKinds {
+	if at == noNode || !t.nodes.at(uint32(at)).wanted {
+		return nil
+	}
+	return t.kinds.at(uint32(at))
 }
 
 // trieWriter changes a trie.
@@ -95,8 +103,8 @@ func (t *trieWriter) want(path string, now edition) uint32 {
 func (t *trieWriter) grow(above uint32, name string, now edition) uint32 {
 	number := t.free.take()
 	hash := edgeHash(above, name)
-	*t.nodes.edit(number, now) = trieNode{name: strings.Clone(name), above: above, twin: t.edges.find(hash).value}
-	t.edges.put(hash, number+1, 0, now)
+	*t.nodes.edit(number, now) = trieNode{name: strings.Clone(name), above: above, twin: t.edges.find(hash)}
+	t.edges.put(hash, number+1, now)
 	from := t.nodes.edit(above, now)
 	from.steps++
 	from.marks |= nameMark(name)
@@ -128,8 +136,8 @@ func (t *trieWriter) drop(at uint32, now edition) {
 // cut takes a node out of the list of those with the hash of its edge.
 func (t *trieWriter) cut(at uint32, n *trieNode, now edition) {
 	hash := edgeHash(n.above, n.name)
-	if first := t.edges.find(hash).value; first == at+1 {
-		t.edges.put(hash, n.twin, 0, now)
+	if first := t.edges.find(hash); first == at+1 {
+		t.edges.put(hash, n.twin, now)
 	} else {
 		before := first - 1
 		for t.nodes.at(before).twin != at+1 {

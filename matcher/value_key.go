@@ -4,59 +4,56 @@ import (
 	"encoding/binary"
 	"math"
 	"net/netip"
-	"strings"
+	"slices"
 )
 
-// valueKind is one way of looking for rules by a value at a node.
+// valueKind is one way of looking for checks by a value at a node.
 type valueKind uint8
 
 const (
-	byNothing    valueKind = iota // rules that every event is put to
-	byPresence                    // any value at the node
-	byText                        // a string
-	byNumber                      // a comparable number
-	byNumberText                  // a number that is not, by its text
-	byLiteral                     // null, false or true
-	byPrefix                      // how a string begins
-	bySuffix                      // how it ends
-	byFold                        // a string in ASCII, in any case
-	byPrefixFold                  // how it begins, likewise
-	bySuffixFold                  // how it ends, likewise
-	byPart                        // what is somewhere within it
-	byAddress                     // the first bits of an address
-	byRange                       // an interval that a number lies in; these are not in the index
-	byGuard                       // a value that guards what is filed elsewhere; nor are these
+	byText       valueKind = iota + 1 // a string
+	byNumber                          // a comparable number
+	byNumberText                      // a number that is not, by its text
+	byLiteral                         // null, false or true
+	byPrefix                          // how a string begins
+	bySuffix                          // how it ends
+	byFold                            // a string in any case
+	byPrefixFold                      // how it begins, likewise
+	bySuffixFold                      // how it ends, likewise
+	byPart                            // what is somewhere within it
+	byAddress                         // the first bits of an address
+	byRange                           // an interval that a number lies in; these are not in the index
+	byPresence                        // any value at the node
+	byAbsence                         // no value at the node
+)
+
+// Ways of looking that are tried together.
+const (
+	exactWays = 1<<byText | 1<<byNumber | 1<<byNumberText | 1<<byLiteral
+	foldWays  = 1<<byFold | 1<<byPrefixFold | 1<<bySuffixFold
+	textWays  = 1<<byPrefix | 1<<bySuffix | foldWays | 1<<byPart | 1<<byAddress
 )
 
 // valueKinds says which ways of looking there are at a node, so that only those are tried.
 type valueKinds struct {
 	ways uint32 // a bit for each valueKind
-	// rungs has a bit for each length of prefixes and suffixes in use, as ladder counts them: of byPrefix, bySuffix, byPrefixFold and
-	// bySuffixFold.
-	rungs [4]uint32
-	// bits has a bit for each length of address blocks in use, counted in 128 bits.
-	bits [3]uint64
+	// parts has a bit for each length of byPart in use.
+	parts uint32
+	// affixes are the lengths of prefixes and suffixes in use, in ascending order, by affixSet; nil for none.
+	affixes *affixes
+	// blocks has a bit for each length of address blocks in use, counted in 128 bits.
+	blocks [3]uint64
 	// ranges are the intervals of byRange.
 	ranges *interval
 }
 
 func (k *valueKinds) has(way valueKind) bool { return k.ways>>way&1 != 0 }
 
-// ladder holds the lengths under which prefixes and suffixes are filed: the longest that they reach, so that a value is looked up
-// at no more than these, whatever the rules are. What is behind them is left to verification.
-var ladder = [...]int{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024}
+// affixes never changes; valueKinds get another.
+type affixes [4][]uint16
 
-// rungOf returns the place of the longest length of the ladder that a text reaches; it has at least one byte.
-func rungOf(n int) int {
-	rung := 0
-	for rung+1 < len(ladder) && ladder[rung+1] <= n {
-		rung++
-	}
-	return rung
-}
-
-// rungSet is the place in valueKinds.rungs.
-func rungSet(way valueKind) int {
+// affixSet is the place in affixes.
+func affixSet(way valueKind) int {
 	switch way {
 	case byPrefix:
 		return 0
@@ -69,87 +66,174 @@ func rungSet(way valueKind) int {
 	}
 }
 
-// partBytes is how long the parts of wildcards are that byPart looks for.
-const partBytes = 3
+// set notes that something is filed in a way.
+func (k *valueKinds) set(f filing) {
+	k.ways |= 1 << f.way
+	switch f.way {
+	case byPrefix, bySuffix, byPrefixFold, bySuffixFold:
+		var changed affixes
+		if k.affixes != nil {
+			changed = *k.affixes
+		}
+		lengths := &changed[affixSet(f.way)]
+		at, _ := slices.BinarySearch(*lengths, f.length)
+		*lengths = slices.Concat((*lengths)[:at], []uint16{f.length}, (*lengths)[at:])
+		k.affixes = &changed
+	case byPart:
+		k.parts |= 1 << f.length
+	case byAddress:
+		k.blocks[f.length/64] |= 1 << (f.length % 64)
+	default:
+	}
+}
 
-// filing is one place where a check's rules are filed.
+// unset notes that nothing is filed in a way any more, with that length.
+func (k *valueKinds) unset(f filing) {
+	more := false
+	switch f.way {
+	case byPrefix, bySuffix, byPrefixFold, bySuffixFold:
+		changed := *k.affixes
+		lengths := &changed[affixSet(f.way)]
+		at, _ := slices.BinarySearch(*lengths, f.length)
+		*lengths = slices.Concat((*lengths)[:at], (*lengths)[at+1:])
+		k.affixes = &changed
+		more = len(*lengths) > 0
+	case byPart:
+		k.parts &^= 1 << f.length
+		more = k.parts != 0
+	case byAddress:
+		k.blocks[f.length/64] &^= 1 << (f.length % 64)
+		more = k.blocks != [3]uint64{}
+	default:
+	}
+	if !more {
+		k.ways &^= 1 << f.way
+	}
+}
+
+// filing is a place where values look for a check.
 type filing struct {
-	way  valueKind
-	rung uint8  // place in the ladder, or bits of an address
-	hash uint64 // of the value
+	way    valueKind
+	length uint16 // of a prefix, suffix or part, in bytes; of a block of addresses, in bits
+	hash   uint32 // in the index
 	// lower and upper are the ends of byRange.
 	lower, upper float64
 }
 
-// valueHash is where in the index of postings a filing is.
-func valueHash(node uint32, way valueKind, rung uint8, hash uint64) uint32 {
-	return uint32(multiply(hash^(uint64(node)<<16|uint64(way)<<8|uint64(rung)), hashKeyA|1))
+// newFiling is one in the index.
+func newFiling(node uint32, way valueKind, length int, hash uint64) filing {
+	return filing{way: way, length: uint16(length), hash: valueHash(node, way, length, hash)}
 }
 
-// filings lists the places to file a check under, such that no value that fits any of its alternatives misses all of them. cost is
-// how undiscerning they are. A check that accepts absence has none.
-func (c *check) filings(list []filing) (filings []filing, cost int) {
-	for _, a := range c.alternatives {
-		f, undiscerning := filingOf(a)
-		list = append(list, f)
-		cost += undiscerning
-	}
-	return list, cost
+// userKey is for counting the filings of each way and length at each node.
+func (f filing) userKey(node uint32) uint64 {
+	return uint64(node)<<32 | uint64(f.way)<<16 | uint64(f.length)
 }
 
-// How undiscerning a way of looking is: in the number of rules that it may be worth to look at instead.
+// valueHash is where in the index a value is looked up.
+func valueHash(node uint32, way valueKind, length int, hash uint64) uint32 {
+	return uint32(multiply(hash^(uint64(node)<<32|uint64(way)<<16|uint64(length)), hashKeyA|1))
+}
+
+// How undiscerning ways of looking are: in the number of branches that it may be worth to look at instead. What says next to nothing
+// comes after everything else, however many branches that is.
 const (
 	costExact   = 1
-	costLong    = 10
-	costShort   = 40
+	costLong    = 60
+	costShort   = 100
 	costRange   = 200
-	costLiteral = 300
-	costAny     = 1000
+	costLiteral = 1 << 20
+	costAny     = 1 << 28
+	costAbsence = 1 << 29
 )
 
-func filingOf(a alternative) (f filing, cost int) {
+// costOf says how undiscerning the filing of an alternative is.
+func costOf(a alternative) int {
+	switch a := a.(type) {
+	case exactText, exactly, exactNumber, equalTo, sameAddress, equalFold:
+		return costExact
+	case literal:
+		return costLiteral
+	case prefix:
+		return costOfAffix(len(a))
+	case suffix:
+		return costOfAffix(len(a))
+	case prefixFold:
+		return costOfAffix(len(a.text))
+	case suffixFold:
+		return costOfAffix(len(a.text))
+	case wildcard:
+		longest := 0
+		for _, piece := range a.pieces {
+			longest = max(longest, len(piece))
+		}
+		return costOfAffix(longest)
+	case block:
+		return costShort
+	case between:
+		return costRange
+	case absent:
+		return costAbsence
+	default:
+		return costAny
+	}
+}
+
+func costOfAffix(length int) int {
+	switch {
+	case length == 0:
+		return costAny
+	case length <= 4:
+		return costShort
+	default:
+		return costLong
+	}
+}
+
+// appendFilings lists in how many ways a value that fits an alternative leads to it, the best first, at least one. An alternative is
+// filed in one of them.
+func appendFilings(options []filing, node uint32, a alternative) []filing {
 	switch a := a.(type) {
 	case exactText:
-		return filing{way: byText, hash: hashText(string(a))}, costExact
+		return append(options, newFiling(node, byText, 0, hashText(string(a))))
 	case exactly:
-		return filing{way: byText, hash: hashText(string(a.exactText))}, costExact
+		return append(options, newFiling(node, byText, 0, hashText(string(a.exactText))))
 	case exactNumber:
 		if !a.number.comparable {
-			return filing{way: byNumberText, hash: hashText(a.text)}, costExact
+			return append(options, newFiling(node, byNumberText, 0, hashText(a.text)))
 		}
-		return filing{way: byNumber, hash: hashDouble(a.number.double)}, costExact
+		return append(options, newFiling(node, byNumber, 0, hashDouble(a.number.double)))
 	case equalTo:
-		return filing{way: byNumber, hash: hashDouble(a.double)}, costExact
+		return append(options, newFiling(node, byNumber, 0, hashDouble(a.double)))
 	case literal:
-		return filing{way: byLiteral, hash: uint64(a)}, costLiteral
+		return append(options, newFiling(node, byLiteral, 0, uint64(a)))
 	case prefix:
-		return affixFiling(byPrefix, string(a))
+		options = appendAffix(options, node, byPrefix, string(a))
 	case suffix:
-		return affixFiling(bySuffix, string(a))
+		options = appendAffix(options, node, bySuffix, string(a))
 	case wildcard:
-		return wildcardFiling(a)
-	case sameAddress:
-		return addressFiling(netip.PrefixFrom(a.address, a.address.BitLen()))
-	case block:
-		return addressFiling(a.prefix)
+		options = appendWildcard(options, node, a)
 	case equalFold:
-		if isASCII(a.text) {
-			return filing{way: byFold, hash: hashText(strings.ToLower(a.text))}, costExact
-		}
+		return append(options, newFiling(node, byFold, 0, hashText(canonical(a.text))))
 	case prefixFold:
-		if isASCII(a.text) {
-			return affixFiling(byPrefixFold, strings.ToLower(a.text))
-		}
+		options = appendAffix(options, node, byPrefixFold, canonical(a.text))
 	case suffixFold:
-		if isASCII(a.text) {
-			return affixFiling(bySuffixFold, strings.ToLower(a.text))
-		}
+		options = appendAffix(options, node, bySuffixFold, canonical(a.text))
+	case sameAddress:
+		return append(options, addressFiling(node, netip.PrefixFrom(a.address, a.address.BitLen())))
+	case block:
+		return append(options, addressFiling(node, a.prefix))
 	case between:
 		lower, upper := a.ends()
-		return filing{way: byRange, lower: lower, upper: upper}, costRange
+		return append(options, filing{way: byRange, lower: lower, upper: upper})
+	case absent:
+		return append(options, newFiling(node, byAbsence, 0, 0))
 	default:
 	}
-	return filing{way: byPresence}, costAny
+	if len(options) == 0 {
+		options = append(options, newFiling(node, byPresence, 0, 0))
+	}
+	return options
 }
 
 // hashDouble hashes a comparable number. Zero has one sign among them.
@@ -157,66 +241,17 @@ func hashDouble(double float64) uint64 {
 	return multiply(math.Float64bits(double+0)^hashKeyA, hashKeyB)
 }
 
-// affixFiling files a prefix or suffix under as much of it as the ladder has a length for.
-func affixFiling(way valueKind, text string) (filing, int) {
-	if text == "" {
-		return filing{way: byPresence}, costAny
-	}
-	rung := rungOf(len(text))
-	n := ladder[rung]
-	cost := costShort
-	if n > 4 {
-		cost = costLong
-	}
-	if way == bySuffix || way == bySuffixFold {
-		text = text[len(text)-n:]
-	} else {
-		text = text[:n]
-	}
-	return filing{way: way, rung: uint8(rung), hash: hashText(text)}, cost
-}
-
-// wildcardFiling files a wildcard under the longest piece of it, at least as far as that is discerning.
-func wildcardFiling(w wildcard) (filing, int) {
-	if len(w.pieces) == 1 {
-		return filing{way: byText, hash: hashText(w.pieces[0])}, costExact
-	}
-	last := len(w.pieces) - 1
-	longest := 0
-	for i, piece := range w.pieces {
-		if len(piece) > len(w.pieces[longest]) {
-			longest = i
-		}
-	}
-	switch piece := w.pieces[longest]; {
-	case longest == 0:
-		return affixFiling(byPrefix, piece)
-	case longest == last:
-		return affixFiling(bySuffix, piece)
-	case len(piece) >= partBytes:
-		return filing{way: byPart, hash: hashText(piece[:partBytes])}, costShort
-	case w.pieces[0] != "":
-		return affixFiling(byPrefix, w.pieces[0])
-	default:
-		return affixFiling(bySuffix, w.pieces[last])
-	}
-}
-
 // addressFiling files a block of addresses under its first bits.
-func addressFiling(p netip.Prefix) (filing, int) {
-	bits := uint8(p.Bits())
+func addressFiling(node uint32, p netip.Prefix) filing {
+	bits := p.Bits()
 	if p.Addr().Is4() {
 		bits += 96
 	}
-	cost := costShort
-	if bits == 128 {
-		cost = costExact
-	}
-	return filing{way: byAddress, rung: bits, hash: hashAddress(p.Addr().As16(), bits)}, cost
+	return newFiling(node, byAddress, bits, hashAddress(p.Addr().As16(), bits))
 }
 
 // hashAddress hashes the first bits of an address, IPv4 being counted as what it is in IPv6.
-func hashAddress(address [16]byte, bits uint8) uint64 {
+func hashAddress(address [16]byte, bits int) uint64 {
 	high, low := binary.BigEndian.Uint64(address[:8]), binary.BigEndian.Uint64(address[8:])
 	if bits < 64 {
 		high, low = high&^(math.MaxUint64>>bits), 0
@@ -224,13 +259,4 @@ func hashAddress(address [16]byte, bits uint8) uint64 {
 		low &^= math.MaxUint64 >> (bits - 64)
 	}
 	return multiply(high^hashKeyA, low^hashKeyB)
-}
-
-func isASCII(text string) bool {
-	for i := range len(text) {
-		if text[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }

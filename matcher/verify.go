@@ -1,62 +1,116 @@
 package matcher
 
-// candidates puts to the test what is filed under a hash.
-func (w *matching) candidates(hash uint32) { w.candidatesIn(w.program.postings.index.find(hash)) }
-
-func (w *matching) candidatesIn(s slot) {
-	list := w.program.postings.in(s, &w.one)
-	for len(list) > 0 {
-		// First who they are, then whether they match: the first loop waits for all its cache misses at once.
-		n := 0
-		for len(list) > 0 && n < len(w.survivors) {
-			p := list[0]
-			list = list[1:]
-			if w.guarded(p.guard) {
-				b := w.program.branches.at(p.branch)
-				w.survivors[n] = survivor{branch: b, number: p.branch, first: b.first}
-				n++
-			}
-		}
-		for i := range n {
-			w.judge(&w.survivors[i])
-		}
+// try puts a value to the checks at a place.
+func (w *matching) try(v *foundValue, hash uint32) {
+	for _, number := range w.program.postings.at(hash, &w.one) {
+		w.tryCheck(v, number)
 	}
 }
 
-// survivor is a candidate whose guard holds.
-type survivor struct {
-	branch        *ruleBranch
-	number, first uint32 // the branch's own, and that of its pattern
-}
-
-// candidate puts a branch to the test, once an event.
-func (w *matching) candidate(number uint32) {
-	b := w.program.branches.at(number)
-	w.judge(&survivor{branch: b, number: number, first: b.first})
-}
-
-func (w *matching) judge(s *survivor) {
-	if w.seen[s.number] == w.round {
+// tryCheck puts a value to a check, once, and not at all where the event satisfies the check already. Hashes need not be perfect for
+// that: what is at a place by accident is about another node, or not satisfied.
+func (w *matching) tryCheck(v *foundValue, number uint32) {
+	mark := &w.marks[number]
+	if mark.satisfied == w.round || mark.tried == w.turn {
 		return
 	}
-	w.seen[s.number] = w.round
-	b := s.branch
-	if s.first != s.number || b.next != 0 { // one of several, of which another may have matched
-		if w.matches.has(int(s.first), w.number) {
+	mark.tried = w.turn
+	if c := w.program.checks.at(number); c.node == v.node && c.fits(v) {
+		w.satisfy(number)
+	}
+}
+
+// satisfy notes that the event satisfies a check, or may do so where it is about arrays, and leads to the branches under it.
+func (w *matching) satisfy(number uint32) {
+	w.marks[number].satisfied = w.round
+	w.satisfied[number%satisfiedBits/64] |= 1 << (number % 64)
+	if list := *w.program.postings.filed.at(number); len(list) > 0 {
+		w.led = append(w.led, list)
+	}
+}
+
+// candidates puts to the test the branches that are filed under a check which the event satisfies.
+func (w *matching) candidates(list []posting) {
+	for len(list) > 0 {
+		// First who may match, as far as a bit says: half of them don't, no telling which, so that this is done without a branch.
+		n, few := 0, list[:min(len(list), len(w.survivors))]
+		for _, p := range few {
+			w.survivors[n] = p
+			n += w.maySatisfy(p.second)
+		}
+		list = list[len(few):]
+		for i := range n { // then to all that will be looked at, so that the waits overlap
+			w.bring(w.survivors[i])
+		}
+		for i := range n {
+			w.survivor(w.survivors[i])
+		}
+	}
+}
+
+// maySatisfy is 0 if the event doesn't satisfy the second check of a posting, being one that events know, and 1 if it may.
+func (w *matching) maySatisfy(second uint32) int {
+	number := second - 1
+	return int(uint32(w.satisfied[number%satisfiedBits/64]>>(number%64))&1 | ^second>>31)
+}
+
+// bring has what a survivor needs brought closer.
+func (w *matching) bring(p posting) {
+	if p.second != 0 {
+		w.touched += w.program.checks.at(p.second&^knownSecond - 1).node
+	}
+	w.touched += uint32(w.matches.slots[p.branch&^wholeBranch])
+}
+
+// survivor puts a branch to the test whose second check may be satisfied.
+func (w *matching) survivor(p posting) {
+	if p.second != 0 {
+		second := p.second&^knownSecond - 1
+		if p.second&knownSecond != 0 {
+			if w.marks[second].satisfied != w.round {
+				return
+			}
+		} else if w.flat && !w.holds(w.program.checks.at(second), second) {
 			return
 		}
 	}
-	if w.verify(b) {
-		w.matched(b)
+	number := p.branch &^ wholeBranch
+	if w.flat && p.branch&wholeBranch != 0 {
+		w.matches.set(int(number), w.number)
+	} else {
+		w.candidate(number)
 	}
 }
 
-// matched notes that the event matches the pattern of a branch.
-func (w *matching) matched(b *ruleBranch) {
-	if b.rules == 0 { // they are in the first branch alone
-		b = w.program.branches.at(b.first)
+// candidate puts a branch to the test, of which the event satisfies the check it is filed under and the second.
+func (w *matching) candidate(number uint32) {
+	b := w.program.branches.at(number)
+	if (b.first != number || b.next != 0) && w.matches.has(int(b.first), w.number) { // another branch of the pattern matched
+		return
 	}
-	w.matches.set(int(b.first), b.id, b.others, w.number)
+	if w.flat && w.allHold(b) || !w.flat && w.verify(b) {
+		w.matches.set(int(b.first), w.number)
+	}
+}
+
+// allHold reports whether an event without values in arrays satisfies all checks of a branch.
+func (w *matching) allHold(b *ruleBranch) bool {
+	for i := range b.count() {
+		if number := b.check(i); int16(i) != b.filed && int16(i) != b.second && !w.holds(w.program.checks.at(number), number) {
+			return false
+		}
+	}
+	return true
+}
+
+// holds reports whether an event without values in arrays satisfies a check.
+func (w *matching) holds(c *check, number uint32) bool {
+	head := w.scanner.heads[c.node]
+	if head == 0 {
+		return c.absence
+	}
+	_, matched := w.ask(c, number, head)
+	return matched
 }
 
 // answer is what is known of a check in a round.
@@ -74,10 +128,8 @@ type answer struct {
 func (w *matching) verify(b *ruleBranch) bool {
 	inArrays, alone := 0, true
 	for i := range b.count() {
-		c := b.check(i)
-		if c == w.sure[0] || c == w.sure[1] {
-			continue
-		}
+		number := b.check(i)
+		c := w.program.checks.at(number)
 		head := w.scanner.heads[c.node]
 		if head == 0 {
 			if !c.absence {
@@ -85,11 +137,9 @@ func (w *matching) verify(b *ruleBranch) bool {
 			}
 			continue
 		}
-		inside, matched := w.ask(c, head)
+		inside, matched := w.ask(c, number, head)
 		if inside {
 			inArrays++
-		} else if matched && c.exact {
-			w.know(i, b, c)
 		}
 		if !matched {
 			if !c.absence || !inside {
@@ -104,25 +154,14 @@ func (w *matching) verify(b *ruleBranch) bool {
 	return w.together(b)
 }
 
-// know notes that a check is satisfied, outside of arrays: candidates that come together often have the check in common that they are
-// filed under, or the one that guards them.
-func (w *matching) know(i int, b *ruleBranch, c *check) {
-	switch int32(i) {
-	case b.filed:
-		w.sure[0] = c
-	case b.guarded:
-		w.sure[1] = c
-	}
-}
-
 // ask reports whether any value at a check's node matches, and whether any lies in arrays.
-func (w *matching) ask(c *check, head int32) (inside, matched bool) {
+func (w *matching) ask(c *check, number uint32, head int32) (inside, matched bool) {
 	found := w.scanner.found
 	v := &found[head-1]
 	if v.before == 0 { // as nearly always
 		return v.element != 0, c.fits(v)
 	}
-	a := &w.answers[c.number]
+	a := &w.answers[number]
 	if a.round != w.round {
 		*a = answer{round: w.round}
 		for at := head; at != 0 && !(a.matched && a.inside); at = found[at-1].before {
@@ -131,20 +170,6 @@ func (w *matching) ask(c *check, head int32) (inside, matched bool) {
 		}
 	}
 	return a.inside, a.matched
-}
-
-// fits reports whether a value is what a check wants.
-func (c *check) fits(v *foundValue) bool {
-	if c.exact {
-		return v.value.kind == kindString && v.value.text == c.text
-	}
-	if v.value.kind == kindNumber {
-		v.number()
-	}
-	if c.only != nil {
-		return c.only.matches(&v.value)
-	}
-	return c.matches(&v.value)
 }
 
 // joint is what the search for values in the same array elements needs, kept for the next.
@@ -165,9 +190,9 @@ func (w *matching) together(b *ruleBranch) bool {
 	}
 	j.fields, j.these = j.fields[:0], j.these[:0]
 	for i := range b.count() {
-		c := b.check(i)
-		j.fields = append(j.fields, c.field)
-		j.these = append(j.these, &j.found[w.answers[c.number].listed-1])
+		number := b.check(i)
+		j.fields = append(j.fields, w.program.checks.at(number).field)
+		j.these = append(j.these, &j.found[w.answers[number].listed-1])
 	}
 	j.event.elements, j.event.arrays = w.scanner.elements, w.scanner.arrays
 	j.search.reset(&j.event, w.scanner.values, j.fields, j.these)
@@ -175,8 +200,8 @@ func (w *matching) together(b *ruleBranch) bool {
 }
 
 // list finds the elements where a check has what it wants, once a round.
-func (w *matching) list(c *check) {
-	a := &w.answers[c.number]
+func (w *matching) list(number uint32) {
+	c, a := w.program.checks.at(number), &w.answers[number]
 	if a.round != w.round {
 		*a = answer{round: w.round}
 	} else if a.listed != 0 {
