@@ -123,6 +123,16 @@ bench-match: build ## the matcher beside json.Valid and the plain evaluator, the
 	bin/freshet bench match --rules 1000 --event-bytes 2048
 	$(GO) test -run '^$$' -bench 'Worst' -benchtime 0.3s ./matcher
 
+# ROUNDS=5, or ARGS="-works queue,publish -systems freshet,jetstream-async -duration 5s"; -help lists what there is. The peer is
+# a module of its own, so that nobody else builds it.
+ROUNDS ?= 3
+
+.PHONY: bench-peers
+bench-peers: build ## the same work on freshet and on NATS JetStream, in turns, medians and ratios (ROUNDS=3, 8 min)
+	cd bench/peers && $(GO) vet ./... && $(GO) test ./... \
+	  && $(GO) build -o ../../bin/nats-server github.com/nats-io/nats-server/v2 && $(GO) build -o ../../bin/peers .
+	bin/peers -rounds $(ROUNDS) $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target in the tree, one after the other (FUZZTIME=10m each)
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \
