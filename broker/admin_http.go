@@ -48,12 +48,12 @@ func (n *Node) serveBuild(w http.ResponseWriter, _ *http.Request) {
 	n.write(w, fmt.Sprintf(`freshet %s %s %s/%s
 node %s
 cluster %s %s
-connections %d of %d, refused %d, cut off for not reading %d
+connections %d of %d, refused %d, cut off for not reading %d, for requests without end %d
 refused for want of memory: %d calls, %d blocks, %d answers
 panics %d
 internal errors %d
 `, n.options.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, n.options.Node, n.options.Cluster, n.directory.Cluster,
-		n.listening.open.Load(), n.listening.limit, n.listening.refused.Load(), n.budget.cut.Load(),
+		n.listening.open.Load(), n.listening.limit, n.listening.refused.Load(), n.budget.cut.unread.Load(), n.budget.cut.unfinished.Load(),
 		n.budget.calls.refused.Load(), n.budget.blocks.refused.Load(), n.budget.answers.refused.Load(), n.guard.panics.Load(), n.guard.internal.Load()))
 }
 

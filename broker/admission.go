@@ -2,11 +2,14 @@ package broker
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
@@ -47,8 +50,8 @@ func (b *budget) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServ
 	}
 	defer b.calls.give(callBytes)
 	s := &boundedStream{ServerStream: stream, budget: b, conn: conn, patient: info.FullMethod == freshetv1.ConsumeService_Read_FullMethodName}
-	conn.begin(s)
-	defer conn.end(s)
+	conn.beginStream(s)
+	defer conn.endStream(s)
 	defer s.finish()
 	return handle(srv, s)
 }
@@ -90,6 +93,10 @@ func (s *boundedStream) SendMsg(m any) (err error) {
 func (s *boundedStream) RecvMsg(m any) error {
 	s.count(0)
 	if err := s.ServerStream.RecvMsg(m); err != nil {
+		if status.Code(err) == codes.ResourceExhausted { // the one thing that grpc itself refuses so
+			return faultf(freshetv1.ErrorCode_ERROR_CODE_LIMIT_EXCEEDED, "the request is larger than the %d bytes that one may have: %s", requestBytesMax, status.Convert(err).Message()).
+				with("field", "request").with("limit", strconv.Itoa(requestBytesMax))
+		}
 		return err
 	}
 	if _, ok := m.(*freshetv1.PublishRequest); ok { // blocks are counted until they are answered (publish_stream.go)

@@ -13,20 +13,23 @@ import (
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
-// budget is the memory that all clients together may make the node hold (N2). It has three parts, since one that is used up must not stop what would make
+// budget is the memory that all clients together may make the node hold (N2). It has four parts, since one that is used up must not stop what would make
 // room in another: blocks are let go of once they are answered, and answers once they are read.
 //
-//	calls    every call and stream while it goes on, and what it asks for   beyond: FR3004
-//	blocks   published, and not answered yet                               beyond: FR3004; a stream isn't read until there is room
-//	answers  until the client's connection has taken them                  beyond: they wait; who doesn't read is cut off
+//	requests  that have come only in part (arrivals.go)                      beyond: they aren't read; who began first is cut off
+//	calls     every call and stream while it goes on, and what it asks for   beyond: FR3004
+//	blocks    published, and not answered yet                               beyond: FR3004; a stream isn't read until there is room
+//	answers   until the client's connection has taken them                  beyond: they wait; who doesn't read is cut off
 //
 // What another node passes on isn't counted: it is where it came from. How long a client takes to read is measured by the machine's time, as its network does, and
 // not by the node's clock.
 type budget struct {
-	calls, blocks, answers *pool
-	logger                 *slog.Logger
-	// cut counts the connections that were cut off.
-	cut atomic.Uint64
+	requests, calls, blocks, answers *pool
+	logger                           *slog.Logger
+	// base is what connections' contexts come from.
+	base context.Context //nolint:containedctx // it is the node's own life
+	// cut counts the connections that were cut off: their clients didn't read, or didn't finish their requests.
+	cut struct{ unread, unfinished atomic.Uint64 }
 
 	mu struct {
 		sync.Mutex
@@ -37,9 +40,10 @@ type budget struct {
 // callBytes is what a call counts for beside its request: goroutines, buffers, and messages too small to be counted.
 const callBytes = 16 << 10
 
-func newBudget(bytes int64, logger *slog.Logger) *budget {
+func newBudget(base context.Context, bytes int64, logger *slog.Logger) *budget {
 	b := &budget{
-		calls: newPool("calls", bytes/4), blocks: newPool("blocks", bytes/4), answers: newPool("answers", bytes/2), logger: logger,
+		requests: newPool("requests", bytes/8), calls: newPool("calls", bytes/4), blocks: newPool("blocks", bytes/4),
+		answers: newPool("answers", bytes-bytes/8-2*(bytes/4)), logger: logger, base: base,
 	}
 	b.mu.connections = map[*connection]struct{}{}
 	return b
@@ -85,17 +89,61 @@ func (b *budget) cutStalled() {
 	}
 	b.mu.Unlock()
 	for _, c := range stalled {
+		if n := b.cut.unread.Add(1); n&(n-1) == 0 {
+			b.logger.Warn("a client that doesn't read what it asked for was cut off", "peer", addressOf(c), "after", stallMax, "in_all", n)
+		}
 		b.cutOff(c)
 	}
 }
 
 func (b *budget) cutOff(c *connection) {
-	if n := b.cut.Add(1); n&(n-1) == 0 {
-		b.logger.Warn("a client that doesn't read what it asked for was cut off", "peer", addressOf(c), "after", stallMax, "in_all", n)
-	}
 	if err := c.Close(); err != nil {
-		b.logger.Debug("closing the connection of a client that doesn't read", "error", err)
+		b.logger.Debug("closing the connection of a client that was cut off", "error", err)
 	}
+}
+
+const (
+	// unfinishedMax is how long a request may take to come when others wait for the room that it takes.
+	unfinishedMax = time.Second
+	// roomAgain is how often whoever waits for such room looks whether somebody has to be cut off for it.
+	roomAgain = 100 * time.Millisecond
+)
+
+// arrived makes room for what a client has sent of requests that aren't whole; false when its connection is closed first. Meanwhile nothing is read
+// of it, and its machine stops sending. Every round cuts off one client, the one that began its request first: what doesn't come to an end makes room for what does.
+func (b *budget) arrived(c *connection, bytes int64) bool {
+	if b.requests.try(bytes) {
+		return true
+	}
+	for c.life.Err() == nil {
+		b.cutUnfinished(time.Now().Add(-unfinishedMax))
+		round, end := context.WithTimeout(c.life, roomAgain)
+		err := b.requests.wait(round, bytes)
+		end()
+		if err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// cutUnfinished cuts off the client whose request began to come first, if that was before a time.
+func (b *budget) cutUnfinished(before time.Time) {
+	var first *connection
+	b.mu.Lock()
+	for c := range b.mu.connections {
+		if since, some := c.arriving.oldest(); some && since.Before(before) {
+			first, before = c, since
+		}
+	}
+	b.mu.Unlock()
+	if first == nil {
+		return
+	}
+	if n := b.cut.unfinished.Add(1); n&(n-1) == 0 {
+		b.logger.Warn("a client was cut off whose request didn't come to an end, since there was no room for others'", "peer", addressOf(first), "after", unfinishedMax, "in_all", n)
+	}
+	b.cutOff(first)
 }
 
 // answer makes room for an answer, which is given back when the connection has taken it. It waits for room, but not for long. A connection of nil is another

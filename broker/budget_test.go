@@ -27,7 +27,7 @@ import (
 func (m *clusterMember) unused() {
 	t := m.rig.t
 	t.Helper()
-	for _, p := range []*pool{m.node.budget.calls, m.node.budget.blocks, m.node.budget.answers} {
+	for _, p := range []*pool{m.node.budget.requests, m.node.budget.calls, m.node.budget.blocks, m.node.budget.answers} {
 		ctx := m.rig.context()
 		if err := p.room.Acquire(ctx, p.bytes); err != nil {
 			t.Errorf("something is still counted among %s's %s", m.name, p.name)
@@ -105,7 +105,7 @@ func TestClientThatNeverReads(t *testing.T) {
 			if took := time.Since(began); took < stallMax || took > 2*stallMax {
 				t.Errorf("%s was cut off after %v", at.name, took)
 			}
-			if cut := at.node.budget.cut.Load(); cut != 1 {
+			if cut := at.node.budget.cut.unread.Load(); cut != 1 {
 				t.Errorf("%s has cut off %d", at.name, cut)
 			}
 			at.unused()
@@ -138,7 +138,7 @@ func TestReadersWait(t *testing.T) {
 		}
 		readers := slow(2)
 		<-time.After(6 * stallMax)
-		if cut := leader.node.budget.cut.Load(); cut > 0 {
+		if cut := leader.node.budget.cut.unread.Load(); cut > 0 {
 			t.Errorf("%d readers were cut off", cut)
 		}
 		for range 3 { // each connection may have 16 MiB unread, and all of them 32
@@ -152,7 +152,7 @@ func TestReadersWait(t *testing.T) {
 		if err != nil || len(res.GetReceipts()) != 1 {
 			t.Errorf("a client that reads: %v", err)
 		}
-		if cut := leader.node.budget.cut.Load(); cut == 0 {
+		if cut := leader.node.budget.cut.unread.Load(); cut == 0 {
 			t.Error("nobody was cut off")
 		}
 		for err = nil; err == nil; {
@@ -227,7 +227,7 @@ func TestWriteDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close() //nolint:errcheck // it was never read
-		c := newConnection(near, newBudget(memoryMin, slog.New(slog.DiscardHandler)), func() {})
+		c := newConnection(near, newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler)), func() {})
 		began := time.Now()
 		if _, err := c.Write([]byte("hello")); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != stallMax {
 			t.Errorf("after %v: %v", time.Since(began), err)
@@ -242,7 +242,7 @@ func TestWriteDeadline(t *testing.T) {
 func TestConnectionAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logger := slog.New(slog.DiscardHandler)
-		b := newBudget(memoryMin, logger)
+		b := newBudget(t.Context(), memoryMin, logger)
 		server := newClientServer(&guard{logger: logger, names: &metadata{}}, b)
 		checks := health.NewServer()
 		healthgrpc.RegisterHealthServer(server, checks)

@@ -2,8 +2,10 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,10 +60,17 @@ type connection struct {
 	placeless func()
 	// taken is when the client's connection last took an answer, in nanoseconds since 1970.
 	taken atomic.Int64
+	// arriving is what has come of requests that aren't whole.
+	arriving *arrivals
+	// life ends with the connection.
+	life context.Context //nolint:containedctx // the connection's own
+	end  context.CancelFunc
 
 	mu struct {
 		sync.Mutex
 		closed bool
+		// partial is what the budget counts for requests that aren't whole.
+		partial int64
 		// answers are those that aren't sent, and streams those that are open.
 		answers map[*answerHold]struct{}
 		streams map[*boundedStream]struct{}
@@ -76,10 +85,20 @@ const (
 )
 
 func newConnection(conn net.Conn, b *budget, placeless func()) *connection {
-	c := &connection{Conn: conn, budget: b, unsent: semaphore.NewWeighted(unsentBytesMax), placeless: placeless}
+	c := &connection{Conn: conn, budget: b, unsent: semaphore.NewWeighted(unsentBytesMax), placeless: placeless, arriving: newArrivals()}
+	c.life, c.end = context.WithCancel(b.base)
 	c.mu.answers, c.mu.streams = map[*answerHold]struct{}{}, map[*boundedStream]struct{}{}
 	b.connected(c)
 	return c
+}
+
+// Read reads what the client sends, and goes on when the node has room for what of it is no whole request.
+func (c *connection) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.count(c.arriving.came(p[:n], time.Now())) {
+		return n, net.ErrClosed
+	}
+	return n, err
 }
 
 // Write writes, or fails when the client's machine takes nothing for too long.
@@ -87,7 +106,39 @@ func (c *connection) Write(p []byte) (int, error) {
 	if err := c.SetWriteDeadline(time.Now().Add(stallMax)); err != nil {
 		return 0, err
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.budget.cut.unread.Add(1)
+	}
+	c.arriving.went(p[:n]) // what that makes free is counted when the client says something
+	return n, err
+}
+
+// count has the budget count what of requests isn't whole. It waits for room, for as long as the connection lives.
+func (c *connection) count(bytes int64) bool {
+	c.mu.Lock()
+	more := bytes - c.mu.partial
+	if more <= 0 || c.mu.closed {
+		if !c.mu.closed {
+			c.mu.partial = bytes
+			c.budget.requests.give(-more)
+		}
+		open := !c.mu.closed
+		c.mu.Unlock()
+		return open
+	}
+	c.mu.Unlock()
+	if !c.budget.arrived(c, more) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.closed {
+		c.budget.requests.give(more)
+		return false
+	}
+	c.mu.partial = bytes
+	return true
 }
 
 // Close closes the connection, and gives back what it held. Calls after the first do nothing.
@@ -98,9 +149,11 @@ func (c *connection) Close() error {
 		return nil
 	}
 	c.mu.closed = true
-	answers := c.mu.answers
-	c.mu.answers = nil
+	answers, partial := c.mu.answers, c.mu.partial
+	c.mu.answers, c.mu.partial = nil, 0
 	c.mu.Unlock()
+	c.end()
+	c.budget.requests.give(partial)
 	for a := range answers {
 		c.giveBack(a)
 	}
@@ -137,14 +190,14 @@ func (c *connection) giveBack(a *answerHold) {
 	c.budget.answers.give(a.bytes)
 }
 
-// begin and end keep the list of open streams.
-func (c *connection) begin(s *boundedStream) {
+// beginStream and endStream keep the list of open streams.
+func (c *connection) beginStream(s *boundedStream) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.streams[s] = struct{}{}
 }
 
-func (c *connection) end(s *boundedStream) {
+func (c *connection) endStream(s *boundedStream) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.mu.streams, s)

@@ -226,7 +226,7 @@ func (n *Node) announce(ctx context.Context) {
 func (n *Node) serve(sealed *sealer) {
 	o := &n.options
 	n.guard = &guard{logger: o.Logger, names: n.metadata}
-	n.budget = newBudget(o.Limits.Memory, o.Logger)
+	n.budget = newBudget(n.base, o.Limits.Memory, o.Logger)
 	n.listening = &clientListener{Listener: o.Listener, limit: int64(o.Limits.Connections), budget: n.budget, logger: o.Logger}
 	n.goNamed("watch", func() { n.budget.watch(n.driving) })
 	n.services = &services{

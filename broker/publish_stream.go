@@ -80,7 +80,7 @@ func (p *publishing) receive(ctx context.Context) error {
 		}
 		weight := min(int64(len(req.GetBlock()))+unansweredOverhead, unansweredBytesMax)
 		if err := p.acquire(ctx, weight); err != nil {
-			return context.Cause(ctx)
+			return err
 		}
 		if err := p.publish(ctx, req, weight); err != nil {
 			p.release(weight)
@@ -91,14 +91,32 @@ func (p *publishing) receive(ctx context.Context) error {
 
 // acquire waits for room for a block: the stream's, and of the node's where a client sends it.
 func (p *publishing) acquire(ctx context.Context, weight int64) error {
-	if err := p.room.Acquire(ctx, weight); err != nil || !p.counted {
-		return err
+	if !p.counted {
+		if p.room.Acquire(ctx, weight) != nil {
+			return context.Cause(ctx)
+		}
+		return nil
 	}
-	err := p.service.budget.blocks.wait(ctx, weight)
-	if err != nil {
+	b := p.service.budget
+	if p.room.TryAcquire(weight) {
+		if b.blocks.try(weight) {
+			return nil
+		}
 		p.room.Release(weight)
 	}
-	return err
+	// Meanwhile the client may send as much as flow control lets it, and nobody else counts that.
+	if !b.calls.try(streamWindowBytes) {
+		return b.calls.full()
+	}
+	defer b.calls.give(streamWindowBytes)
+	if err := p.room.Acquire(ctx, weight); err != nil {
+		return context.Cause(ctx)
+	}
+	if err := b.blocks.wait(ctx, weight); err != nil {
+		p.room.Release(weight)
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 func (p *publishing) release(weight int64) {
@@ -147,6 +165,9 @@ func (p *publishing) publish(ctx context.Context, req *freshetv1.PublishRequest,
 func (p *publishing) refuse(req *freshetv1.PublishRequest, err error, weight int64) {
 	f := asFault(err, p.service.metadata)
 	p.service.guard.logUnforeseen(freshetv1.PublishService_PublishStream_FullMethodName, f, err)
+	if p.counted {
+		p.service.guard.refused.count(f)
+	}
 	p.answers.put(answer{&freshetv1.PublishResponse{RequestId: req.GetRequestId(), Error: f.wire()}, weight})
 }
 

@@ -18,6 +18,8 @@ type guard struct {
 	names  names
 	// panics and internal count what should never happen.
 	panics, internal atomic.Uint64
+	// refused counts what clients were refused, by code.
+	refused refusals
 }
 
 // unary is the guard around a call with one answer.
@@ -29,7 +31,7 @@ func (g *guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 	}()
 	labelCall(info.FullMethod)
 	answer, err = handle(ctx, req)
-	return answer, g.answer(info.FullMethod, err)
+	return answer, g.answer(ctx, info.FullMethod, err)
 }
 
 // stream is the guard around a stream.
@@ -40,7 +42,7 @@ func (g *guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServe
 		}
 	}()
 	labelCall(info.FullMethod)
-	return g.answer(info.FullMethod, handle(srv, stream))
+	return g.answer(stream.Context(), info.FullMethod, handle(srv, stream))
 }
 
 func (g *guard) recovered(method string, p any) error {
@@ -50,8 +52,11 @@ func (g *guard) recovered(method string, p any) error {
 }
 
 // answer gives a call's error its form. What nobody foresaw is logged, since the caller isn't told.
-func (g *guard) answer(method string, err error) error {
+func (g *guard) answer(ctx context.Context, method string, err error) error {
 	told := callError(err, g.names)
+	if connectionOf(ctx) != nil { // another node's is counted there
+		g.refused.count(told)
+	}
 	g.logUnforeseen(method, told, err)
 	return told
 }

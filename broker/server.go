@@ -20,6 +20,10 @@ const (
 	requestBytesMax = block.EncodedBytesMax + 4<<10
 	// responseBytesMax is the largest answer: 16 MiB of events taken at once, or what ten thousand subscriptions match of 1,024 events.
 	responseBytesMax = 32 << 20
+	// streamWindowBytes is what a call's client may send ahead of what is read of it, and connectionWindowBytes what all of a connection's may; what a call is
+	// about to read of one request comes on top. By default they would grow to 16 MiB each.
+	streamWindowBytes     = 256 << 10
+	connectionWindowBytes = 4 << 20
 	// handshakeMax is how long a connection may take to be one.
 	handshakeMax = 5 * time.Second
 	// pingsApart is how often a client may ping; oftener is abuse, and the connection is closed.
@@ -36,7 +40,8 @@ const (
 
 // newClientServer makes the server of the clients' port: who is connected there is bounded in all.
 func newClientServer(g *guard, b *budget) *grpc.Server {
-	return newServer(g, grpc.Creds(newClientCredentials()), grpc.ChainUnaryInterceptor(b.unary), grpc.ChainStreamInterceptor(b.stream),
+	return newServer(g, grpc.Creds(newClientCredentials()), grpc.StaticStreamWindowSize(streamWindowBytes), grpc.StaticConnWindowSize(connectionWindowBytes),
+		grpc.ChainUnaryInterceptor(b.unary), grpc.ChainStreamInterceptor(b.stream),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time: pingAfter, Timeout: pingTimeout, MaxConnectionAge: connectionAgeMax, MaxConnectionAgeGrace: connectionAgeGrace,
 		}))

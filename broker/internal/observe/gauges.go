@@ -39,9 +39,12 @@ var (
 	logReads             = desc("log_reads_total", "Reads of entries, by where they were: cache, disk.", "from")
 	queueDepth           = desc("queue_depth", "What waits at a partition led here, by queue: publications, controls, in_flight.", "partition", "queue")
 	inFlightBytes        = desc("in_flight_bytes", "Bytes of entries that are proposed and not carried out yet.", "partition")
-	memoryUsed           = desc("memory_used_bytes", "Bytes that all clients together make the node hold, by part: calls, blocks, answers.", "part")
+	memoryUsed           = desc("memory_used_bytes", "Bytes that all clients together make the node hold, by part: requests, calls, blocks, answers.", "part")
 	memoryMax            = desc("memory_max_bytes", "Bytes that all clients together may make the node hold, by part.", "part")
 	memoryWaiting        = desc("memory_waiting", "How many wait until the node has room for what they bring or asked for, by part.", "part")
+	memoryRefused        = desc("memory_refused_total", "How often a call or a block was refused since the node had no room for it, by part.", "part")
+	refusals             = desc("refusals_total", "Calls, and blocks on streams, that clients were refused, by the code that they were told.", "code")
+	connectionsCut       = desc("connections_cut_total", "Clients' connections that were cut off, by reason: unread (the client took no answers), unfinished (its requests didn't come to an end).", "reason")
 	diskFree             = desc("disk_free_bytes", "Bytes that the data directory's file system has left.")
 	connections          = desc("connections", "Clients' connections that are open.")
 	connectionsMax       = desc("connections_max", "Clients' connections that may be open.")
@@ -96,6 +99,7 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 		gauge(memoryUsed, m.Used, m.Part)
 		gauge(memoryMax, m.Max, m.Part)
 		gauge(memoryWaiting, m.Waiting, m.Part)
+		counter(memoryRefused, m.Refused, m.Part)
 	}
 	gauge(logBytes, s.Log.Bytes)
 	gauge(logBytesMax, s.Log.BytesMax)
@@ -112,6 +116,12 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 	gauge(connections, s.Connections)
 	gauge(connectionsMax, s.ConnectionsMax)
 	counter(connectionsRefused, s.ConnectionsRefused)
+	for reason, n := range s.Cut {
+		counter(connectionsCut, n, reason)
+	}
+	for code, n := range s.Refused {
+		counter(refusals, n, code)
+	}
 	counter(panics, s.Panics)
 	counter(internalErrors, s.InternalErrors)
 	g.metrics.forget(s.HasTopic)

@@ -16,6 +16,8 @@ type State struct {
 	Connections, ConnectionsMax, ConnectionsRefused float64
 	// Memory is what all clients together make the node hold, by part.
 	Memory []Memory
+	// Refused is how often clients were told each code, and Cut how many of their connections were cut off, by reason, since the node was started.
+	Refused, Cut map[string]float64
 	// HasTopic tells whether there is a topic of a name.
 	HasTopic func(name string) bool
 	// Panics in calls, and errors of the node's own that calls ended with, since it was started.
@@ -48,8 +50,8 @@ type Partition struct {
 // Memory is a part of what all clients together may make the node hold.
 type Memory struct {
 	Part string
-	// Used of Max bytes, and how many wait for room.
-	Used, Max, Waiting float64
+	// Used of Max bytes, how many wait for room, and how often somebody was refused for want of it.
+	Used, Max, Waiting, Refused float64
 }
 
 // Log is what the log has done, and holds.
