@@ -14,10 +14,10 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// message is a gRPC message of so many bytes, as it is within DATA frames.
-func message(bytes int) []byte {
-	b := make([]byte, 5+bytes)
-	binary.BigEndian.PutUint32(b[1:], uint32(bytes))
+// message is a gRPC message of a size, as it is within DATA frames.
+func message(size int) []byte {
+	b := make([]byte, 5+size)
+	binary.BigEndian.PutUint32(b[1:], uint32(size))
 	return b
 }
 
@@ -147,7 +147,7 @@ func TestUnfinishedRequests(t *testing.T) {
 			}()
 			return far, c
 		}
-		begin := func(far io.Writer, bytes int) {
+		begin := func(far io.Writer, size int) {
 			f := http2.NewFramer(far, nil)
 			if _, err := io.WriteString(far, http2.ClientPreface); err != nil {
 				t.Error(err)
@@ -155,7 +155,7 @@ func TestUnfinishedRequests(t *testing.T) {
 			if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true}); err != nil {
 				t.Error(err)
 			}
-			for rest := message(bytes + 1)[:5+bytes]; len(rest) > 0; {
+			for rest := message(size + 1)[:5+size]; len(rest) > 0; {
 				n := min(len(rest), 16<<10)
 				if err := f.WriteData(1, false, rest[:n]); err != nil {
 					t.Error(err)
