@@ -105,6 +105,9 @@ const (
 	groupBytes  = 32 << 10
 )
 
+// nearChecks is up to how many checks are always close enough.
+const nearChecks = 1024
+
 // groupOf returns how many events come next.
 func groupOf(events []Event) int {
 	count, size := 0, 0
@@ -132,9 +135,11 @@ func (w *matching) group(events []Event, first int, m *Matches) {
 			w.find(&r.scanner)
 		}
 	}
-	for i := range events {
-		if r := &w.readings[i]; r.valid {
-			w.touch(&r.scanner)
+	if w.program.checkRoom > nearChecks {
+		for i := range events {
+			if r := &w.readings[i]; r.valid {
+				w.touch(&r.scanner)
+			}
 		}
 	}
 	w.matches = m
