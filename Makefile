@@ -105,6 +105,10 @@ golden: ## rewrite what the test scripts expect; review the result as a diff
 
 ##@ Longer
 
+.PHONY: mutants
+mutants: ## freshet with a fault on purpose, one after the other, each of which a checker has to notice (20 min)
+	$(GO) test ./bench/mutants -mutants -run TestMutants -timeout 40m -v
+
 .PHONY: sim
 sim: ## three nodes whose power is cut 200 times, and the same without waiting for the disk, which must fail (5 min)
 	$(GO) test -run TestPowerCut -timeout 20m ./broker -power.cuts 200
