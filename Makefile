@@ -116,6 +116,15 @@ sim: ## three nodes whose power is cut 200 times, and the same without waiting f
 	@if $(GO) test -tags mutant -run TestPowerCut -timeout 20m ./broker -power.cuts 12 > /dev/null 2>&1; then \
 	  echo 'TestPowerCut did not notice'; exit 1; else echo 'TestPowerCut noticed'; fi
 
+# Runs on a tree as committed are added to docs/runs.jsonl.
+ROUNDS ?= 5
+SEED ?= 1
+.PHONY: chaos
+chaos: build ## break clusters of three nodes while clients use them, and check what they were told (ROUNDS=5 SEED=1; root for networks and disks)
+	@runs=; if [ -z "$$(git status --porcelain -- . ':!docs/runs.jsonl' 2>/dev/null || echo none)" ]; then runs='--runs docs/runs.jsonl'; \
+	else echo 'not as committed: this run is not added to docs/runs.jsonl'; fi; \
+	bin/freshet chaos --rounds $(ROUNDS) --seed $(SEED) --commit "$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)" $$runs $(ARGS)
+
 .PHONY: bench-log
 bench-log: ## three processes of the log beside raft-boltdb, and what a killed or paused leader costs (3 min)
 	$(GO) test -run '^$$' -bench 'ThreeNodes' -benchtime 1x -timeout 10m -v ./raftlog/processes

@@ -10,9 +10,10 @@ import (
 // configuration is a node's as `freshet serve` reads it: anybody can go on with
 // `freshet serve --config DIR/n1.yaml` when the parent is gone.
 type configuration struct {
-	Node   string `yaml:"node"`
-	Data   string `yaml:"data"`
-	Listen struct {
+	Node     string `yaml:"node"`
+	Data     string `yaml:"data"`
+	Insecure bool   `yaml:"insecure,omitempty"`
+	Listen   struct {
 		API   string `yaml:"api"`
 		Peer  string `yaml:"peer,omitempty"`
 		Admin string `yaml:"admin"`
@@ -34,6 +35,8 @@ type configuration struct {
 // writeConfiguration writes a node's file.
 func writeConfiguration(n *Node, all []*Node) error {
 	c := configuration{Node: n.name, Data: n.Data()}
+	// Where it lives is a network of its own, then.
+	c.Insecure = n.place.Host != hostDefault
 	c.Listen.API, c.Listen.Peer, c.Listen.Admin = n.API(), n.Peer(), n.Admin()
 	c.Cluster.Name, c.Cluster.Partitions = n.options.Name, n.options.Partitions
 	if len(all) > 1 {

@@ -39,6 +39,9 @@
 //	CL4  Children get nothing of this process's FRESHET_ environment: what they
 //	     are to do stands in their configuration files, and there alone.
 //
+//	CL5  A node with a place of its own (Options.Places) lives there from its ports on:
+//	     no socket of its is ever outside.
+//
 // # Goroutines
 //
 // One for each process, which keeps its thread (process.go says why), and ends

@@ -19,6 +19,7 @@ type Node struct {
 	dir     string   // the cluster's
 	program []string // and arguments, all of them
 	options *Options
+	place   *Place
 	ports   ports
 
 	mu struct {
@@ -44,7 +45,7 @@ func (e *StateError) Error() string {
 }
 
 func newNode(ctx context.Context, o *Options, index int) (*Node, error) {
-	n := &Node{name: fmt.Sprintf("n%d", index+1), dir: o.Dir, options: o}
+	n := &Node{name: fmt.Sprintf("n%d", index+1), dir: o.Dir, options: o, place: &o.Places[index]}
 	var err error
 	if n.ports, err = takePorts(ctx, n.name, index, o); err != nil {
 		return nil, err
@@ -141,7 +142,11 @@ func (n *Node) launch(ctx context.Context) (_ *process, err error) {
 	if n.mu.closed {
 		return nil, fmt.Errorf("node %s can't be started: the cluster is closed", n.name)
 	}
-	files, err := n.ports.listen(ctx)
+	var files []*os.File
+	err = n.place.do(func() (err error) {
+		files, err = n.ports.listen(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +161,7 @@ func (n *Node) launch(ctx context.Context) (_ *process, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("log of node %s: %w", n.name, err)
 	}
-	p, err := startProcess(n.program, n.environment(), files, log, n.reaped)
+	p, err := startProcess(n.program, n.environment(), n.place.Enter, files, log, n.reaped)
 	if err != nil {
 		return nil, fmt.Errorf("node %s can't be started: %w", n.name, err)
 	}

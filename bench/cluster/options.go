@@ -33,11 +33,27 @@ type Options struct {
 	// LogLevel is the least level of what nodes write to their logs: debug, info,
 	// warn or error. Default info.
 	LogLevel string
+	// Places say where each node lives, n1 first. Default: all on loopback, in this
+	// process's network.
+	Places []Place
 	// Died is called, by a goroutine of this package, when a node's process ends
 	// although nobody ended it. The error says how, with the log's last lines. Default:
 	// nothing.
 	Died func(node *Node, err error)
 }
+
+// Place is where a node lives.
+type Place struct {
+	// Host is the address that it is reached under. Default 127.0.0.1.
+	Host string
+	// Enter takes the calling thread to where the node lives: into a network namespace.
+	// The thread does nothing else any more, but start the node's process, which lives
+	// there then. Default: the thread stays.
+	Enter func() error
+}
+
+// hostDefault is where nodes live that have no other place.
+const hostDefault = "127.0.0.1"
 
 // portStep is how far the ports of two neighbours are apart: 7600, 7610, 7620.
 const portStep = 10
@@ -58,6 +74,14 @@ func (o *Options) EnsureDefaults() {
 	if o.LogLevel == "" {
 		o.LogLevel = "info"
 	}
+	if len(o.Places) == 0 {
+		o.Places = make([]Place, o.Nodes)
+	}
+	for i := range o.Places {
+		if o.Places[i].Host == "" {
+			o.Places[i].Host = hostDefault
+		}
+	}
 	if o.Died == nil {
 		o.Died = func(*Node, error) {}
 	}
@@ -68,6 +92,8 @@ func (o *Options) Validate() error {
 	switch {
 	case o.Nodes != 1 && o.Nodes != 3 && o.Nodes != 5:
 		return fmt.Errorf("a cluster has 1, 3 or 5 nodes, got %d", o.Nodes)
+	case len(o.Places) != o.Nodes:
+		return fmt.Errorf("a cluster of %d nodes has %d places", o.Nodes, len(o.Places))
 	case o.Name == "":
 		return errors.New("the cluster has no name")
 	case o.Dir == "":

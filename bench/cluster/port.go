@@ -50,8 +50,17 @@ func takePorts(ctx context.Context, node string, index int, o *Options) (_ ports
 		if o.Port != 0 {
 			port = o.Port + index*portStep + i
 		}
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		if *one.kept, err = reserve(ctx, address); err != nil {
+		place := &o.Places[index]
+		host := place.Host
+		if one.kept == &taken.admin {
+			host = hostDefault // which is all that a node allows
+		}
+		address := net.JoinHostPort(host, strconv.Itoa(port))
+		err := place.do(func() (err error) {
+			*one.kept, err = reserve(ctx, address)
+			return err
+		})
+		if err != nil {
 			return taken, &PortError{Node: node, For: one.what, Address: address, Err: err}
 		}
 	}

@@ -29,9 +29,10 @@ type process struct {
 // pipesMax bounds the wait for the ends of a process's pipes once it has ended.
 const pipesMax = 2 * time.Second
 
-// startProcess starts a program with files as its descriptors from 3 on. When it has
-// ended reaped is called, and what that returns once ended is closed.
-func startProcess(program, environment []string, files []*os.File, log *os.File, reaped func(*process) (then func())) (*process, error) {
+// startProcess starts a program with files as its descriptors from 3 on, where enter
+// leads its thread, if there is one. When it has ended reaped is called, and what that
+// returns once ended is closed.
+func startProcess(program, environment []string, enter func() error, files []*os.File, log *os.File, reaped func(*process) (then func())) (*process, error) {
 	out := &readiness{ready: make(chan struct{})}
 	p := &process{
 		command: exec.Command(program[0], program[1:]...), //nolint:gosec,noctx // our own program; it outlives contexts and is stopped by name
@@ -47,7 +48,7 @@ func startProcess(program, environment []string, files []*os.File, log *os.File,
 		return nil, err
 	}
 	started := make(chan error)
-	go p.run(started, reaped)
+	go p.run(enter, started, reaped)
 	if err := <-started; err != nil {
 		return nil, err
 	}
@@ -57,11 +58,18 @@ func startProcess(program, environment []string, files []*os.File, log *os.File,
 // run starts the process and waits for its end. A process that is to die with its
 // parent dies with the thread that made it (PR_SET_PDEATHSIG in prctl(2)), so this
 // goroutine keeps its thread until the process is reaped.
-func (p *process) run(started chan<- error, reaped func(*process) (then func())) {
+func (p *process) run(enter func() error, started chan<- error, reaped func(*process) (then func())) {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	defer close(p.left)
-	err := p.command.Start()
+	var err error
+	if enter == nil {
+		defer runtime.UnlockOSThread()
+	} else {
+		err = enter() // and the thread ends with this goroutine
+	}
+	if err == nil {
+		err = p.command.Start()
+	}
 	started <- err
 	if err != nil {
 		return

@@ -250,6 +250,42 @@ func TestEveryWrongIsFound(t *testing.T) {
 	}
 }
 
+// TestOrderedEventsTogether: a batch may bring several events of a key, also when an
+// earlier one of them had come before; what comes by itself may not.
+func TestOrderedEventsTogether(t *testing.T) {
+	h := &History{Readers: []ReaderInfo{{Name: "orders", Ordered: true}}}
+	for i := range 2 {
+		h.Publishes = append(h.Publishes, Publish{Message: Message(i + 1), Key: 1, Matches: 1, Outcome: OK, Place: Place{0, uint64(i)}})
+	}
+	h.Deliveries = []Delivery{
+		{Message: 1, Epoch: 1, Attempt: 1, Got: 10 * ms, Consumer: 3},
+		{Message: 1, Epoch: 2, Attempt: 2, Got: 20 * ms, Consumer: 4, Batch: 5},
+		{Message: 2, Place: Place{0, 1}, Epoch: 2, Attempt: 1, Got: 20 * ms, Consumer: 4, Batch: 5},
+	}
+	h.Decisions = []Decision{{Delivery: 0, Verb: Release, Outcome: OK, Invoked: 11 * ms, Returned: 12 * ms}, {Delivery: 1, Outcome: OK, Invoked: 30 * ms, Returned: 31 * ms}}
+	if v := Check(h, Options{}); v.Count(Order) != 0 {
+		t.Error(v)
+	}
+	h.Deliveries[2].Batch = 0
+	if v := Check(h, Options{}); v.Count(Order) != 1 {
+		t.Errorf("an event by itself: %v", v)
+	}
+}
+
+// TestDoubtfulPublishIsStoredLater: an answer in doubt says nothing of when.
+func TestDoubtfulPublishIsStoredLater(t *testing.T) {
+	h := &History{Readers: []ReaderInfo{{Name: "late", Asked: 10 * ms, Made: 11 * ms}}}
+	h.Publishes = []Publish{{Message: 1, Matches: 1, Returned: 5 * ms}}
+	h.Deliveries = []Delivery{{Message: 1, Epoch: 1, Attempt: 1, Asked: 20 * ms, Got: 20 * ms}}
+	if v := Check(h, Options{}); v.Count(Lifetime) != 0 {
+		t.Error(v)
+	}
+	h.Publishes[0].Outcome = OK
+	if v := Check(h, Options{}); v.Count(Lifetime) != 1 {
+		t.Errorf("one that was confirmed before: %v", v)
+	}
+}
+
 // drop takes a delivery and what was said of it out.
 func drop(t *testing.T, h *History, r Reader, m Message) {
 	t.Helper()

@@ -17,7 +17,7 @@ func (c *checker) checkLifetimes() {
 			begins[own] = p.Place.Offset // pairs come by place
 		}
 		info := c.life(p.Reader)
-		if number, ok := c.publishOf[p.Leases[0].Message]; ok && c.Publishes[number].Returned < info.Asked {
+		if number, ok := c.publishOf[p.Leases[0].Message]; ok && c.Publishes[number].Outcome == OK && c.Publishes[number].Returned < info.Asked {
 			c.verdict.addf(Lifetime, "%s was stored before %s was asked for, and came to it", p.Place, info.Name)
 		}
 		for i := range p.Leases {

@@ -90,6 +90,13 @@ func (r *Recorder) Reader(info ReaderInfo) (Reader, error) {
 	return Reader(len(r.mu.history.Readers) - 1), nil
 }
 
+// Change changes what is known of a reader: that it was made, or removed.
+func (r *Recorder) Change(reader Reader, change func(*ReaderInfo)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.mu.history.Readers[reader])
+}
+
 // Invoke notes a publish that is about to be sent, and says its number (H1).
 func (r *Recorder) Invoke(p Publish) (int32, error) {
 	p.Invoked, p.Returned, p.Outcome = r.Now(), Never, Unknown

@@ -62,6 +62,7 @@ type grammar struct {
 		Latency  benchLatencyCommand  `cmd:"" help:"Measure how long events take at a modest rate."`
 		Failover benchFailoverCommand `cmd:"" help:"Measure what it costs that a leader is killed or paused."`
 	} `cmd:"" group:"Measuring" help:"Figures of this machine."`
+	Chaos chaosCommand `cmd:"" group:"Measuring" help:"Break clusters while clients use them, and check what they were told." hidden:""`
 
 	Serve   serveCommand `cmd:"" group:"Servers" help:"Run a production node."`
 	Cluster struct {

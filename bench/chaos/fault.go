@@ -1,0 +1,156 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/freshet-mq/freshet/client"
+)
+
+// kind is a kind of fault.
+type kind struct {
+	name string
+	// links and disks: what it needs of the machine.
+	links, disks bool
+	// break_ does it, for the fault's time, and undoes it. It reports whether that had
+	// any effect (X1).
+	do func(ctx context.Context, f *fault) (effect bool, err error)
+}
+
+// kinds are all there are, in the order in which rounds begin with them.
+var kinds = []kind{
+	{name: "kill", do: killOne},
+	{name: "pause", do: pauseOne},
+	{name: "cut", links: true, do: cutOff},
+	{name: "power-all", disks: true, do: powerAll},
+	{name: "kill-all", do: killAll},
+	{name: "cut-one-way", links: true, do: cutOneWay},
+	{name: "disk-full", disks: true, do: fillDisk},
+	{name: "kill-two", do: killTwo},
+	{name: "flap", links: true, do: flap},
+	{name: "freeze", disks: true, do: freezeDisk},
+	{name: "delay", links: true, do: delay},
+	{name: "rot", disks: true, do: rotWhileDown},
+	{name: "loss", links: true, do: lose},
+	{name: "power", disks: true, do: powerOne},
+	{name: "rolling", do: rolling},
+	{name: "cut-clients", links: true, do: cutClients},
+	{name: "truncate", disks: true, do: truncateWhileDown},
+	{name: "replace", disks: true, do: replace},
+}
+
+func kindOf(name string) *kind {
+	for i := range kinds {
+		if kinds[i].name == name {
+			return &kinds[i]
+		}
+	}
+	return nil
+}
+
+func kindNames(of []kind) string {
+	names := make([]string, len(of))
+	for i := range of {
+		names[i] = of[i].name
+	}
+	return strings.Join(names, ", ")
+}
+
+// possible are the kinds that a machine can have.
+func possible(can abilities) (some, none []kind) {
+	for _, k := range kinds {
+		if k.links && !can.links || k.disks && !can.disks {
+			none = append(none, k)
+		} else {
+			some = append(some, k)
+		}
+	}
+	return some, none
+}
+
+// fault is one of a round's. What is random of it was drawn before it began (X3).
+type fault struct {
+	*kind
+	rig    *rig
+	random *rand.Rand
+	// after is when it begins, lasting how long it is there.
+	after, lasting time.Duration
+	// target is a node's number; atLeader has it be one that leads when it begins.
+	target   int
+	atLeader bool
+	admin    *client.Admin
+}
+
+const (
+	// faultsWithin is the time in which faults begin, faultTimeMin and faultTimeMax how
+	// long they last.
+	faultsWithin = 5 * time.Second
+	faultTimeMin = 500 * time.Millisecond
+	faultTimeMax = 4 * time.Second
+	faultsMax    = 4
+)
+
+// draw draws a round's faults: one to four, half of them aimed at leaders.
+func draw(r *rig, number int, random *rand.Rand, some []kind, only string) []*fault {
+	first := &some[number%len(some)]
+	if k := kindOf(only); k != nil {
+		first = k
+	}
+	faults := []*fault{{kind: first}}
+	for range random.IntN(faultsMax) {
+		faults = append(faults, &fault{kind: &some[random.IntN(len(some))]})
+	}
+	for _, f := range faults {
+		f.rig, f.random = r, rand.New(rand.NewPCG(random.Uint64(), random.Uint64())) //nolint:gosec // a seed replays
+		f.after = time.Duration(random.Int64N(int64(faultsWithin)))
+		f.lasting = faultTimeMin + time.Duration(random.Int64N(int64(faultTimeMax-faultTimeMin)))
+		f.target, f.atLeader = random.IntN(nodes), random.IntN(2) == 0
+	}
+	slices.SortStableFunc(faults, func(a, b *fault) int { return int(a.after - b.after) })
+	return faults
+}
+
+// aimTimeout bounds the question who leads.
+const aimTimeout = 2 * time.Second
+
+// aim settles whom the fault hits.
+func (f *fault) aim(ctx context.Context) {
+	if !f.atLeader {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, aimTimeout)
+	defer cancel()
+	seen, err := f.admin.Cluster(ctx)
+	if err != nil || len(seen.Partitions) == 0 {
+		return // as drawn
+	}
+	leader := seen.Partitions[f.random.IntN(len(seen.Partitions))].Leader
+	for i, n := range f.rig.cluster.Nodes() {
+		if n.Name() == leader {
+			f.target = i
+		}
+	}
+}
+
+func (f *fault) String() string {
+	at := ""
+	if f.atLeader {
+		at = ", a leader"
+	}
+	return fmt.Sprintf("%s n%d%s after %.1f s for %.1f s", f.name, f.target+1, at, f.after.Seconds(), f.lasting.Seconds())
+}
+
+// others are all nodes but the target.
+func (f *fault) others() []int {
+	var others []int
+	for i := range nodes {
+		if i != f.target {
+			others = append(others, i)
+		}
+	}
+	return others
+}
