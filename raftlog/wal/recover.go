@@ -144,8 +144,8 @@ func (l *Log) chain(s, next *segment, oldest bool) error {
 //
 //   - invalid, and a batch with a higher number behind it: damage (R2).
 //   - invalid, and none: the crash came before that batch was synced, so nobody was told of anything in it. It is cut off,
-//     the whole of it. What is written from now on goes to another segment, so that what is left of it here can't be
-//     mixed up with anything.
+//     the whole of it, and overwritten before anything is written in its place (overwriteTorn), so that what is left of it
+//     can't be mixed up with anything. A log of another SegmentBytes goes on in a new segment.
 //   - invalid, and the batch before says that the log was closed: nothing was written behind that, or only the mark that
 //     it was opened again, which is written again.
 func (l *Log) recoverSegment(s, next *segment) error {
@@ -197,9 +197,11 @@ func (l *Log) recoverEnd(w *walker, newest, closed bool, badAt int64, why error)
 	if there {
 		return corrupt(s.path, badAt, fmt.Errorf("%w; a later batch is at %d", why, later))
 	}
-	if closed && s.segmentBytes == l.options.SegmentBytes {
-		l.writer.active, l.writer.reopened = s, true
+	if s.segmentBytes == l.options.SegmentBytes {
+		l.writer.active, l.writer.reopened, l.writer.torn = s, closed, !closed
 		l.writer.activeEnd.Store(s.end)
+	}
+	if closed {
 		return nil
 	}
 	if !errors.Is(why, errNoBatch) {

@@ -16,10 +16,11 @@ import (
 //
 // Only it, and Open before it starts, touch these fields, but for syncing.
 type writer struct {
-	active    *segment // nil after an unclean stop, until something is written
+	active    *segment // nil when the newest segment can't be continued, until something is written
 	newest    *segment // the last one of the list, which a new segment continues
 	nextBatch uint64
 	reopened  bool // the active segment ends with kindClosed, which is to be followed by kindOpened
+	torn      bool // what is behind the active segment's end may be the rest of a batch, and is to be overwritten first
 	advised   int64
 	closeErr  error
 	// oldestKept is the oldest segment that has to be there, as far as what was read says.
@@ -85,11 +86,8 @@ func (l *Log) commit(b *batch) error {
 			return err
 		}
 	}
-	if w.reopened {
-		if err := l.writeMark(kindOpened); err != nil {
-			return err
-		}
-		w.reopened = false
+	if err := l.continueSegment(); err != nil {
+		return err
 	}
 	if err := l.write(b); err != nil {
 		return err
@@ -107,6 +105,39 @@ func (l *Log) commit(b *batch) error {
 	b.note()
 	l.cache.add(b)
 	return nil
+}
+
+// continueSegment makes the segment that was found when the log was opened fit to be written to again, once.
+func (l *Log) continueSegment() error {
+	w := &l.writer
+	if w.torn {
+		if err := l.overwriteTorn(w.active); err != nil {
+			return fmt.Errorf("wal: overwriting what a crash left behind %d of %s: %w", w.active.end, w.active.path, err)
+		}
+		w.torn = false
+	}
+	if w.reopened {
+		if err := l.writeMark(kindOpened); err != nil {
+			return err
+		}
+		w.reopened = false
+	}
+	return nil
+}
+
+// overwriteTorn writes zeros over whatever a batch may have left that was never synced, and syncs them: as far as the longest batch
+// reaches. The batch that comes there next has the same number, and must not be mixed up with it. A crash meanwhile leaves a
+// torn batch, or, should only zeros have been missing of it, a whole one: either is what the crash before could have left, and nothing
+// was built on it yet.
+func (l *Log) overwriteTorn(s *segment) error {
+	stop := min(s.segmentBytes, s.end+alignBlock(int64(max(l.options.recordBytesMax(), l.options.batchBytes())))+2*blockBytes)
+	zeros := make([]byte, min(zeroChunkBytes, stop-s.end))
+	for at := s.end; at < stop; at += int64(len(zeros)) {
+		if _, err := s.file.WriteAt(zeros[:min(int64(len(zeros)), stop-at)], at); err != nil {
+			return err
+		}
+	}
+	return s.file.Sync()
 }
 
 // write seals the batch, writes it behind the last one, and syncs. There must be room.
@@ -164,7 +195,7 @@ func (l *Log) writeMark(k kind) error {
 // segment, as it would have to anyway.
 func (l *Log) writeClosed() error {
 	w := &l.writer
-	if possible := l.failure() == nil && w.active != nil && !w.reopened && w.active.end+blockBytes <= w.active.segmentBytes; !possible {
+	if possible := l.failure() == nil && w.active != nil && !w.reopened && !w.torn && w.active.end+blockBytes <= w.active.segmentBytes; !possible {
 		return nil
 	}
 	if err := l.writeMark(kindClosed); err != nil {
@@ -191,7 +222,7 @@ func (l *Log) roll() error {
 	if err := l.activate(s, spare.path); err != nil {
 		return errors.Join(err, s.closeFile())
 	}
-	w.active, w.newest, w.reopened, w.advised = s, s, false, 0
+	w.active, w.newest, w.reopened, w.torn, w.advised = s, s, false, false, 0
 	w.nextBatch++
 	w.activeEnd.Store(s.end)
 	l.segments.add(s)
