@@ -83,6 +83,23 @@ func (b *batch) seal(s *segment, offset int64, number uint64) []byte {
 	return whole
 }
 
+// owned is how many of the batch's bytes on disk were not retirement's: all but what is moved, with the unused end where others wrote.
+func (b *batch) owned(onDisk int) uint64 {
+	moved, others := 0, false
+	for i := range b.changes {
+		switch c := &b.changes[i]; {
+		case c.flags&flagMoved != 0 && c.kind == kindEntry:
+			moved += int(c.bytes)
+		case c.kind != kindRetired && c.kind != kindFirst:
+			others = true
+		}
+	}
+	if !others {
+		return 0
+	}
+	return uint64(onDisk - moved)
+}
+
 // note keeps what the cache has to know of the batch, and forgets the changes.
 func (b *batch) note() {
 	for i := range b.changes {

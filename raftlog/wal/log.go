@@ -49,7 +49,8 @@ type Log struct {
 		room     sync.Cond // there is none any more
 	}
 
-	weighing  sync.Mutex    // guards the gauges of segments' spans
+	weighing  sync.Mutex // guards the gauges of segments' spans
+	round     round
 	retirable chan struct{} // something may be retired; holds one
 	passed    passes
 	stop      chan struct{}  // closed when the goroutines beside the writer should end
@@ -263,6 +264,8 @@ type Stats struct {
 	SegmentsBegun, SegmentsAllocated, SegmentsRetired uint64
 	// BytesMoved is how many bytes of entries were appended anew so that a segment could go.
 	BytesMoved uint64
+	// Rounds is how often all that is wanted was appended anew, since the log was nearly full of what is not.
+	Rounds uint64
 	// CacheHits and CacheMisses count reads of entries.
 	CacheHits, CacheMisses uint64
 }
@@ -270,7 +273,8 @@ type Stats struct {
 type counters struct {
 	batches, records, bytesWritten                    atomic.Uint64
 	segmentsBegun, segmentsAllocated, segmentsRetired atomic.Uint64
-	bytesMoved, cacheHits, cacheMisses                atomic.Uint64
+	bytesMoved, rounds, cacheHits, cacheMisses        atomic.Uint64
+	bytesOwned                                        atomic.Uint64 // written for others than retirement
 }
 
 // Stats returns the counters now.
@@ -279,6 +283,6 @@ func (l *Log) Stats() Stats {
 	return Stats{
 		Batches: c.batches.Load(), Records: c.records.Load(), BytesWritten: c.bytesWritten.Load(),
 		SegmentsBegun: c.segmentsBegun.Load(), SegmentsAllocated: c.segmentsAllocated.Load(), SegmentsRetired: c.segmentsRetired.Load(),
-		BytesMoved: c.bytesMoved.Load(), CacheHits: c.cacheHits.Load(), CacheMisses: c.cacheMisses.Load(),
+		BytesMoved: c.bytesMoved.Load(), Rounds: c.rounds.Load(), CacheHits: c.cacheHits.Load(), CacheMisses: c.cacheMisses.Load(),
 	}
 }

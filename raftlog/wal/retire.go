@@ -18,6 +18,7 @@ import (
 //   - a few records, at most an eighth of the segment: they are appended anew, with the same index and term, when that frees
 //     the segment behind as well, or the log is half full. So no idle group pins the log, and a segment that is on its way
 //     out by itself costs nothing.
+//   - anything, in a log that is three quarters full and of which much isn't wanted, but stands behind what is: a round.
 const (
 	moveShare      = 8       // which part of a segment may be appended anew
 	moveBatchBytes = 1 << 20 // how much of it at once
@@ -183,6 +184,7 @@ func (l *Log) retireOne() bool {
 	movable := oldest.segmentBytes / moveShare
 	if w.wanted > 0 {
 		switch {
+		case w.wanted > movable && l.round.takes(l, oldest, &w):
 		case w.retained > movable:
 			return false
 		case w.wanted > movable:
@@ -201,6 +203,58 @@ func (l *Log) retireOne() bool {
 		}
 		return false
 	}
+	return true
+}
+
+// round appends the log's beginning anew, segment by segment, up to where the log ended when it began. Segments go in their order, so one
+// event that nobody takes keeps everything behind it: what others have long settled, and the unused ends of blocks, of which many
+// small batches leave much. In a log that has no room any more that would be for ever, since what settles the event needs room
+// too. A round leaves of it all what is wanted.
+//
+//	before  ██░░ ░░█░ ░░░░ ██░░ ████    full of what isn't wanted (░); the first segment is kept, and so are all
+//	after                       ████ ██░░ ██
+//
+// It costs as many bytes as are wanted, at most the log's, and frees at least roundShare of the log, which the owner has to write
+// before the next one begins. retirement's alone.
+type round struct {
+	until uint64 // the last segment of the present round
+	from  uint64 // how many bytes the owner has written when the next one may begin
+}
+
+const (
+	roundPressure = 4 // rounds begin when all but one part in so many is in use
+	roundShare    = 8 // and when at least one part in so many of it isn't wanted
+)
+
+// takes says whether a segment is appended anew, however much of it is wanted.
+func (r *round) takes(l *Log, oldest *segment, w *weight) bool {
+	u := l.Usage()
+	if u.BytesMax-u.Bytes < w.wanted+l.options.SegmentBytes/2 {
+		return false // others write meanwhile
+	}
+	if oldest.serial <= r.until && l.pressed() {
+		return true
+	}
+	if u.Bytes < u.BytesMax/roundPressure*(roundPressure-1) {
+		return false
+	}
+	written := l.counters.bytesOwned.Load()
+	if written < r.from {
+		return false
+	}
+	l.askForCheckpoints(w)
+	unwanted := int64(0)
+	sealed := l.segments.sealed(l.segments.count())
+	for _, s := range sealed {
+		unwanted += s.segmentBytes - l.weigh(s).wanted
+	}
+	if unwanted < max(u.BytesMax/roundShare, 2*l.options.SegmentBytes) {
+		return false
+	}
+	l.counters.rounds.Add(1)
+	r.until, r.from = sealed[len(sealed)-1].serial, written+uint64(u.BytesMax/roundShare)
+	l.options.Logger.Info("the log is nearly full of what isn't wanted any more, behind what is; writing what is wanted anew",
+		"bytes", u.Bytes, "unwanted", unwanted, "segments", len(sealed))
 	return true
 }
 

@@ -154,6 +154,7 @@ func (l *Log) write(b *batch) error {
 	l.counters.batches.Add(1)
 	l.counters.records.Add(uint64(len(b.changes)))
 	l.counters.bytesWritten.Add(uint64(len(blocks)))
+	l.counters.bytesOwned.Add(b.owned(len(blocks)))
 	l.forgetPages()
 	return nil
 }
