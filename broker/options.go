@@ -54,9 +54,12 @@ type Options struct {
 	Advertise string
 
 	// LogBytesMax is how many bytes the log of all the node's partitions may take on disk. Publishing is refused at 90 % of what is left of it when a
-	// reserve of two of its sixteen files is taken off. Default 2 GiB, at least 16 MiB. Below 1 GiB the largest publish is smaller, too:
-	// 3/512 of it.
+	// reserve of two of its files is taken off. Default 2 GiB, at least 16 MiB.
 	LogBytesMax int64
+	// LogSegmentBytes is how large a file of the log is: the log lets go of what is settled a file at a time. Default 128 MiB, at least 1 MiB, at
+	// most 1 GiB; never more than a sixteenth of LogBytesMax, whatever it says. It may differ from one start to the next. Below 64 MiB the
+	// largest publish is smaller, too: 3/32 of it.
+	LogSegmentBytes int64
 	// Defaults are what a topic or a subscription gets that doesn't say.
 	Defaults Defaults
 	// Limits bound what strangers can make the node hold.
@@ -100,8 +103,14 @@ type Limits struct {
 // memoryMin is the least that a node needs for its clients: its largest answer, and some of the largest blocks.
 const memoryMin = 64 << 20
 
-// logBytesMin is the smallest log: sixteen files of 1 MiB.
+// logBytesMin is the smallest log: logFiles files of logSegmentMin.
 const logBytesMin = 16 << 20
+
+const (
+	logSegmentMin     = 1 << 20
+	logSegmentMax     = 1 << 30
+	logSegmentDefault = 128 << 20
+)
 
 // EnsureDefaults fills in what was left out.
 func (o *Options) EnsureDefaults() {
@@ -116,6 +125,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.LogBytesMax == 0 {
 		o.LogBytesMax = 2 << 30
+	}
+	if o.LogSegmentBytes == 0 {
+		o.LogSegmentBytes = logSegmentDefault
 	}
 	if o.Defaults.Visibility == 0 {
 		o.Defaults.Visibility = 30 * time.Second
@@ -167,6 +179,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("broker: Partitions is %d, it must be 1 to %d", o.Partitions, catalog.PartitionsMax)
 	case o.LogBytesMax < logBytesMin:
 		return fmt.Errorf("broker: LogBytesMax is %d, at least %d", o.LogBytesMax, logBytesMin)
+	case o.LogSegmentBytes < logSegmentMin || o.LogSegmentBytes > logSegmentMax:
+		return fmt.Errorf("broker: LogSegmentBytes is %d, it must be %d to %d", o.LogSegmentBytes, logSegmentMin, logSegmentMax)
 	case d.Visibility < visibilityMin || d.Visibility > visibilityMax:
 		return fmt.Errorf("broker: Defaults.Visibility is %v, it must be %v to %v", d.Visibility, visibilityMin, visibilityMax)
 	case d.Attempts < 1 || d.Attempts > attemptsMax:

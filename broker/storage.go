@@ -24,11 +24,10 @@ type storage struct {
 	watching atomic.Pointer[raftlog.Group]
 }
 
-// The log is cut into files: so many of them, and none larger than so.
+// The log is cut into files, at least so many of them, of whole blocks.
 const (
-	logFiles        = 16
-	logFileBytesMax = 128 << 20
-	logFileAlign    = 4 << 10
+	logFiles     = 16
+	logFileAlign = 4 << 10
 )
 
 // openStorage opens log and checkpoints, and begins to take connections of other nodes, where there are any.
@@ -46,7 +45,7 @@ func openStorage(o *Options, d *directory, port *peerPort, synced func(int, time
 	s := &storage{state: state}
 	s.log, err = raftlog.OpenNode(raftlog.NodeOptions{
 		Dir: d.part("log"), FS: o.FS, Name: d.raftName(), State: state, Connect: s.connect(o, port),
-		SegmentBytes: min(logFileBytesMax, o.LogBytesMax/logFiles/logFileAlign*logFileAlign), BytesMax: o.LogBytesMax,
+		SegmentBytes: min(o.LogSegmentBytes, o.LogBytesMax/logFiles) / logFileAlign * logFileAlign, BytesMax: o.LogBytesMax,
 		Synced: synced, Logger: o.Logger, Fatal: fatal,
 	})
 	if err != nil {

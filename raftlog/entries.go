@@ -14,6 +14,8 @@ type entryLog interface { //nolint:interfacebloat // five of them are the librar
 	retain(index uint64)
 	// usage says what the log holds.
 	usage() Usage
+	// reserved is how many bytes the log has beyond usage's BytesMax.
+	reserved() int64
 	// checkpointed says which checkpoints are durable: entries up to the oldest's index are not needed to start again, those
 	// up to the newest's the library does not ask for.
 	checkpointed(oldest, newest uint64)

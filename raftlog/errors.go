@@ -15,8 +15,8 @@ var (
 	ErrClosed = errors.New("raftlog: group is closed")
 	// ErrTooLarge is returned for a command of more than EntryBytesMax. Nothing was appended.
 	ErrTooLarge = errors.New("raftlog: command too large")
-	// ErrFull is returned when the log holds BytesMax. Nothing was appended; there is room again when checkpoints and
-	// Retain have let go of old entries.
+	// ErrFull is returned when the log holds BytesMax, or, for commands of at most 16 KiB, a part of the reserve besides (room.go). Nothing
+	// was appended; there is room again when checkpoints and Retain have let go of old entries.
 	ErrFull = errors.New("raftlog: log is full")
 	// ErrOutcomeUnknown is returned when a command may have been appended and may be applied, now, later or never:
 	// leadership was lost, the wait was given up, the log failed. It is wrapped with the cause. Who repeats such a

@@ -158,8 +158,8 @@ func (g *Group) Propose(data []byte) *Future {
 	if most := g.settings.entryBytesMax; len(data) > most {
 		return refused(fmt.Errorf("%w: it has %d bytes, the limit is %d", ErrTooLarge, len(data), most))
 	}
-	if usage := g.entries.usage(); usage.Bytes >= usage.BytesMax {
-		return refused(fmt.Errorf("%w: it holds %d bytes, the limit is %d", ErrFull, usage.Bytes, usage.BytesMax))
+	if err := g.roomFor(len(data)); err != nil {
+		return refused(err)
 	}
 	return g.submit(func(library *raft.Raft) raft.Future { return library.Apply(data, 0) })
 }

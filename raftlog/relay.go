@@ -2,7 +2,6 @@ package raftlog
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/hashicorp/raft"
 )
@@ -33,10 +32,11 @@ func (g *Group) pass(rpc raft.RPC) bool {
 		g.helpers.Go(func() { labelled(g, "install", func() { g.install(rpc) }) })
 		return true
 	case *raft.AppendEntriesRequest:
-		// A follower's log may be fuller than its leader's, and an append that finds no room ends the process.
-		if usage := g.entries.usage(); len(request.Entries) > 0 && usage.Bytes >= usage.BytesMax {
-			rpc.Respond(nil, fmt.Errorf("%w: it holds %d bytes, the limit is %d", errLogFull, usage.Bytes, usage.BytesMax))
-			return true
+		if len(request.Entries) > 0 {
+			if err := g.roomToFollow(); err != nil {
+				rpc.Respond(nil, err)
+				return true
+			}
 		}
 		rpc.Command = g.amend(request)
 	}

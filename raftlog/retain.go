@@ -44,7 +44,8 @@ type Usage struct {
 	// its own each entry's command and EntryOverhead, where the file may be larger: what was removed is used again, never
 	// given back.
 	Bytes int64
-	// BytesMax is the most that there may be; then proposals are refused. It is less while the disk is full.
+	// BytesMax is the most that there may be; then proposals are refused, but for small ones, which may use a part of the reserve
+	// beyond it. It is less while the disk is full.
 	BytesMax int64
 	// GroupBytes is the group's part of Bytes.
 	GroupBytes int64

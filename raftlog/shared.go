@@ -46,6 +46,8 @@ func (s *sharedLog) usage() Usage {
 	return Usage{Bytes: all.Bytes, BytesMax: all.BytesMax - s.reserve, GroupBytes: mine.Bytes, First: mine.Oldest, Last: mine.Last}
 }
 
+func (s *sharedLog) reserved() int64 { return s.reserve }
+
 func (s *sharedLog) checkpointed(_, newest uint64) { s.Covered(newest) }
 
 func (s *sharedLog) applied(index uint64) { s.Applied(index) }

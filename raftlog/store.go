@@ -249,6 +249,9 @@ func (s *store) usage() Usage {
 	return Usage{Bytes: bytes, BytesMax: s.bytesMax, GroupBytes: bytes, First: held, Last: last}
 }
 
+// reserved implements entryLog.
+func (s *store) reserved() int64 { return s.bytesMax / storeReserveShare }
+
 // read implements entryLog.
 func (s *store) read(index uint64, entry *raft.Log) error { return s.GetLog(index, entry) }
 

@@ -31,7 +31,8 @@ type config struct {
 		Peers      peerList `help:"All nodes of the cluster, three or five, with the addresses where they reach each other; default: this node is all of it." key:"peers" placeholder:"NAME=HOST:PORT,..."`
 	} `embed:"" key:"cluster" prefix:"cluster-"`
 	Log struct {
-		Size size `fallback:"2GiB" help:"Bytes that the log may hold. Publishing is refused at 90 %." key:"size" placeholder:"SIZE"`
+		Size    size `fallback:"2GiB" help:"Bytes that the log may hold. Publishing is refused at 90 %." key:"size" placeholder:"SIZE"`
+		Segment size `fallback:"128MiB" help:"Size of a file of the log, 1MiB to 1GiB, never more than a sixteenth of log.size: settled events leave the disk a file at a time. Below 64MiB it bounds a publish, to 3/32 of it." key:"segment" placeholder:"SIZE"`
 	} `embed:"" key:"log" prefix:"log-"`
 	Defaults struct {
 		Visibility    duration `fallback:"30s"  help:"How long a lease lasts where the subscription doesn't say, 1s to 12h." key:"visibility" placeholder:"TIME"`
@@ -51,7 +52,6 @@ type config struct {
 // notYet are keys that freshet's documents name and this release doesn't
 // honour. To pass over one silently would be to promise what isn't there.
 var notYet = map[string]string{
-	"log.segment":        "the log isn't segmented",
 	"defaults.retention": "an event is kept until every subscription has settled it, and no longer",
 	"tls":                "connections aren't encrypted",
 	"auth":               "there are no users",

@@ -68,6 +68,7 @@ func checkConfig(c *config, all []*setting) error {
 		{"cluster.name", nameForm.MatchString(c.Cluster.Name), "1 to 128 of A-Z a-z 0-9 . _ -, a letter or digit first"},
 		{"cluster.partitions", c.Cluster.Partitions <= partitionsMax, "1 to 256"},
 		{"log.size", c.Log.Size >= 16<<20, "at least 16MiB"},
+		{"log.segment", c.Log.Segment >= 1<<20 && c.Log.Segment <= 1<<30, "1MiB to 1GiB"},
 		{"defaults.visibility", c.Defaults.Visibility >= duration(time.Second) && c.Defaults.Visibility <= duration(12*time.Hour), "1s to 12h"},
 		{"defaults.attempts", c.Defaults.Attempts <= 1000, "1 to 1000"},
 		{"defaults.event_bytes_max", c.Defaults.EventBytesMax >= 1 && c.Defaults.EventBytesMax <= eventBytesMax, "1B to 1MiB"},

@@ -82,7 +82,8 @@ func (s *serveCommand) run(ctx context.Context, call *invocation) error {
 func (c *config) options(call *invocation) broker.Options {
 	return broker.Options{
 		Node: c.Node, Dir: c.Data, Cluster: c.Cluster.Name, Advertise: c.Advertise.API, LogBytesMax: int64(c.Log.Size),
-		Peers: c.Cluster.Peers, Partitions: int(c.Cluster.Partitions),
+		LogSegmentBytes: int64(c.Log.Segment),
+		Peers:           c.Cluster.Peers, Partitions: int(c.Cluster.Partitions),
 		Defaults: broker.Defaults{
 			Visibility: time.Duration(c.Defaults.Visibility), Attempts: int(c.Defaults.Attempts), EventBytesMax: int(c.Defaults.EventBytesMax),
 		},
