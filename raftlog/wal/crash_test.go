@@ -57,7 +57,7 @@ func TestCrash(t *testing.T) {
 		if seed%8 == 0 {
 			steps = 60
 		}
-		if seed%16 == 0 {
+		if seed%64 == 0 {
 			steps = 160
 		}
 		if err := c.all(steps); err != nil {

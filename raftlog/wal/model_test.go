@@ -95,7 +95,7 @@ type run struct {
 
 func newRun(seed uint64) *run {
 	u := &run{r: rand.New(rand.NewPCG(seed, 7)), fs: newCrashFS(), segments: 24, crowded: 60}
-	if seed%16 == 0 { // so full that rounds are made
+	if seed%64 == 0 { // so full that rounds are made
 		u.segments, u.crowded = 14, 80
 	}
 	for i := range u.models {
