@@ -130,6 +130,14 @@ bench-log: ## three processes of the log beside raft-boltdb, and what a killed o
 	$(GO) test -run '^$$' -bench 'ThreeNodes' -benchtime 1x -timeout 10m -v ./raftlog/processes
 	$(GO) test -run '^$$' -bench 'Succession' -benchtime 10x -timeout 10m ./raftlog/processes
 
+.PHONY: bench-quick
+bench-quick: build ## every work of freshet bench briefly, in one table (2 min)
+	bin/freshet bench series quick $(ARGS)
+
+.PHONY: bench-scale
+bench-scale: build ## how costs grow with partitions, subscriptions, connections, event bytes and backlog (10 min)
+	@for series in partitions subscriptions connections event-bytes backlog; do bin/freshet bench series $$series $(ARGS); done
+
 .PHONY: bench-match
 bench-match: build ## the matcher beside json.Valid and the plain evaluator, then its worst cases
 	@for rules in 10 1000 10000 100000; do bin/freshet bench match --rules $$rules; done

@@ -19,6 +19,8 @@ type counters struct {
 	syncs float64
 	// locked is how long its goroutines waited for mutexes, all together.
 	locked float64
+	// expired is how many events' leases ran out, which every replica counts.
+	expired float64
 	// stages are the stages of an event's way.
 	stages [len(stageNames)]stageCounters
 }
@@ -36,6 +38,8 @@ func (c *counters) into(name, labels string) *float64 {
 	switch name {
 	case "freshet_log_batches_total":
 		return &c.syncs
+	case "freshet_lease_expired_total":
+		return &c.expired
 	case "go_sync_mutex_wait_total_seconds_total":
 		return &c.locked
 	case "freshet_stage_duration_seconds_count", "freshet_stage_duration_seconds_sum":
@@ -66,7 +70,7 @@ func (c *counters) minus(before counters) counters {
 		}
 		return now - before
 	}
-	d := counters{syncs: since(c.syncs, before.syncs), locked: since(c.locked, before.locked)}
+	d := counters{syncs: since(c.syncs, before.syncs), locked: since(c.locked, before.locked), expired: since(c.expired, before.expired)}
 	for i := range c.stages {
 		d.stages[i] = stageCounters{since(c.stages[i].times, before.stages[i].times), since(c.stages[i].seconds, before.stages[i].seconds)}
 	}

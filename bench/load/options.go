@@ -78,12 +78,16 @@ type Options struct {
 	// consumers share it. Default 16,384.
 	Window int
 
+	// Backlog is how many events wait before anybody consumes, 0 to 1,000,000,000: they are
+	// published at full speed before the warm-up begins. Default 0.
+	Backlog int
+
 	// WarmUp is how long the load is on before it is measured. Default 2 s.
 	WarmUp time.Duration
 	// Duration is how long it is measured. Default 6 s; 15 s with WorkFailover.
 	Duration time.Duration
-	// Drain is how long what was stored may take to arrive after that, before it is
-	// lost. Default 30 s.
+	// Drain is how long nothing may arrive after that, before what is missing is lost.
+	// Default 30 s.
 	Drain time.Duration
 	// Strike is what happens to a node meanwhile. Required with WorkFailover, else
 	// nil.
@@ -127,9 +131,11 @@ const (
 	PhaseWarmUp Phase = iota
 	PhaseMeasured
 	PhaseDrain
+	// PhaseFill comes before them where there is a backlog.
+	PhaseFill
 )
 
-func (p Phase) String() string { return [...]string{"warm-up", "measured", "drain"}[p] }
+func (p Phase) String() string { return [...]string{"warm-up", "measured", "drain", "fill"}[p] }
 
 // Bounds and defaults of Options.
 const (
@@ -152,6 +158,7 @@ const (
 	windowDefault        = 16_384
 	windowMax            = 65_536
 	rateMax              = 100_000_000
+	backlogMax           = 1_000_000_000
 	warmUpDefault        = 2 * time.Second
 	durationDefault      = 6 * time.Second
 	durationMax          = 24 * time.Hour

@@ -31,6 +31,7 @@ func (o *Options) Validate() error {
 		{"batch", o.Batch, 1, batchMax},
 		{"flights", o.Flights, 1, flightsMax},
 		{"window", o.Window, 1, windowMax},
+		{"backlog", o.Backlog, 0, backlogMax},
 	} {
 		if field.value < field.min || field.value > field.max {
 			return fmt.Errorf("%s is %d: %d to %d are possible", field.name, field.value, field.min, field.max)
@@ -64,6 +65,10 @@ func (o *Options) validateSubscriptions() error {
 		return fmt.Errorf("an event is delivered %d times: matches times members is at most %d", o.copies(), deliveriesPerEvent)
 	case o.lanes() > attachmentsAtOnceMax:
 		return fmt.Errorf("topics times subscriptions times members is %d: at most %d are possible", o.lanes(), attachmentsAtOnceMax)
+	case o.Backlog > 0 && o.Subscriptions == 0:
+		return fmt.Errorf("backlog is %d: without subscriptions nothing waits", o.Backlog)
+	case o.Backlog > 0 && o.Rate > 0:
+		return fmt.Errorf("backlog is %d and rate is %d: a backlog is published at full speed", o.Backlog, o.Rate)
 	case o.Consumers < o.consumersMin():
 		return fmt.Errorf("consumers is %d: %d subscriptions and members on %d partitions each need %d at least, as a connection carries %d streams",
 			o.Consumers, o.lanes(), o.Partitions, o.consumersMin(), streamsMax)

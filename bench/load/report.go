@@ -20,6 +20,7 @@ type Report struct {
 	Shape       string `json:"shape"`
 	EventBytes  int    `json:"event_bytes"`
 	Keys        int    `json:"keys"`
+	Backlog     int    `json:"backlog"`
 	Send        string `json:"send"`
 	Batch       int    `json:"batch"`
 	Flights     int    `json:"flights"`
@@ -101,6 +102,33 @@ type measured struct {
 	counters     []counters
 	countersTook time.Duration
 	countersErr  error
+	// expired is how many leases ran out from the beginning of the measured time to the end of the
+	// drain; negative: nobody knows.
+	expired        int64
+	countersBefore []counters
+}
+
+// putExpired is told what nodes counted by the end of the drain.
+func (m *measured) putExpired(after []counters, err error) {
+	m.expired = -1
+	if err != nil || len(after) != len(m.countersBefore) {
+		return
+	}
+	for i := range after {
+		since := after[i].minus(m.countersBefore[i])
+		m.expired = max(m.expired, int64(since.expired))
+	}
+}
+
+// leases says what became of leases, for the fault that something came twice.
+func (m *measured) leases() string {
+	switch {
+	case m.expired < 0:
+		return "nobody knows whether leases ran out"
+	case m.expired == 0:
+		return "though no lease ran out and no node was ended"
+	}
+	return fmt.Sprintf("the leases of %d ran out", m.expired)
 }
 
 // events are what costs are counted by: those acked, or published where nobody consumes.
@@ -116,7 +144,7 @@ func (r *run) report(m measured, trouble error) *Report {
 	found := r.ledger.findings()
 	p := &Report{
 		Work: r.Work.String(), Nodes: len(r.Nodes), Topics: r.Topics, Partitions: r.Partitions, Subscriptions: r.Subscriptions,
-		Deliveries: r.copies(), Producers: r.Producers, Consumers: r.Consumers, Shape: r.Shape.String(), EventBytes: r.EventBytes, Keys: r.Keys,
+		Deliveries: r.copies(), Producers: r.Producers, Consumers: r.Consumers, Shape: r.Shape.String(), EventBytes: r.EventBytes, Keys: r.Keys, Backlog: r.Backlog,
 		Send: r.Send.String(), Batch: r.Batch, Flights: r.Flights, Compression: r.Compression.String(),
 		OfferedPerSecond: r.Rate, DurationSeconds: m.took.Seconds(),
 		Sent: found.Stored, Received: found.Arrived, Lost: found.Lost, Repeated: found.Repeated, OutOfOrder: r.keys.outOfOrder.Load(),
@@ -139,7 +167,7 @@ func (r *run) report(m measured, trouble error) *Report {
 	}
 	p.putUsage(&m, r.watch.local())
 	p.Bottleneck = bottleneck(p, &m)
-	r.putFaults(p, trouble)
+	r.putFaults(p, &m, trouble)
 	return p
 }
 
@@ -196,7 +224,7 @@ func (p *Report) putUsage(m *measured, local bool) {
 
 // putFaults says what is wrong. A run with a strike may bring events twice, as a lease may end with the
 // node that gave it.
-func (r *run) putFaults(p *Report, trouble error) {
+func (r *run) putFaults(p *Report, m *measured, trouble error) {
 	twice, missing := r.offsets.findings()
 	fault := func(wrong bool, format string, args ...any) {
 		if wrong {
@@ -207,7 +235,7 @@ func (r *run) putFaults(p *Report, trouble error) {
 	fault(trouble != nil, "it ended early: %v", trouble)
 	fault(p.Sent == 0, "nothing was stored")
 	fault(p.Lost > 0, "%d deliveries of events that were stored have not arrived", p.Lost)
-	fault(p.Repeated > 0 && !struck, "%d arrivals were repeated, though no lease ran out and no node was ended", p.Repeated)
+	fault(p.Repeated > 0 && !struck, "%d arrivals were repeated, %s", p.Repeated, m.leases())
 	fault(p.OutOfOrder > 0 && (r.Ordered || r.Work == WorkFanout && r.Keys > 0), "%d arrivals were out of the order of their key", p.OutOfOrder)
 	fault(p.Unacked > 0 && !struck, "the acks of %d arrivals were not confirmed", p.Unacked)
 	fault(p.Errors > 0, "%d events were not stored, or nobody knows", p.Errors)

@@ -22,19 +22,21 @@ func TestOptions(t *testing.T) {
 		"topics": func(o *Options) { o.Topics = topicsMax + 1 }, "subscriptions is 10001": func(o *Options) { o.Subscriptions = 10_001 },
 		"linger is 2s": func(o *Options) { o.Linger = 2 * time.Second }, "matches is 2": func(o *Options) { o.Matches = 2 },
 		"only fan-outs": func(o *Options) { o.Members = 2 }, "with publish nobody consumes": func(o *Options) { o.Work = WorkPublish },
-		"subscriptions is 0":       func(o *Options) { o.Subscriptions = 0 },
-		"is delivered 2000 times":  func(o *Options) { o.Work, o.Subscriptions, o.Matches, o.Consumers = WorkRoute, 2_000, 2_000, 100 },
-		"need 40 at least":         func(o *Options) { o.Work, o.Subscriptions, o.Matches = WorkRoute, 1_000, 3 },
-		"patterns see nothing":     func(o *Options) { o.Shape, o.Subscriptions = ShapeBytes, 2 },
-		"ordered is for queues":    func(o *Options) { o.Ordered = true },
-		"keys is 3: 16 flights":    func(o *Options) { o.Keys = 3 },
-		"keys are not for unary":   func(o *Options) { o.Keys, o.Send = 100, SendUnary },
-		"event 2 of the file":      func(o *Options) { o.Lines = [][]byte{[]byte(`{"a":1}`), []byte(`[1]`)} },
-		"failover needs a node":    func(o *Options) { o.Work = WorkFailover },
-		"the strike comes at 7s":   func(o *Options) { o.Strike = &Strike{At: 7 * time.Second, For: 1} },
-		"the strike lasts 0s":      func(o *Options) { o.Strike = &Strike{At: time.Second} },
-		"with keys at most 4096":   func(o *Options) { o.Keys, o.Producers, o.Flights = 100_000, 1_000, 1_000 },
-		"keys times deliveries of": func(o *Options) { o.Keys, o.Work, o.Subscriptions, o.Matches = 1_000_000, WorkFanout, 20, 20 },
+		"subscriptions is 0":            func(o *Options) { o.Subscriptions = 0 },
+		"is delivered 2000 times":       func(o *Options) { o.Work, o.Subscriptions, o.Matches, o.Consumers = WorkRoute, 2_000, 2_000, 100 },
+		"need 40 at least":              func(o *Options) { o.Work, o.Subscriptions, o.Matches = WorkRoute, 1_000, 3 },
+		"patterns see nothing":          func(o *Options) { o.Shape, o.Subscriptions = ShapeBytes, 2 },
+		"ordered is for queues":         func(o *Options) { o.Ordered = true },
+		"keys is 3: 16 flights":         func(o *Options) { o.Keys = 3 },
+		"keys are not for unary":        func(o *Options) { o.Keys, o.Send = 100, SendUnary },
+		"event 2 of the file":           func(o *Options) { o.Lines = [][]byte{[]byte(`{"a":1}`), []byte(`[1]`)} },
+		"without subscriptions nothing": func(o *Options) { o.Work, o.Subscriptions, o.Matches, o.Backlog = WorkPublish, 0, 0, 1 },
+		"published at full speed":       func(o *Options) { o.Rate, o.Backlog = 1, 1 },
+		"failover needs a node":         func(o *Options) { o.Work = WorkFailover },
+		"the strike comes at 7s":        func(o *Options) { o.Strike = &Strike{At: 7 * time.Second, For: 1} },
+		"the strike lasts 0s":           func(o *Options) { o.Strike = &Strike{At: time.Second} },
+		"with keys at most 4096":        func(o *Options) { o.Keys, o.Producers, o.Flights = 100_000, 1_000, 1_000 },
+		"keys times deliveries of":      func(o *Options) { o.Keys, o.Work, o.Subscriptions, o.Matches = 1_000_000, WorkFanout, 20, 20 },
 	} {
 		o := fine
 		change(&o)
@@ -111,18 +113,23 @@ func TestReportFaults(t *testing.T) {
 		"not confirmed": {Sent: 1, Unacked: 1}, "were not stored": {Sent: 1, Errors: 1},
 	} {
 		r := reported(t, Options{})
-		if r.putFaults(p, nil); p.OK || !strings.Contains(strings.Join(p.Faults, "; "), want) {
+		if r.putFaults(p, &measured{}, nil); p.OK || !strings.Contains(strings.Join(p.Faults, "; "), want) {
 			t.Errorf("%s: %v, %v", want, p.OK, p.Faults)
 		}
 	}
 	p := &Report{Sent: 1}
-	if reported(t, Options{}).putFaults(p, errOver); p.OK {
+	if reported(t, Options{}).putFaults(p, &measured{}, errOver); p.OK {
 		t.Error("a run that ended early is fine")
+	}
+	for expired, want := range map[int64]string{-1: "nobody knows", 0: "no lease ran out", 7: "leases of 7 ran out"} {
+		if got := (&measured{expired: expired}).leases(); !strings.Contains(got, want) {
+			t.Errorf("%d: %s", expired, got)
+		}
 	}
 	struck := reported(t, Options{Strike: &Strike{}})
 	struck.struck.name = "n1"
 	p = &Report{Sent: 1, Repeated: 5, Unacked: 3}
-	if struck.putFaults(p, nil); !p.OK {
+	if struck.putFaults(p, &measured{}, nil); !p.OK {
 		t.Errorf("a struck node's repetitions are faults: %v", p.Faults)
 	}
 }

@@ -182,21 +182,35 @@ func (r *run) perform(ctx context.Context) (measured, error) {
 	defer stopConsuming()
 	stop, stopPublishing := context.WithCancel(ctx)
 	defer stopPublishing()
-	r.timeline = newTimeline(&r.meter, r.watch, r.Duration, r.Intervals)
 	var consumed, published, shown sync.WaitGroup
-	for _, a := range r.attachments() {
-		consumed.Go(func() { r.endOn(a.consume(consuming)) })
+	consume := func() {
+		attachments := r.attachments()
+		for _, a := range attachments {
+			consumed.Go(func() { r.endOn(a.consume(consuming)) })
+		}
+		r.endOn(r.awaitAttached(ctx, len(attachments)))
 	}
+	if r.Backlog == 0 {
+		consume()
+	}
+	r.timeline = newTimeline(&r.meter, r.watch, r.Duration, r.Intervals)
 	shown.Go(func() { r.show(consuming) })
 	shown.Go(func() { r.timeline.run(consuming) })
 	publish, err := r.publishing(ctx, stop)
 	r.endOn(err)
 	published.Go(publish)
+	if r.Backlog > 0 {
+		r.timeline.cut(PhaseFill)
+		r.fill(ctx)
+		consume()
+		r.timeline.cut(PhaseWarmUp)
+	}
 	m := r.measure(ctx)
 	stopPublishing()
 	published.Wait()
 	r.publishingEnded = r.meter.now()
 	r.drain(ctx)
+	m.putExpired(readCounters(ctx, r.Nodes))
 	stopConsuming()
 	consumed.Wait()
 	shown.Wait()
@@ -205,6 +219,13 @@ func (r *run) perform(ctx context.Context) (measured, error) {
 		return m, context.Cause(ctx)
 	}
 	return m, nil
+}
+
+// fill waits until as many events wait as are to.
+func (r *run) fill(ctx context.Context) {
+	for r.meter.published.Load() < int64(r.Backlog) && await(ctx, drainLook) {
+		continue
+	}
 }
 
 // endOn ends the run early if there is an error.
@@ -312,6 +333,7 @@ func (r *run) measure(ctx context.Context) (m measured) {
 	defer ended()
 	counters, errCounters := readCounters(ctx, r.Nodes)
 	looked := time.Now()
+	m.countersBefore = counters
 	var striking sync.WaitGroup
 	before := r.timeline.cut(PhaseMeasured)
 	r.timeline.expect(r.Duration)
@@ -349,12 +371,14 @@ func await(ctx context.Context, d time.Duration) bool {
 // drainLook is how often the drain looks whether it is over.
 const drainLook = 20 * time.Millisecond
 
-// drain waits until everything that was stored has arrived, or is lost.
+// drain waits until everything that was stored has arrived, or is lost: nothing has come for a
+// while.
 func (r *run) drain(ctx context.Context) {
-	bounded, cancel := context.WithTimeout(ctx, r.Drain)
-	defer cancel()
-	for r.ledger.findings().Lost > 0 && await(bounded, drainLook) {
-		continue
+	last, since := r.meter.delivered.Load(), time.Now()
+	for r.ledger.findings().Lost > 0 && time.Since(since) < r.Drain && await(ctx, drainLook) {
+		if delivered := r.meter.delivered.Load(); delivered != last {
+			last, since = delivered, time.Now()
+		}
 	}
 }
 

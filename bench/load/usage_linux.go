@@ -58,30 +58,38 @@ func readProcess(process int) (u nodeUsage, err error) {
 		}
 		u.processor += time.Duration(ticks) * clockTick
 	}
-	if u.written, err = readField(dir+"io", "write_bytes:"); err != nil {
+	if err := readFields(dir+"io", map[string]*int64{"write_bytes:": &u.written}); err != nil {
 		return u, err
 	}
-	resident, err := readField(dir+"status", "VmRSS:")
-	if err != nil {
-		return u, err
-	}
-	most, err := readField(dir+"status", "VmHWM:")
-	u.resident, u.residentMax = resident<<10, most<<10
+	err = readFields(dir+"status", map[string]*int64{"VmRSS:": &u.resident, "VmHWM:": &u.residentMax})
+	u.resident, u.residentMax = u.resident<<10, u.residentMax<<10
 	return u, err
 }
 
-// readField reads the number behind a name in a file of names and numbers.
-func readField(file, name string) (int64, error) {
+// readFields reads the numbers behind names in a file of names and numbers. All have to be there.
+func readFields(file string, into map[string]*int64) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return 0, err
+		return err
 	}
+	found := 0
 	for line := range bytes.Lines(text) {
-		if fields := bytes.Fields(line); len(fields) > 1 && string(fields[0]) == name {
-			return strconv.ParseInt(string(fields[1]), 10, 64)
+		name, rest, _ := bytes.Cut(line, []byte(":"))
+		field := into[string(name)+":"]
+		if field == nil {
+			continue
+		}
+		if fields := bytes.Fields(rest); len(fields) > 0 {
+			if *field, err = strconv.ParseInt(string(fields[0]), 10, 64); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+			found++
 		}
 	}
-	return 0, fmt.Errorf("%s has no %s", file, name)
+	if found < len(into) {
+		return fmt.Errorf("%s has %d of %d numbers that are expected", file, found, len(into))
+	}
+	return nil
 }
 
 // readProcessors reads the first line of /proc/stat: user, nice, system, idle, iowait,

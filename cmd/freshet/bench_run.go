@@ -30,11 +30,8 @@ func (b *benchFlags) measure(ctx context.Context, call *invocation, work load.Wo
 	}
 	more(&options)
 	options.EnsureDefaults()
-	on := b.onCluster
 	if b.Connect == "" {
 		options.Target = "127.0.0.1:0" // known when the nodes run
-	} else {
-		on = b.onOthers
 	}
 	if err := options.Validate(); err != nil {
 		return usageFailure(err.Error()).trying(help)
@@ -45,18 +42,28 @@ func (b *benchFlags) measure(ctx context.Context, call *invocation, work load.Wo
 	}
 	defer func() { err = results.close(err) }()
 	options.Intervals = results.intervals()
-	if _, chosen := call.lookup("GOGC"); !chosen {
-		defer debug.SetGCPercent(debug.SetGCPercent(loadGCPercent))
-	}
-	report, err := on(ctx, call, options)
+	report, err := b.perform(ctx, call, options)
 	if err != nil {
-		if ctx.Err() != nil {
-			call.notef("interrupted: what was made is removed")
-			return errAnswerIsNo
-		}
 		return err
 	}
 	return b.answer(call, results, report)
+}
+
+// perform puts the load on a cluster, on one of its own or another.
+func (b *benchFlags) perform(ctx context.Context, call *invocation, options load.Options) (*load.Report, error) {
+	if _, chosen := call.lookup("GOGC"); !chosen {
+		defer debug.SetGCPercent(debug.SetGCPercent(loadGCPercent))
+	}
+	on := b.onCluster
+	if b.Connect != "" {
+		on = b.onOthers
+	}
+	report, err := on(ctx, call, options)
+	if err != nil && ctx.Err() != nil {
+		call.notef("interrupted: what was made is removed")
+		return nil, errAnswerIsNo
+	}
+	return report, err
 }
 
 // onOthers measures a cluster that somebody else runs.
@@ -87,7 +94,7 @@ func (b *benchFlags) onCluster(ctx context.Context, call *invocation, options lo
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	nodes, err := cluster.New(ctx, cluster.Options{
-		Nodes: int(b.Nodes), Name: "bench", Dir: dir, Program: program, Partitions: int(b.Partitions), LogBytes: int64(b.LogSize), LogLevel: "warn",
+		Nodes: int(b.Nodes), Name: "bench", Dir: dir, Program: program, Partitions: options.Partitions, LogBytes: int64(b.LogSize), LogLevel: "warn",
 		Died: func(_ *cluster.Node, err error) { end(err) },
 	})
 	if err != nil {

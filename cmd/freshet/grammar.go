@@ -60,6 +60,7 @@ type grammar struct {
 		Fanout   benchFanoutCommand   `cmd:"" help:"Measure events that go to several subscriptions each."`
 		Route    benchRouteCommand    `cmd:"" help:"Measure events that are routed by many patterns."`
 		Latency  benchLatencyCommand  `cmd:"" help:"Measure how long events take at a modest rate."`
+		Series   benchSeriesCommand   `cmd:"" help:"Measure several works, or one as something grows, in one table."`
 		Failover benchFailoverCommand `cmd:"" help:"Measure what it costs that a leader is killed or paused."`
 	} `cmd:"" group:"Measuring" help:"Figures of this machine."`
 	Chaos chaosCommand `cmd:"" group:"Measuring" help:"Break clusters while clients use them, and check what they were told." hidden:""`
