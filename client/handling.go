@@ -82,6 +82,7 @@ func (c *consumer) begin() *Delivery {
 		}
 		if !now.Before(d.lease.deadline) {
 			s := sessionOf(d)
+			d.lease.expired = true
 			s.decideWaiting(d)
 			s.giveBackBehind(d)
 			s.passOn(d)

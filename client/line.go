@@ -98,14 +98,15 @@ func (s *session) giveBackBehind(failed *Delivery) {
 }
 
 // settledInLine lets a line go on, once the node has said what became of an event that broke it. err is nil when that took effect, in the entry of the
-// epoch. Otherwise the lease was over: that what goes back with another is told so is no news, but if it was begun, it went with those behind it.
+// epoch. Otherwise the lease was over: that what goes back with another is told so is no news, but if it was begun, or was given back because it had run
+// out, it went with those behind it, also with those that were on their way here.
 // mu is held.
 func (s *session) settledInLine(d *Delivery, epoch uint64, err error) {
 	l := s.lineOf(d)
 	if l == nil || err == nil && !d.lease.breaks {
 		return
 	}
-	if err == nil || !d.lease.decision.unstarted {
+	if err == nil || !d.lease.decision.unstarted || d.lease.expired {
 		l.epoch = max(l.epoch, epoch)
 	}
 	s.mend(d, l)
