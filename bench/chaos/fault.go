@@ -16,7 +16,7 @@ type kind struct {
 	name string
 	// links and disks: what it needs of the machine.
 	links, disks bool
-	// break_ does it, for the fault's time, and undoes it. It reports whether that had
+	// do does it, for the fault's time, and undoes it. It reports whether that had
 	// any effect (X1).
 	do func(ctx context.Context, f *fault) (effect bool, err error)
 }
@@ -41,6 +41,7 @@ var kinds = []kind{
 	{name: "cut-clients", links: true, do: cutClients},
 	{name: "truncate", disks: true, do: truncateWhileDown},
 	{name: "replace", disks: true, do: replace},
+	{name: "kill-each", do: killEach},
 }
 
 func kindOf(name string) *kind {

@@ -74,12 +74,21 @@ func pauseOne(ctx context.Context, f *fault) (bool, error) {
 	return true, n.Resume()
 }
 
-// rolling stops one node after the other in order, and waits for each to serve again.
-func rolling(ctx context.Context, f *fault) (effect bool, err error) {
+// rolling stops one node after the other in order, killEach kills them; both wait for each to
+// serve again.
+func rolling(ctx context.Context, f *fault) (bool, error) {
+	return f.oneByOne(ctx, (*cluster.Node).Stop)
+}
+
+func killEach(ctx context.Context, f *fault) (bool, error) {
+	return f.oneByOne(ctx, (*cluster.Node).Kill)
+}
+
+func (f *fault) oneByOne(ctx context.Context, end func(*cluster.Node) error) (effect bool, err error) {
 	for i := range nodes {
 		which := (f.target + i) % nodes
 		n, release := f.rig.node(which), f.rig.claim([]int{which}, false)
-		err := n.Stop()
+		err := end(n)
 		release()
 		if _, ok := errors.AsType[*cluster.StateError](err); !ok {
 			if err != nil {

@@ -218,7 +218,7 @@ func TestEveryWrongIsFound(t *testing.T) {
 		}, Lifetime},
 		{"a subscription that is gone gets an event", func(t *testing.T, h *History) {
 			_, d := of(t, h, orders, 20)
-			d.Reader = leaving
+			d.Reader, d.Batch = leaving, 1
 		}, Lifetime},
 		{"a name is found before it is made", func(_ *testing.T, h *History) { h.Named[0].Found = true }, Names},
 		{"a name that is gone is there again", func(_ *testing.T, h *History) {
