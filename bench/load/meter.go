@@ -39,10 +39,13 @@ const (
 	publishing kind = iota
 	// endToEnd is from the same moment until a handler had the event.
 	endToEnd
+	// handingOver is from when an event should have been handed over until it was: the load's own
+	// part of the others, at a rate.
+	handingOver
 	kinds
 )
 
-func (k kind) String() string { return [...]string{"publish", "end-to-end"}[k] }
+func (k kind) String() string { return [...]string{"publish", "end-to-end", "handing-over"}[k] }
 
 const (
 	// latencyMax is the longest that a histogram tells from longer ones, latencyUnit the shortest

@@ -18,6 +18,8 @@ type publisher struct {
 	pacer     *pacer
 	flights   int
 	latencies *latencies
+	// late is how late events are handed over.
+	late *latencies
 }
 
 // publish sends what the pacer says until stop ends, and waits for the answers to
@@ -52,6 +54,7 @@ func (p *publisher) fly(ctx, stop context.Context) error {
 			data = r.shape.appendTo(data, p.account, number, f.moment(i))
 			events[i] = r.shape.event(data[from:len(data):len(data)], r.keys.of(p.account, number))
 		}
+		p.handOver(&f)
 		topic := p.topic(f)
 		results, err := p.producers[topic].PublishBatch(ctx, events[:f.count])
 		p.note(&f, topic, results)
@@ -59,6 +62,17 @@ func (p *publisher) fly(ctx, stop context.Context) error {
 			return fmt.Errorf("producer %d: %w", p.account/r.accountsPerProducer()+1, err)
 		}
 		r.meter.bytes.Add(int64(len(data)))
+	}
+}
+
+// handOver takes down how late a flight is.
+func (p *publisher) handOver(f *flight) {
+	if p.run.Rate == 0 {
+		return
+	}
+	now := p.run.meter.now()
+	for i := range f.count {
+		p.late.record(f.moment(i), now, 1)
 	}
 }
 
@@ -121,6 +135,7 @@ func (p *publisher) sendEach(ctx, stop context.Context) error {
 		if !ok {
 			return nil
 		}
+		p.handOver(&f)
 		topic := p.topic(f)
 		for i := range f.count {
 			number, at := f.first+uint64(i), f.moment(i)

@@ -55,6 +55,9 @@ type Report struct {
 	// EndToEnd from sending to the handler.
 	Publish  Latency `json:"publish_ms"`
 	EndToEnd Latency `json:"latency_ms"`
+	// HandingOver is, at a rate, from when an event should have been sent until it was handed to the
+	// producer: the load's own part of the other two. Where it is large, they say little of the nodes.
+	HandingOver *Latency `json:"handing_over_ms,omitempty"`
 
 	// CPUNodes and CPULoad are processor seconds for a million events acked (published, where nobody
 	// consumes), of all nodes together and of this process; nil where it isn't known.
@@ -176,6 +179,10 @@ func (t *timeline) addTo(p *Report) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p.Began, p.Timeline, p.IntervalsErr = t.began, t.mu.samples, t.mu.logErr
+	if late := t.mu.total[handingOver]; late.TotalCount() > 0 {
+		of := latencyOf(late)
+		p.HandingOver = &of
+	}
 	p.Publish, p.EndToEnd = latencyOf(t.mu.total[publishing]), latencyOf(t.mu.total[endToEnd])
 	p.PublishPercentiles, p.EndToEndPercentiles = percentilesOf(t.mu.total[publishing]), percentilesOf(t.mu.total[endToEnd])
 }

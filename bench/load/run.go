@@ -293,11 +293,11 @@ func (r *run) publishers() ([]*publisher, error) {
 			}
 			producers = append(producers, producer)
 		}
-		latencies := r.meter.latencies(publishing)
+		latencies, late := r.meter.latencies(publishing), r.meter.latencies(handingOver)
 		for account := i * each; account < (i+1)*each; account++ {
 			all = append(all, &publisher{
 				run: r, account: account, producers: producers, pacer: newPacer(&r.Options, account, accounts, r.meter.now),
-				flights: r.Flights / each, latencies: latencies,
+				flights: r.Flights / each, latencies: latencies, late: late,
 			})
 		}
 	}

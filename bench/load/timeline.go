@@ -73,7 +73,7 @@ func newTimeline(m *meter, w *watch, duration time.Duration, log io.Writer) *tim
 	}
 	if log != nil {
 		t.log = hdrhistogram.NewHistogramLogWriter(log)
-		t.mu.logErr = errors.Join(t.log.OutputComment("freshet bench: tags publish and end-to-end, in nanoseconds"), t.log.OutputLogFormatVersion(),
+		t.mu.logErr = errors.Join(t.log.OutputComment("freshet bench: tags publish, end-to-end and handing-over, in nanoseconds"), t.log.OutputLogFormatVersion(),
 			t.log.OutputStartTime(t.began.UnixMilli()), t.log.OutputLegend())
 		t.log.SetBaseTime(t.began.UnixMilli())
 	}

@@ -123,6 +123,7 @@ func (p *publisher) call(ctx, stop context.Context, u *unary) error {
 		if !ok {
 			return nil
 		}
+		p.handOver(&f)
 		topic := p.topic(f)
 		route := &u.routes[topic]
 		// Callers take turns, so that every partition has some.

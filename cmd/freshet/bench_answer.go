@@ -53,12 +53,18 @@ func benchSummary(out *output, r *load.Report) {
 		cells := []string{name, thousands(int64(rate)), fmt.Sprintf("%.1f", bytes)}
 		for _, ms := range []float64{l.P50, l.P90, l.P99, l.P999, l.Max} {
 			cell := ""
-			if ms > 0 {
+			switch {
+			case ms >= 10:
 				cell = fmt.Sprintf("%.1f", ms)
+			case ms > 0: // where a target is a few milliseconds
+				cell = fmt.Sprintf("%.2f", ms)
 			}
 			cells = append(cells, cell)
 		}
 		t.row(append(cells, errors)...)
+	}
+	if r.HandingOver != nil {
+		row("handed over", float64(r.OfferedPerSecond), r.HandingOver, "")
 	}
 	row("publish", r.PublishedPerSecond, &r.Publish, thousands(r.Errors))
 	if r.Deliveries > 0 {

@@ -159,6 +159,9 @@ func TestBenchWorks(t *testing.T) {
 		t.Run(c.work+" "+strings.Join(c.args[:2], " "), func(t *testing.T) {
 			code, stdout, stderr := runBenchOf(t.Context(), t, c.work, append(c.args, "--connect", nodes.Target(), "--partitions", "1", "--json")...)
 			r := checkBench(t, code, stdout, stderr)
+			if (r.OfferedPerSecond > 0) != (r.HandingOver != nil) {
+				t.Errorf("at %d a second handing over took %+v", r.OfferedPerSecond, r.HandingOver)
+			}
 			if r.Work != c.work || r.Subscriptions != c.subscriptions || r.Deliveries != c.deliveries || r.Topics != c.topics {
 				t.Errorf("%s", stdout)
 			}
