@@ -369,3 +369,10 @@ func (c *clusterRig) publishOne(topic, data string) {
 		c.t.Fatal(err)
 	}
 }
+
+// after lets time pass.
+func (c *clusterRig) after(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	<-timer.C
+}

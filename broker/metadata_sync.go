@@ -19,7 +19,7 @@ const (
 
 // sync waits until this node's replica has what the catalog had when it was called.
 func (m *metadata) sync(ctx context.Context) error {
-	if m.leads() {
+	if _, err := m.versionHere(ctx); err == nil {
 		return nil
 	}
 	answer := make(chan error, 1)

@@ -30,6 +30,7 @@ func (o *outlet) Attached(a partition.Attached) error {
 	return o.send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Attached{Attached: &freshetv1.Attached{
 		Resumed: a.Resumed, VisibilityMs: uint32(a.Visibility.Milliseconds()), Settled: a.Settled,
 		Kind: freshetv1.SubscriptionKind(a.Kind), Held: wireLeased(a.Held), Ordered: a.Ordered,
+		TruncatedBefore: uint64(a.TruncatedBefore),
 	}}})
 }
 
@@ -56,7 +57,7 @@ func wireDelivery(number uint32, d *partition.Delivery) *freshetv1.Delivery {
 	}
 	return &freshetv1.Delivery{
 		Number: d.Number, Epoch: uint64(d.Epoch), VisibilityMs: uint32(d.Visibility.Milliseconds()), StampNs: d.Stamp,
-		Partition: number, Blocks: d.Blocks, Events: runs,
+		Partition: number, Blocks: d.Blocks, Events: runs, TruncatedBefore: uint64(d.TruncatedBefore),
 	}
 }
 

@@ -77,18 +77,24 @@ func (r *reading) begin(ctx context.Context, req *freshetv1.ReadRequest) (err er
 	return r.stream.Send(&freshetv1.ReadResponse{Partition: r.at.number, Begins: &begins})
 }
 
-// beginEarliest begins with whatever is still there, which is no gap.
+// beginEarliest begins with whatever is still there, and tells of what isn't.
 func (r *reading) beginEarliest(ctx context.Context) (err error) {
 	if r.next, err = r.at.Held(r.id); err != nil {
 		return err
 	}
 	// The partition may know the places of blocks that the log has let go of since.
 	stored, err := r.at.Next(ctx, r.id, r.next, false)
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		return err
+	default:
+		r.next = max(r.next, stored.First)
+	}
+	if r.next == 0 {
 		return nil
 	}
-	r.next = max(r.next, stored.First)
-	return err
+	return r.gap(r.next)
 }
 
 // beginAt begins with the first event stored at a time or later. When the log doesn't reach back that far, what is gone may have been

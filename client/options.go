@@ -124,6 +124,7 @@ type consumeOptions struct {
 	handlerTimeout time.Duration
 	drainTimeout   time.Duration
 	acked          func(events int)
+	truncated      func(partition uint32, before uint64)
 }
 
 // Limits and defaults of consumers.
@@ -169,6 +170,12 @@ func WithHandlerTimeout(d time.Duration) ConsumeOption {
 // WithAcked has count told how many events a node has just confirmed as acked, for figures of one's own. It must return at once, and not use the client.
 func WithAcked(count func(events int)) ConsumeOption {
 	return func(o *consumeOptions) { o.acked = count }
+}
+
+// WithTruncated has tell told when the topic's retention has dropped what waited in a partition before an offset (Retention.Drop): those events won't come. It is
+// called once for each gap, and for the last one there was before the consumer came. It must return at once, and not use the client. Default: the client's logger is told.
+func WithTruncated(tell func(partition uint32, before uint64)) ConsumeOption {
+	return func(o *consumeOptions) { o.truncated = tell }
 }
 
 // WithDrainTimeout is how long handlers may go on when Consume is to end, before their contexts end with ErrDraining, and then again how
@@ -261,7 +268,8 @@ func WithPartition(number uint32) ReadOption {
 	return func(o *readOptions) { o.partition = &number }
 }
 
-// FromEarliest begins with the oldest event that is still held. Default: with the next event that is published.
+// FromEarliest begins with the oldest event that is still held; that there were others before it is told by a *TruncatedError. Default: with the next event that
+// is published.
 func FromEarliest() ReadOption {
 	return func(o *readOptions) { o.earliest, o.offset, o.time = true, nil, time.Time{} }
 }

@@ -15,7 +15,7 @@ type Retention struct {
 	// beyond either isn't kept.
 	Bytes int64
 	// Drop: what isn't kept goes although it isn't settled. Each subscription counts what it lost by that (Counts.Dropped, Counts.Skipped), and
-	// consumers are told (Delivery.TruncatedBefore). It needs Age or Bytes.
+	// consumers are told (WithTruncated). It needs Age or Bytes.
 	Drop bool
 }
 

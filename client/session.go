@@ -26,6 +26,7 @@ type session struct {
 		id         [16]byte
 		attached   bool
 		received   uint64 // the highest delivery number that arrived in this session
+		truncated  uint64 // the offset before which the consumer was told that events were dropped
 		visibility time.Duration
 		portion    *portion // of the consumer's window
 		credits    uint64   // of the connection, that are carried out
@@ -168,6 +169,7 @@ func (s *session) hear(response *freshetv1.ConsumeResponse, attachStamp uint64) 
 			// It isn't counted as received, so attaching again frees it; and if nobody can read it, it becomes a dead letter.
 			return err
 		}
+		s.truncated(r.Delivery.GetTruncatedBefore())
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if r.Delivery.GetNumber() <= s.mu.received {
@@ -206,6 +208,7 @@ func (s *session) attach(a *freshetv1.Attached) error {
 	if kind := Kind(a.GetKind()); kind != s.consumer.kind && a.GetKind() != freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_UNSPECIFIED {
 		return argumentError("member", "%s/%s is a %v, not a %v", s.consumer.name.topic, s.consumer.name.subscription, kind, s.consumer.kind)
 	}
+	s.truncated(a.GetTruncatedBefore())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.attached = true
@@ -236,6 +239,23 @@ func (s *session) attach(a *freshetv1.Attached) error {
 	s.consumer.checkMilestones()
 	s.consumer.pokeKeep()
 	return nil
+}
+
+// truncated says, once, that what waited before an offset was dropped.
+func (s *session) truncated(before uint64) {
+	s.mu.Lock()
+	news := before > s.mu.truncated
+	s.mu.truncated = max(s.mu.truncated, before)
+	s.mu.Unlock()
+	c := s.consumer
+	switch {
+	case !news:
+	case c.options.truncated != nil:
+		c.options.truncated(s.partition, before)
+	default:
+		c.client.options.logger.Warn("events were dropped by their topic's retention before they were settled",
+			"subscription", c.name.topic+"/"+c.name.subscription, "partition", s.partition, "before", before)
+	}
 }
 
 // sessionLost begins a new session in the place of one that the node refuses.

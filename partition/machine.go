@@ -154,8 +154,10 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	m.dismantle()
 	m.fallDue()
 	m.relieve()
-	if index%m.trimEvery == 0 {
-		m.trim(fx) // a cursor may lose events, so before they are assigned
+	if index%m.trimEvery == 0 { // a cursor may lose events, so before they are assigned
+		m.trim(fx)
+	} else {
+		m.trimAged(fx)
 	}
 	m.readOn(full)
 	m.assign(fx)
@@ -255,6 +257,7 @@ func (m *Machine) putStream(s streamSection) Result {
 	if s.Retention != nil {
 		st.retention = *s.Retention
 		m.stale(st)
+		m.age(st)
 	}
 	return Result{}
 }
@@ -291,6 +294,7 @@ func (m *Machine) store(s blockSection, position uint32, fx *Effects) (Result, e
 	st.next += Offset(a.count)
 	m.keep(st)
 	m.stale(st)
+	m.age(st)
 	m.producers.stored(st.id, b.Producer(), a.first, a.count)
 	fx.Appended = append(fx.Appended, Appended{Stream: st.id, First: a.first, Count: a.count, Section: position, Stored: m.wall})
 	return Result{First: a.first, Count: a.count, Repeats: repeats}, nil
@@ -320,7 +324,8 @@ func (m *Machine) admit(st *stream, s *blockSection) (block.Block, *Result) {
 	return b, nil
 }
 
-// NextDeadline returns when the next lease ends or the next event is ready that was delayed or is to be delivered later, by the partition clock; false when nothing waits for time.
+// NextDeadline returns when the next lease ends, the next event is ready that was delayed or is to be delivered later, or the next events come of age, by the
+// partition clock; false when nothing waits for time.
 func (m *Machine) NextDeadline() (Tick, bool) {
 	if m.leaving.Len() > 0 { // the next step of dismantling is due
 		return m.clock, true
@@ -332,8 +337,17 @@ func (m *Machine) NextDeadline() (Tick, bool) {
 	if d, some := m.delays.Min(); some && (!ok || d.notBefore < next) {
 		next, ok = d.notBefore, true
 	}
-	if at, some := m.due.next(); some && (!ok || m.tickOf(at) < next) {
+	if at, some := m.nextByWall(); some && (!ok || m.tickOf(at) < next) {
 		next, ok = m.tickOf(at), true
 	}
 	return next, ok
+}
+
+// nextByWall is when, by W, something is next to be done that no command asks for.
+func (m *Machine) nextByWall() (at Wall, ok bool) {
+	at, ok = m.due.next()
+	if a, some := m.aging.Min(); some && (!ok || a.at < at) {
+		at, ok = a.at, true
+	}
+	return at, ok
 }

@@ -30,11 +30,11 @@ func (st *modelStream) refer(m *model, first Offset, position, bytes int) {
 // boundary is the offset before which the retention's rule keeps nothing.
 func (st *modelStream) boundary(now Wall) (at Offset) {
 	rule := st.retention
-	if rule.Age > 0 && st.lastStored <= now-rule.Age {
+	if rule.Age > 0 && st.second(st.lastStored) <= now {
 		return st.next()
 	}
 	for _, ref := range st.refs {
-		if rule.Age > 0 && ref.prior <= now-rule.Age || rule.Bytes > 0 && st.bytes-ref.bytes >= rule.Bytes {
+		if rule.Age > 0 && st.second(ref.prior) <= now || rule.Bytes > 0 && st.bytes-ref.bytes >= rule.Bytes {
 			at = max(at, ref.first)
 		}
 	}
@@ -60,9 +60,13 @@ func (st *modelStream) needed() Offset {
 	return at
 }
 
-// trim moves the floors, and has retentions drop what isn't settled.
-func (m *model) trim(fx *Effects) {
+// trim moves the floors, and has retentions drop what isn't settled: of all streams, or of those of which something has come of age.
+func (m *model) trim(fx *Effects, all bool) {
 	for _, st := range m.streamList() {
+		if at := st.agesAt; !all && (at == 0 || at > m.wall) {
+			st.agesAt = st.ages(m.wall)
+			continue
+		}
 		floor := st.needed()
 		if rule := st.retention; rule.Age > 0 || rule.Bytes > 0 {
 			boundary := st.boundary(m.wall)
@@ -74,7 +78,36 @@ func (m *model) trim(fx *Effects) {
 		}
 		st.floor = max(st.floor, floor)
 		st.keeps = st.floor < st.next()
+		st.agesAt = st.ages(m.wall)
 	}
+}
+
+// second is when what was stored at a time comes of age.
+func (st *modelStream) second(stored Wall) Wall {
+	return (stored + st.retention.Age + 999) / 1000 * 1000
+}
+
+// ages is when the next events behind the floor come of age, in whole seconds: each reference has those before it do so together, and the last block's are by
+// themselves. 0: never, or some have already that somebody needs.
+func (st *modelStream) ages(now Wall) Wall {
+	rule := st.retention
+	if rule.Age == 0 || st.floor == st.next() {
+		return 0
+	}
+	for _, ref := range st.refs {
+		at := st.second(ref.prior)
+		switch {
+		case ref.first <= st.floor:
+		case at > now:
+			return at
+		case !rule.Drop:
+			return 0
+		}
+	}
+	if at := st.second(st.lastStored); at > now {
+		return at
+	}
+	return 0
 }
 
 // truncate drops what lies before an offset and isn't held or dead (P2: each cursor says how much).
@@ -159,6 +192,11 @@ func (m *model) nextDeadline(leaving bool) (at Tick, ok bool) {
 		}
 		if soonest < 0 || when < soonest {
 			soonest = when
+		}
+	}
+	for _, st := range m.streams {
+		if st.agesAt != 0 && (soonest < 0 || st.agesAt < soonest) {
+			soonest = st.agesAt
 		}
 	}
 	switch {

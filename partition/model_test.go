@@ -60,6 +60,7 @@ type modelStream struct {
 	bytes          uint64
 	lastStored     Wall
 	refLogBytes    uint64
+	agesAt         Wall // 0: never
 	refDue, keeps  bool
 	asides         map[Offset]modelAside
 	subs           map[SubscriptionID]*modelSub
@@ -202,9 +203,7 @@ func (m *model) apply(is *Machine, bytes int, secs []section, told *Effects) (*E
 	m.dismantle(is)
 	m.fallDue()
 	m.relieve()
-	if index%m.trimEvery == 0 {
-		m.trim(fx)
-	}
+	m.trim(fx, index%m.trimEvery == 0)
 	for _, c := range m.cursors() {
 		m.assign(c, fx)
 	}

@@ -121,7 +121,7 @@ func (pr *proposer) begin() bool {
 	p.replica.look(func(m *Machine) {
 		err = pr.routes.rebuild(m)
 		pr.schedule = scheduleOf(m, pr.read)
-		if _, some := m.due.next(); some { // nobody has read the wall clock while nobody led
+		if _, some := m.nextByWall(); some { // nobody has read the wall clock while nobody led
 			pr.schedule.next, pr.schedule.due = m.clock, true
 		}
 		pr.findAway(m, func(*session) bool { return true })

@@ -28,7 +28,7 @@ func (p *Partition) Head(id StreamID) (head Offset, err error) {
 	return head, err
 }
 
-// Held returns the offset of the first event that can still be read.
+// Held returns the offset of the first event that can still be read: whatever the log has yet, but for what a retention has dropped.
 func (p *Partition) Held(id StreamID) (held Offset, err error) {
 	from := Index(p.group.Usage().First)
 	err = p.stream(id, func(st *stream) {
@@ -36,6 +36,7 @@ func (p *Partition) Held(id StreamID) (held Offset, err error) {
 		if i := sort.Search(len(st.refs), func(i int) bool { return st.refs[i].index >= from }); i < len(st.refs) {
 			held = st.refs[i].first
 		}
+		held = max(held, st.dropped)
 	})
 	return held, err
 }

@@ -13,7 +13,7 @@ import (
 // Retention says how long a stream's events are kept beside what is always so: until every subscription has settled them. The zero value
 // keeps no event longer than that, and a stream without subscriptions nothing.
 type Retention struct {
-	// Age in milliseconds, by the partition's wall time: what is older isn't kept by this rule. 0: no limit of age.
+	// Age in milliseconds, by the partition's wall time: what is older isn't kept by this rule, from the next full second on. 0: no limit of age.
 	Age Wall
 	// Bytes of the stream's blocks: what lies further back isn't kept by this rule. 0: no limit of bytes. With both, the nearer one holds.
 	Bytes uint64
@@ -53,10 +53,10 @@ type Truncation struct {
 func (st *stream) boundary(now Wall) Offset {
 	rule, at := &st.retention, Offset(0)
 	if rule.Age > 0 {
-		if n := sort.Search(len(st.refs), func(i int) bool { return st.refs[i].prior > now-rule.Age }); n > 0 {
+		if n := sort.Search(len(st.refs), func(i int) bool { return rule.agesAt(st.refs[i].prior) > now }); n > 0 {
 			at = st.refs[n-1].first
 		}
-		if st.lastStored <= now-rule.Age {
+		if rule.agesAt(st.lastStored) <= now {
 			return st.next
 		}
 	}
@@ -68,16 +68,30 @@ func (st *stream) boundary(now Wall) Offset {
 	return at
 }
 
-// ages returns when the boundary next moves by time alone.
-func (st *stream) ages() (at Wall, ok bool) {
-	if st.retention.Age == 0 || st.floor == st.next {
+// agingGrain is the grain of events coming of age, in milliseconds: so that a partition in which nothing else happens has at most an entry a second for it.
+const agingGrain Wall = 1_000
+
+// agesAt is when events that were stored by a time come of age.
+func (r *Retention) agesAt(stored Wall) Wall {
+	return (stored + r.Age + agingGrain - 1) / agingGrain * agingGrain
+}
+
+// ages returns when the boundary next moves by time alone, and something goes by that. It depends on nothing that changes before then but by trimming, storing
+// and setting the retention, each of which asks again: a replica that is restored meanwhile comes to the same (P9).
+func (st *stream) ages(now Wall) (at Wall, ok bool) {
+	rule := &st.retention
+	if rule.Age == 0 || st.floor == st.next {
 		return 0, false
 	}
-	next := st.lastStored
-	if i := st.refAt(st.floor) + 1; i < len(st.refs) {
-		next = st.refs[i].prior
+	aged := sort.Search(len(st.refs), func(i int) bool { return rule.agesAt(st.refs[i].prior) > now })
+	if !rule.Drop && aged > 0 && st.refs[aged-1].first > st.floor {
+		return 0, false // somebody still needs what is of age
 	}
-	return next + st.retention.Age, true
+	if aged = max(aged, st.refAt(st.floor)+1); aged < len(st.refs) {
+		return rule.agesAt(st.refs[aged].prior), true
+	}
+	at = rule.agesAt(st.lastStored)
+	return at, at > now
 }
 
 // pin is a cursor that needs events of its stream from an offset on, or from a later one: it is corrected when it matters.
@@ -157,6 +171,24 @@ func (m *Machine) stale(st *stream) {
 	if !st.stale {
 		st.stale = true
 		m.staleStreams = append(m.staleStreams, st)
+	}
+}
+
+// trimAged moves the floors of the streams whose events have come of age, in the entry in which they do: where nothing else happens there is no other for long.
+func (m *Machine) trimAged(fx *Effects) {
+	var aged []*stream
+	for {
+		a, ok := m.aging.Min()
+		if !ok || a.at > m.wall {
+			break
+		}
+		m.aging.DeleteMin()
+		a.stream.agesAt = 0
+		aged = append(aged, a.stream)
+	}
+	slices.SortFunc(aged, func(a, b *stream) int { return cmp.Compare(a.age, b.age) })
+	for _, st := range aged {
+		m.trimStream(st, fx)
 	}
 }
 
@@ -264,9 +296,12 @@ func agingLess(a, b aging) bool {
 	return a.stream.id < b.stream.id
 }
 
-// age notes when the stream's next events come of age.
+// age notes when the stream's next events come of age. Those that just have are seen to at the end of the entry.
 func (m *Machine) age(st *stream) {
-	at, ok := st.ages()
+	if st.agesAt != 0 && st.agesAt <= m.wall {
+		return
+	}
+	at, ok := st.ages(m.wall)
 	if !ok {
 		at = 0
 	}

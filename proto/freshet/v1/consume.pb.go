@@ -2052,7 +2052,7 @@ type isReadRequest_From interface {
 }
 
 type ReadRequest_Earliest struct {
-	// Whatever is still held.
+	// Whatever is still held. What was before it is told as a gap.
 	Earliest bool `protobuf:"varint,2,opt,name=earliest,proto3,oneof"`
 }
 
