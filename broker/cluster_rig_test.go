@@ -45,6 +45,8 @@ type clusterRig struct {
 	// quiet keeps what nodes log to themselves.
 	quiet  bool
 	random *rand.Rand
+	// attempts of the queues that create makes. 0: the default.
+	attempts uint32
 }
 
 // clusterMember is a node that comes and goes, and a connection to it.
@@ -339,7 +341,7 @@ func (c *clusterRig) create(topic, queue string) {
 		c.t.Fatal(err)
 	}
 	_, err := m.admin.CreateSubscription(c.context(), &freshetv1.CreateSubscriptionRequest{Subscription: &freshetv1.Subscription{
-		Topic: topic, Name: queue, Kind: freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_QUEUE,
+		Topic: topic, Name: queue, Kind: freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_QUEUE, AttemptsMax: c.attempts,
 	}})
 	if err != nil {
 		c.t.Fatal(err)

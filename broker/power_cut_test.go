@@ -106,6 +106,7 @@ func newPowerCut(t *testing.T, seed uint64) *powerCut {
 	p.rig.network.SetFaults(transport.Faults{DelayMin: 50 * time.Microsecond, DelayMax: 500 * time.Microsecond})
 	p.rig.random = rand.New(rand.NewPCG(seed, 6))
 	p.rig.quiet = true
+	p.rig.attempts = 1_000 // every cut may cost one, and none of these events is to become a dead letter
 	p.rig.wrapFS = func(fs vfs.FS) vfs.FS {
 		return slowFS{fs, func() time.Duration { return p.random.between(time.Millisecond, 12*time.Millisecond) }}
 	}
