@@ -54,6 +54,7 @@ func (f *Future) Wait(ctx context.Context) (Applied, error) {
 type pending struct {
 	future  *Future
 	library raft.Future
+	data    []byte // what was proposed
 }
 
 // settle waits for the library's answer and passes it on.

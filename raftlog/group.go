@@ -55,6 +55,7 @@ type Group struct {
 	fetcher    fetcher
 	debt       debt
 	orders     chan order
+	own        own
 	succession atomic.Uint64 // the last term whose leader was found dead
 	begun      atomic.Int64  // when the library was started, in nanoseconds since 1970
 	urged      atomic.Int64  // the last contact with a leader after which the library was made to look for it
@@ -161,19 +162,22 @@ func (g *Group) Propose(data []byte) *Future {
 	if err := g.roomFor(len(data)); err != nil {
 		return refused(err)
 	}
-	return g.submit(func(library *raft.Raft) raft.Future { return library.Apply(data, 0) })
+	return g.submitOwn(data, func(library *raft.Raft) raft.Future { return library.Apply(data, 0) })
 }
 
 // submit gives the library something to answer, unless the group is closed or has failed.
-func (g *Group) submit(start func(*raft.Raft) raft.Future) *Future {
+func (g *Group) submit(start func(*raft.Raft) raft.Future) *Future { return g.submitOwn(nil, start) }
+
+// submitOwn is submit for something with data.
+func (g *Group) submitOwn(data []byte, start func(*raft.Raft) raft.Future) *Future {
 	if err := g.broken(); err != nil {
 		return refused(fmt.Errorf("%w: %w", ErrClosed, err))
 	}
-	return g.hand(start)
+	return g.hand(data, start)
 }
 
 // hand is submit, also after a failure.
-func (g *Group) hand(start func(*raft.Raft) raft.Future) *Future {
+func (g *Group) hand(data []byte, start func(*raft.Raft) raft.Future) *Future {
 	g.gate.RLock()
 	defer g.gate.RUnlock()
 	switch {
@@ -184,7 +188,8 @@ func (g *Group) hand(start func(*raft.Raft) raft.Future) *Future {
 	}
 	future := &Future{done: make(chan struct{})}
 	g.unanswered.Add(1)
-	g.pending <- &pending{future: future, library: start(g.raft.Load())}
+	g.own.add(data)
+	g.pending <- &pending{future: future, library: start(g.raft.Load()), data: data}
 	return future
 }
 
@@ -192,6 +197,7 @@ func (g *Group) hand(start func(*raft.Raft) raft.Future) *Future {
 func (g *Group) answer() {
 	for p := range g.pending {
 		p.settle()
+		g.own.remove(p.data)
 		g.unanswered.Done()
 	}
 }
@@ -236,7 +242,7 @@ func (g *Group) depose() {
 	case <-g.stopping:
 		return
 	}
-	barrier := g.hand(func(library *raft.Raft) raft.Future { return library.Barrier(0) })
+	barrier := g.hand(nil, func(library *raft.Raft) raft.Future { return library.Barrier(0) })
 	if <-barrier.Done(); barrier.err == nil {
 		g.log.Error("the failed log still takes entries")
 	}

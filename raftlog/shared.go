@@ -38,6 +38,18 @@ var (
 	_ raft.MonotonicLogStore = (*sharedLog)(nil)
 )
 
+// StoreLogs implements raft.LogStore. Own proposals are kept as they are: they are read once for each peer, and to be delivered.
+func (s *sharedLog) StoreLogs(entries []*raft.Log) error {
+	mine := s.group.own.all(entries)
+	if err := s.Group.StoreLogs(entries); err != nil {
+		return err
+	}
+	if mine {
+		s.Keep(entries)
+	}
+	return nil
+}
+
 func (s *sharedLog) read(index uint64, entry *raft.Log) error { return s.Read(index, entry) }
 
 // usage says how full the node's log is; a proposal is refused while there is still room for what must get through.

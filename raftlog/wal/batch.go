@@ -112,10 +112,6 @@ func (b *batch) note() {
 		} else {
 			b.tops = append(b.tops, top{c.group, c.index})
 		}
-		if c.group.lending.Load() {
-			// Whoever leads sends it to its peers, and we don't hear when that is over.
-			b.lent.Store(true)
-		}
 	}
 	b.changes = nil
 }

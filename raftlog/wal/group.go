@@ -26,6 +26,7 @@ type Group struct {
 	// lending says that an entry read may be looked at for longer than until it is applied: by replicators, while the node
 	// leads or may. followed says in which term it can't.
 	lending atomic.Bool
+	kept    kept
 
 	mu struct {
 		sync.RWMutex
@@ -101,6 +102,7 @@ func (g *Group) Following(term uint64) {
 	// The library raises its term here before it stands for election, so it can't be leading when this one is current.
 	if value := g.mu.stable[keyCurrentTerm]; len(value) == 8 && binary.BigEndian.Uint64(value) == term {
 		g.lending.Store(false)
+		g.kept.clear()
 	}
 }
 

@@ -32,6 +32,11 @@ func (g *Group) read(index uint64, entry *raft.Log, lend, headersOnly bool) erro
 		*entry = raft.Log{Index: index, Term: at.term, Type: raft.LogType(at.kind)}
 		return nil
 	}
+	if g.kept.get(index, at.term, entry) {
+		g.mu.RUnlock()
+		g.log.counters.cacheHits.Add(1)
+		return nil
+	}
 	// What is applied already is not read by whoever applies.
 	if record := g.log.cache.get(at, lend || index <= g.applied.Load()); record != nil {
 		g.mu.RUnlock()
