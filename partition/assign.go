@@ -32,8 +32,21 @@ func (m *Machine) assign(fx *Effects) {
 	m.dirty = m.dirty[:0]
 }
 
-// turnEvents is how many events a session gets before it is the next one's turn. Small enough that few events still reach many sessions.
-const turnEvents = 64
+// turnEvents is how many events a session gets before it is the next one's turn, where there are fewer for each than turnEvents.
+// What there is more of is dealt out evenly, up to turnEventsMax at a time: a delivery is then whole frames of a block, which go as they are
+// stored, but for its two ends, and one run to lease and to ack. With rows of 64, whose ends meet no frame's, every frame was taken apart for two sessions.
+const (
+	turnEvents    = 64
+	turnEventsMax = 1_024
+)
+
+// turnOf is the length of a turn for so many ready events and sessions with room. Few events still reach many sessions.
+func turnOf(ready, open uint64) int {
+	if ready <= turnEvents*open {
+		return int(max(1, ready/open))
+	}
+	return int(min((ready+open-1)/open, turnEventsMax))
+}
 
 func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	leasable := m.leasable(c)
@@ -44,10 +57,7 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	if len(open) == 0 {
 		return
 	}
-	turn := turnEvents
-	if ready := c.ready.GetCardinality(); ready < uint64(turn*len(open)) {
-		turn = max(1, int(ready)/len(open))
-	}
+	turn := turnOf(c.ready.GetCardinality(), uint64(len(open)))
 	rows := rowReader{it: c.ready.ManyIterator()}
 	m.taken = m.taken[:0]
 	for at, before := 0, c.leased; len(open) > 0 && c.leased-before < leasable; {

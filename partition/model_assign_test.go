@@ -142,6 +142,9 @@ func (m *model) assign(c *modelCursor, fx *Effects) {
 	}
 	turn := min(max(1, int(c.canAssign())/len(open)), turnEvents)
 	if !c.sub.Ordered {
+		if ready := len(c.in(stateReady)); ready > turnEvents*len(open) { // evenly, in one turn each as far as that goes
+			turn = min((ready+len(open)-1)/len(open), turnEventsMax)
+		}
 		lines = nil
 		for _, e := range c.in(stateReady) {
 			lines = append(lines, &modelLine{waiting: []*modelCopy{e}})
