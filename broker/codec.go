@@ -37,6 +37,8 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 		return v.marshal(c)
 	case *frame:
 		return v.again(), nil
+	case *delivery:
+		return v.marshal(c)
 	}
 	return c.CodecV2.Marshal(v)
 }

@@ -6,6 +6,9 @@ import (
 
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/freshet-mq/freshet/proto/block"
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
 // frame is a message that isn't looked at. Who has received one frees its data.
@@ -21,6 +24,32 @@ func (f *frame) keep(data mem.BufferSlice) {
 func (f *frame) again() mem.BufferSlice {
 	f.data.Ref()
 	return slices.Clone(f.data)
+}
+
+// delivery is a delivery whose blocks' memory is used again when they are on the connection.
+type delivery struct{ *freshetv1.ConsumeResponse }
+
+var _ mem.BufferPool = (*delivery)(nil)
+
+// marshal encodes the delivery, with a piece behind it that tells when it is written.
+func (d *delivery) marshal(c codec) (mem.BufferSlice, error) {
+	data, err := c.CodecV2.Marshal(d.ConsumeResponse)
+	if err != nil {
+		return nil, err
+	}
+	return append(data, mem.NewBuffer(&endPiece, d)), nil
+}
+
+// Get implements mem.BufferPool. Nobody gets a piece from here.
+func (d *delivery) Get(size int) *[]byte { return mem.DefaultBufferPool().Get(size) }
+
+// Put implements mem.BufferPool: grpc frees the pieces of a message in their order, so nobody looks at the blocks any more.
+func (d *delivery) Put(*[]byte) {
+	blocks := d.GetDelivery().GetBlocks()
+	for i, b := range blocks {
+		blocks[i] = nil
+		block.FreeBuffer(b)
+	}
 }
 
 // outgoing is an answer whose room is given back when it has been written to the connection: a message, or a frame.
@@ -39,7 +68,7 @@ const smallBytes = 1 << 10
 func (o *outgoing) marshal(c codec) (data mem.BufferSlice, err error) {
 	if o.frame != nil {
 		data = o.frame.again()
-	} else if data, err = c.CodecV2.Marshal(o.message); err != nil {
+	} else if data, err = c.Marshal(o.message); err != nil {
 		o.hold.Put(nil)
 		return nil, err
 	}

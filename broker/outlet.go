@@ -36,7 +36,10 @@ func (o *outlet) Attached(a partition.Attached) error {
 
 // Deliver sends leased events.
 func (o *outlet) Deliver(d partition.Delivery) error {
-	return o.send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Delivery{Delivery: wireDelivery(o.partition, &d)}})
+	m := &delivery{ConsumeResponse: &freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Delivery{Delivery: wireDelivery(o.partition, &d)}}}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.stream.SendMsg(m)
 }
 
 // Credited answers Credits.

@@ -61,7 +61,7 @@ type Delivery struct {
 	Visibility time.Duration
 	// Stamp is the consumer's latest that was known before the lease began, or 0.
 	Stamp uint64
-	// Blocks hold the events of Runs in their order, and nobody else's.
+	// Blocks hold the events of Runs in their order, and nobody else's. They are the receiver's, who may give them back (block.FreeBuffer).
 	Blocks [][]byte
 	Runs   []EventRun
 	// TruncatedBefore: since it was last told, the session's subscription or member lost what waited before this offset to the topic's

@@ -3,6 +3,7 @@ package partition
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/freshet-mq/freshet/proto/block"
 )
@@ -12,7 +13,14 @@ import (
 // stored is when the first of them was stored, where that is known.
 func (p *Partition) pack(g *Grant) (d Delivery, stored Wall, err error) {
 	d = Delivery{Number: g.Delivery, Epoch: g.Epoch, Visibility: g.Visibility.duration(), TruncatedBefore: g.Truncated}
-	pk := packer{p: p, stream: g.Stream}
+	pk, ok := packers.Get().(*packer)
+	if !ok {
+		// All that is read was checked when it came into memory: blocks where they were published, entries by the checksums of the connection or
+		// the file that they came from.
+		pk = &packer{selector: block.Selector{Verified: true, Pooled: true}}
+	}
+	defer pk.free()
+	pk.p, pk.stream = p, g.Stream
 	for _, run := range g.Runs {
 		for at := run.First; at < run.end(); {
 			to, there, err := pk.add(at, run.end())
@@ -30,6 +38,15 @@ func (p *Partition) pack(g *Grant) (d Delivery, stored Wall, err error) {
 	}
 	d.Blocks, err = pk.finish()
 	return d, stored, err
+}
+
+// packers keeps what packing needs besides, from delivery to delivery.
+var packers sync.Pool
+
+// free lets go of all that belongs to the delivery.
+func (pk *packer) free() {
+	*pk = packer{chosen: pk.chosen[:0], selector: pk.selector}
+	packers.Put(pk)
 }
 
 // packer gathers the chosen events of block after block.

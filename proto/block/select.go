@@ -19,6 +19,8 @@ type Selector struct {
 	// Verified says that the blocks were verified since they came into memory: frames that are stored as they are aren't
 	// checked again when they are taken apart, which without compression is most of what selecting costs. Default false.
 	Verified bool
+	// Pooled has Select use memory of NewBuffer's where it is given none. Default false.
+	Pooled bool
 	// Inflated returns the records of a compressed frame, as Block.DecodeFrame does, from a cache. Its result is read until
 	// the next call. Default nil: frames are decoded into the Selector's own buffer.
 	Inflated func(b *Block, frame int) ([]byte, error)
@@ -59,6 +61,9 @@ func (s *Selector) Select(dst []byte, src *Block, runs []Run) ([]byte, error) {
 	l := h.layout()
 	h.headerBytes = l.headerBytes
 
+	if dst == nil && s.Pooled {
+		dst = NewBuffer(max(h.headerBytes+bodyMax, h.bytesMin()))[:0]
+	}
 	start := len(dst)
 	// Room for all that will be appended, so that out stays where it is and the directory can be written to its place in it.
 	out := slices.Grow(dst, max(h.headerBytes+bodyMax, h.bytesMin()))[:start+h.headerBytes]
