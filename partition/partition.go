@@ -55,6 +55,7 @@ type Partition struct {
 	publishing   *semaphore.Weighted
 	inFlight     chan struct{}
 	carrying     chan sealed
+	landed       landed
 	// flying is how many bytes are proposed and not yet applied.
 	flying atomic.Int64
 
@@ -109,6 +110,7 @@ func Open(o Options) (*Partition, error) {
 		publishing:   semaphore.NewWeighted(publishingBytesMax),
 		inFlight:     make(chan struct{}, entriesInFlight),
 		carrying:     make(chan sealed, entriesInFlight),
+		landed:       landed{changed: make(chan struct{}, 1)},
 		attaching:    make(chan struct{}, 1),
 		schedule:     make(chan schedule, 1),
 		reclaims:     make(chan struct{}, 1),

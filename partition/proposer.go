@@ -45,6 +45,8 @@ type proposer struct {
 	schedule schedule
 	// away has detached sessions, the longest away first.
 	away []awaySession
+	// held are the commands that the next entry begins with (gather).
+	held []*command
 	buf  []byte
 }
 
@@ -91,24 +93,20 @@ func (pr *proposer) lead(ctx context.Context) {
 	}()
 	for {
 		first, ok := pr.wait(ctx)
-		if !ok {
+		if !ok || first != nil && !pr.gather(ctx, first) {
 			return
 		}
 		select {
 		case p.inFlight <- struct{}{}:
 		case <-ctx.Done():
-			if first != nil {
-				first.done(Result{}, ErrUnavailable)
-			}
+			pr.refuseHeld()
 			return
 		}
 		if p.resync.Swap(false) && !pr.resync(ctx) {
-			if first != nil {
-				first.done(Result{}, ErrUnavailable)
-			}
+			pr.refuseHeld()
 			return
 		}
-		pr.seal(first)
+		pr.seal()
 	}
 }
 
@@ -237,8 +235,8 @@ func (pr *proposer) untilDue() (d time.Duration, some bool) {
 	return d, some
 }
 
-// seal makes one entry of everything that waits, within the entry's shares, and proposes it. The control lane goes first.
-func (pr *proposer) seal(first *command) {
+// seal makes one entry of what was held and everything that waits, within the entry's shares, and proposes it. The control lane goes first.
+func (pr *proposer) seal() {
 	p := pr.p
 	s, began := sealed{turn: pr.turn}, p.now()
 	pr.buf = appendEntryHeader(pr.buf[:0])
@@ -247,17 +245,22 @@ func (pr *proposer) seal(first *command) {
 	waiting := len(p.controls)
 	read, due := pr.read, pr.schedule.due
 	s.read = pr.readClock(&s)
-	pr.add(&s, first)
+	some := len(pr.held) > 0
+	for i, c := range pr.held {
+		pr.add(&s, c)
+		pr.held[i] = nil
+	}
+	pr.held = pr.held[:0]
 	pr.drain(&s, p.controls, waiting, p.shares.controls)
 	pr.drain(&s, p.publications, len(p.publications), p.shares.gathered)
 	pr.addAway(&s)
-	if first != nil && len(s.commands) == 1 {
+	if some && len(s.commands) == 1 {
 		// All were refused. A full log mustn't fill up with readings of the clock.
 		pr.read, pr.schedule.due = read, due
 		<-p.inFlight
 		return
 	}
-	entry := append(make([]byte, 0, len(pr.buf)), pr.buf...)
+	entry := append([]byte(nil), pr.buf...) // which doesn't clear what it is about to fill
 	if cap(pr.buf) > 4*entryBytes {
 		pr.buf = nil // one large block mustn't keep its room for ever
 	}
@@ -299,9 +302,6 @@ func (pr *proposer) readClock(s *sealed) time.Time {
 
 // add puts a command into the entry.
 func (pr *proposer) add(s *sealed, c *command) {
-	if c == nil {
-		return
-	}
 	var sec section
 	var err error
 	if c.publication != nil {
