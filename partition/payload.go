@@ -40,15 +40,6 @@ func (p *Partition) pack(g *Grant) (d Delivery, stored Wall, err error) {
 	return d, stored, err
 }
 
-// packers keeps what packing needs besides, from delivery to delivery.
-var packers sync.Pool
-
-// free lets go of all that belongs to the delivery.
-func (pk *packer) free() {
-	*pk = packer{chosen: pk.chosen[:0], selector: pk.selector}
-	packers.Put(pk)
-}
-
 // packer gathers the chosen events of block after block.
 type packer struct {
 	p      *Partition
@@ -59,6 +50,15 @@ type packer struct {
 	blocks [][]byte
 
 	selector block.Selector
+}
+
+// packers keeps what packing needs besides, from delivery to delivery.
+var packers sync.Pool
+
+// free lets go of all that belongs to the delivery.
+func (pk *packer) free() {
+	*pk = packer{chosen: pk.chosen[:0], selector: pk.selector}
+	packers.Put(pk)
 }
 
 // add chooses the events from an offset up to another, or up to the end of the block that has the first; it returns up to where. They may be gone.
