@@ -33,6 +33,9 @@ const (
 	// Flow control windows: 4 blocks of 256 KiB in flight must not wait for a window.
 	streamWindowBytes     = 4 << 20
 	connectionWindowBytes = 8 << 20
+
+	// ioBufferBytes is how much is read from a connection, and written to it, at once. Buffers are shared: what is idle has none.
+	ioBufferBytes = 128 << 10
 )
 
 // Client is a service's connection to a freshet cluster. It is safe for concurrent use; one serves a whole process. End it with Shutdown.
@@ -96,6 +99,9 @@ func (c *Client) dial(address string) (*grpc.ClientConn, error) {
 		grpc.WithTransportCredentials(transport),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(sendBytesMax), grpc.MaxCallRecvMsgSize(receiveMessageMax), grpc.ForceCodecV2(wire.NewCodec())),
+		grpc.WithWriteBufferSize(ioBufferBytes),
+		grpc.WithReadBufferSize(ioBufferBytes),
+		grpc.WithSharedWriteBuffer(true),
 		grpc.WithInitialWindowSize(streamWindowBytes),
 		grpc.WithInitialConnWindowSize(connectionWindowBytes),
 		grpc.WithConnectParams(grpc.ConnectParams{
