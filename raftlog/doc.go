@@ -52,7 +52,7 @@
 //
 // The library has its own (main loop, apply, snapshots, two for each follower while it leads); whoever starts a library stops
 // it and waits for them (library.go). A group adds: answers, which settles futures in order; leadership (watch), notices and
-// confirm, which tell who leads; checkpoints; relay, which hands the library what others send, and install, one while a
+// confirm, which tell who leads; checkpoints; news, which tells followers of commits; relay, which hands the library what others send, and install, one while a
 // state arrives; debt, which fetches what is owed; succession, one while a leader is found dead; deposed, which waits for the log
 // to fail. Group.Close joins them all. A node adds watchdog, joined by Node.Close, and those of wal and transport, which their
 // Close joins. All carry the labels raftlog (the group's or node's name) and goroutine. Machine's methods are called from the

@@ -113,7 +113,7 @@ func newGroup(s settings) *Group {
 	g.debt.changed = make(chan struct{}, 1)
 	g.applier = &applier{
 		machine: s.machine, incremental: s.incremental, checkpointBytes: s.checkpointBytes, due: g.checkpointDue,
-		done:   func(index uint64) { g.entries.applied(index) },
+		done:   func(index uint64) { g.entries.applied(index); g.lull(index) },
 		labels: pprof.WithLabels(context.Background(), labelsOf(&s, "apply", "apply")), //nolint:forbidigo // nothing is cancelled by it
 	}
 	return g
@@ -137,6 +137,7 @@ func (g *Group) start() error {
 	g.helpers.Go(func() { labelled(g, "checkpoints", g.runCheckpoints) })
 	g.helpers.Go(func() { labelled(g, "deposed", g.depose) })
 	g.helpers.Go(func() { labelled(g, "relay", g.relay) })
+	g.helpers.Go(func() { labelled(g, "news", g.spread) })
 	if g.shared != nil {
 		g.helpers.Go(func() { labelled(g, "debt", g.payDebt) })
 	}

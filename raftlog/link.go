@@ -33,6 +33,7 @@ type link struct {
 	// leads; those read by a replicator that has not noticed the end of its leadership are not, and must not be sent: the
 	// log may use their memory again.
 	term atomic.Uint64
+	news news
 }
 
 var (
@@ -41,7 +42,9 @@ var (
 )
 
 func newLink(to GroupTransport) *link {
-	return &link{Transport: to, preVotes: to, rpcs: make(chan raft.RPC)}
+	l := &link{Transport: to, preVotes: to, rpcs: make(chan raft.RPC)}
+	l.news.committed, l.news.mu.pipelines = make(chan struct{}, 1), map[*linkedPipeline]struct{}{}
+	return l
 }
 
 // Consumer implements raft.Transport. The channel has no buffer: what is taken from it is worked on at once.
@@ -77,12 +80,16 @@ func (l *link) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress
 	if err != nil {
 		return nil, err
 	}
-	return &linkedPipeline{AppendPipeline: p, link: l}, nil
+	linked := &linkedPipeline{AppendPipeline: p, link: l, sending: make(chan struct{}, 1)}
+	l.news.add(linked)
+	return linked, nil
 }
 
 type linkedPipeline struct {
 	raft.AppendPipeline
-	link *link
+	link    *link
+	sending chan struct{} // holds one, who sends, so that what is noted has been sent; a mutex would hold up virtual time
+	said    said
 }
 
 // AppendEntries implements raft.AppendPipeline.
@@ -90,5 +97,17 @@ func (p *linkedPipeline) AppendEntries(request *raft.AppendEntriesRequest, respo
 	if err := p.link.check(request); err != nil {
 		return nil, err
 	}
-	return p.AppendPipeline.AppendEntries(request, response)
+	p.sending <- struct{}{} // the other who sends is let go with the pipeline's end at the latest
+	defer func() { <-p.sending }()
+	future, err := p.AppendPipeline.AppendEntries(request, response)
+	if err == nil {
+		p.said.note(request)
+	}
+	return future, err
+}
+
+// Close implements raft.AppendPipeline.
+func (p *linkedPipeline) Close() error {
+	p.link.news.remove(p)
+	return p.AppendPipeline.Close()
 }

@@ -345,7 +345,7 @@ func TestFence(t *testing.T) {
 		if err := l.AppendEntries("", "", request, nil); !errors.Is(err, errNotLeading) {
 			t.Errorf("entries of term 4 in term %d: %v", term, err)
 		}
-		p := &linkedPipeline{link: l}
+		p := &linkedPipeline{link: l, sending: make(chan struct{}, 1)}
 		if _, err := p.AppendEntries(request, nil); !errors.Is(err, errNotLeading) {
 			t.Errorf("entries of term 4 in a pipeline in term %d: %v", term, err)
 		}
