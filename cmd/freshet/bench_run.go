@@ -15,7 +15,7 @@ import (
 
 // loadGCPercent is GOGC of the load, unless somebody chose one. Its heap is a window of events, so collecting less often costs some
 // hundred MiB, and took its processor time for a million events from 1.86 s to 1.5 s (medians of four, taking turns). Nodes
-// keep theirs: with 400 they touch new memory in place of what is in the cache, and need more time.
+// keep theirs: with 400 they needed more of it.
 const loadGCPercent = 400
 
 // measure measures a work, and answers with what was found. more says what its own flags say.

@@ -52,7 +52,7 @@ type config struct {
 // notYet are keys that freshet's documents name and this release doesn't
 // honour. To pass over one silently would be to promise what isn't there.
 var notYet = map[string]string{
-	"defaults.retention": "an event is kept until every subscription has settled it, and no longer",
+	"defaults.retention": "a topic says what it keeps when it is made: freshet topic create --retain",
 	"tls":                "connections aren't encrypted",
 	"auth":               "there are no users",
 	"aws":                "there are no AWS endpoints",
