@@ -72,22 +72,22 @@ func TestSilence(t *testing.T) {
 }
 
 func TestCompare(t *testing.T) {
-	run := func(system string, rate, ms float64, faults ...string) *result {
-		return &result{System: system, Work: "w", PublishedPerSecond: rate, EndToEnd: latency{P99: ms}, Faults: faults}
+	run := func(round int, system string, rate, ms float64, faults ...string) *result {
+		return &result{Round: round, System: system, Work: "w", PublishedPerSecond: rate, EndToEnd: latency{P99: ms}, Faults: faults}
 	}
 	f := &findings{Rounds: 3, Results: []*result{
-		run("a", 100, 1), run("a", 900, 3), run("a", 300, 2), run("b", 10, 8), run("b", 30, 4), run("b", 1e9, 0, "it lost an event"),
+		run(1, "a", 100, 1), run(1, "b", 10, 8), run(2, "a", 900, 3), run(2, "b", 30, 6), run(3, "a", 300, 2), run(3, "b", 1e9, 0, "it lost an event"),
 	}}
 	f.compare([]work{{name: "w", title: "work", measures: []measure{published, p99}}}, []system{&peer{title: "a"}, &peer{title: "b"}})
 	rate, slow := f.Rows[0], f.Rows[1]
-	if rate.Medians["a"] != 300 || rate.Medians["b"] != 20 || rate.Ratios["b"] != 15 {
+	if rate.Medians["a"] != 300 || rate.Medians["b"] != 20 || rate.Ratios["b"] != 20 {
 		t.Errorf("the rate is %+v", rate)
 	}
-	if slow.Medians["a"] != 2 || slow.Medians["b"] != 6 || slow.Ratios["b"] != 3 {
+	if slow.Medians["a"] != 2 || slow.Medians["b"] != 7 || slow.Ratios["b"] != 5 {
 		t.Errorf("the latency is %+v", slow)
 	}
 	out := f.table()
-	for _, want := range []string{"| work | published/s | 300 | 20.00 (of 2) | 15.0x better |", "|  | p99 ms | 2.00 | 6.00 (of 2) | 3.0x better |", "it lost an event"} {
+	for _, want := range []string{"| work | published/s | 300 | 20.00 (of 2) | 20.0x better |", "|  | p99 ms | 2.00 | 7.00 (of 2) | 5.0x better |", "it lost an event"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the table lacks %q:\n%s", want, out)
 		}

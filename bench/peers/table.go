@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,7 +28,8 @@ type row struct {
 	// Medians are by system, of the runs without a fault.
 	Medians map[string]float64 `json:"medians"`
 	Runs    map[string]int     `json:"runs_without_fault"`
-	// Ratios say how many times better the first system is than another.
+	// Ratios say how many times better the first system is than another: the median of the rounds' ratios, since runs of one round are
+	// neighbours in time, and what else the machine did then met both.
 	Ratios map[string]float64 `json:"ratios"`
 }
 
@@ -44,16 +46,12 @@ func (f *findings) compare(chosen []work, all []system) {
 			}
 			for _, name := range f.systems {
 				if figures := f.figures(w.name, name, m); len(figures) > 0 {
-					one.Medians[name], one.Runs[name] = median(figures), len(figures)
+					one.Medians[name], one.Runs[name] = median(slices.Collect(maps.Values(figures))), len(figures)
 				}
 			}
-			first, ok := one.Medians[f.systems[0]]
 			for _, name := range f.systems[1:] {
-				if other, there := one.Medians[name]; ok && there && first > 0 && other > 0 {
-					one.Ratios[name] = first / other
-					if m.less {
-						one.Ratios[name] = other / first
-					}
+				if ratios := f.ratios(w.name, name, m); len(ratios) > 0 {
+					one.Ratios[name] = median(ratios)
 				}
 			}
 			f.Rows = append(f.Rows, one)
@@ -61,14 +59,31 @@ func (f *findings) compare(chosen []work, all []system) {
 	}
 }
 
-// figures of all runs of a work without a fault.
-func (f *findings) figures(work, system string, m measure) (figures []float64) {
+// figures of all runs of a work without a fault, by round.
+func (f *findings) figures(work, system string, m measure) map[int]float64 {
+	figures := map[int]float64{}
 	for _, r := range f.Results {
 		if r.Work == work && r.System == system && len(r.Faults) == 0 {
-			figures = append(figures, m.of(r))
+			figures[r.Round] = m.of(r)
 		}
 	}
 	return figures
+}
+
+// ratios of the first system to another, of the rounds that both have a figure of.
+func (f *findings) ratios(work, system string, m measure) (ratios []float64) {
+	first := f.figures(work, f.systems[0], m)
+	for round, other := range f.figures(work, system, m) {
+		own := first[round]
+		switch {
+		case own <= 0 || other <= 0:
+		case m.less:
+			ratios = append(ratios, other/own)
+		default:
+			ratios = append(ratios, own/other)
+		}
+	}
+	return ratios
 }
 
 // median of some figures; of an even number of them, between the two in the middle.
@@ -92,7 +107,7 @@ func (f *findings) table() string {
 		head, rule = append(head, fmt.Sprintf("%s against %s", f.systems[0], name)), append(rule, "---:")
 	}
 	line := func(cells []string) { fmt.Fprintf(out, "| %s |\n", strings.Join(cells, " | ")) }
-	fmt.Fprintf(out, "\nMedians of %d rounds, systems in turns, on %s; it took %s.\n\n", f.Rounds, f.Machine, f.Took)
+	fmt.Fprintf(out, "\nMedians of %d rounds, systems in turns, on %s; it took %s. A ratio is the median of the rounds' own.\n\n", f.Rounds, f.Machine, f.Took)
 	least, most := f.loadAverages()
 	fmt.Fprintf(out, "The machine's load average before a run was %.1f to %.1f: where that is beyond the %d processors, others were at work on it, and ratios\n"+
 		"and processor seconds say more than rates.\n\n", least, most, runtime.NumCPU())
