@@ -83,9 +83,24 @@ func truncateWhileDown(ctx context.Context, f *fault) (bool, error) {
 }
 
 // damage damages a file of a node while it is down. The node may start all the same, if
-// what was damaged doesn't matter or can be mended; or it refuses, and then the file is put back
-// as it was.
+// what was damaged doesn't matter or can be mended; or it refuses, and then it gets an empty
+// disk and is let in anew. One at a time, as for replace. (Putting the file back as it was
+// is no way: who opens a store changes it before the damage is found.)
 func (f *fault) damage(ctx context.Context, harm func(string, *rand.Rand) (disk.Damage, error)) (effect bool, err error) {
+	f.rig.replacing.Lock()
+	defer f.rig.replacing.Unlock()
+	refused, err := f.damageOnce(ctx, harm)
+	if err != nil {
+		return false, err
+	}
+	if refused {
+		f.letIn(ctx)
+	}
+	return true, nil
+}
+
+// damageOnce reports whether the node refused, and has an empty disk for that.
+func (f *fault) damageOnce(ctx context.Context, harm func(string, *rand.Rand) (disk.Damage, error)) (refused bool, err error) {
 	own, d := &f.rig.nodes[f.target], f.rig.disks[f.target]
 	release := f.rig.claim([]int{f.target}, true)
 	defer release()
@@ -106,13 +121,13 @@ func (f *fault) damage(ctx context.Context, harm func(string, *rand.Rand) (disk.
 		return own.refusals.Load() > refusals || f.rig.node(f.target).State() == cluster.Running
 	})
 	if own.refusals.Load() == refusals {
-		return true, nil
+		return false, nil
 	}
 	own.down.Store(true)
 	if _, err := f.kill(f.target); err != nil {
 		return true, err
 	}
-	return true, d.Do(done.Undo)
+	return true, d.Wipe()
 }
 
 // replacedWithin is how long a node may take until it counts again.
@@ -127,6 +142,12 @@ func replace(ctx context.Context, f *fault) (effect bool, err error) {
 	if effect, err = f.down(ctx, []int{f.target}, f.rig.disks[f.target].Wipe); err != nil {
 		return effect, err
 	}
+	f.letIn(ctx)
+	return effect, nil
+}
+
+// letIn has the cluster let a node with an empty disk take part, and waits until it counts.
+func (f *fault) letIn(ctx context.Context) {
 	name := f.rig.node(f.target).Name()
 	var last error
 	await(ctx, replacedWithin, func() bool {
@@ -137,7 +158,7 @@ func replace(ctx context.Context, f *fault) (effect bool, err error) {
 	})
 	if last != nil {
 		f.rig.troubles.add(name + " is not let in: " + last.Error())
-		return true, nil
+		return
 	}
 	joined := false
 	await(ctx, replacedWithin, func() bool {
@@ -150,5 +171,4 @@ func replace(ctx context.Context, f *fault) (effect bool, err error) {
 	if !joined {
 		f.rig.troubles.add(name + " was let in, and has not caught up")
 	}
-	return true, nil
 }
