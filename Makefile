@@ -154,6 +154,16 @@ bench-peers: build ## the same work on freshet and on NATS JetStream, in turns, 
 	  && $(GO) build -o ../../bin/nats-server github.com/nats-io/nats-server/v2 && $(GO) build -o ../../bin/peers .
 	bin/peers -rounds $(ROUNDS) $(ARGS)
 
+# What can't be had (a disk of its own without root) says so, and fails.
+.PHONY: overload
+overload: ## what bad clients do to three processes, and what a good one notices; a full disk (root, 6 min)
+	$(GO) test -v -timeout 20m -run 'TestOverload|TestFullDisk' ./cmd/freshet -overload.nodes 3 -overload.phase 15s -overload.connections 10000 \
+	  -overload.clients 4 -overload.log 1073741824 -idle.polls 3000 -overload.tmpfs
+
+.PHONY: idle
+idle: ## what three processes cost that do nothing: processor time and entries, without and with 1,000 parked long polls (2 min)
+	$(GO) test -v -timeout 10m -run TestIdle ./cmd/freshet -idle.polls 1000 -idle.watch 45s
+
 .PHONY: fuzz
 fuzz: ## every fuzz target in the tree, one after the other (FUZZTIME=10m each)
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \

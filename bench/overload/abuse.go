@@ -1,0 +1,150 @@
+package overload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+
+	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+)
+
+// abuse is something that a bad client does. do does it until the context ends, at all nodes, and returns what it was answered.
+type abuse struct {
+	name string
+	// does says what is done, with the sizes of a run.
+	does func(*Options) string
+	do   func(context.Context, *field) (answer string, err error)
+}
+
+// field is where abuses take place.
+type field struct {
+	*Options
+	nodes []string // addresses
+}
+
+// abuses are all of them, in the order in which they are done.
+var abuses = []abuse{
+	{"refusals", says("what no topic, pattern, event or block may be, again and again"), refusals},
+	{"oversized", says("requests of 6 MiB"), oversized},
+	{"bombs", says("blocks that inflate to more than 100 times their size, and others with wrong checksums"), bombs},
+	{"largest", func(o *Options) string {
+		return fmt.Sprintf("blocks of %d events of 200 kB, %d streams", largestEvents(o), o.Clients)
+	}, largest},
+	{"unread", func(o *Options) string { return fmt.Sprintf("%d readers and consumers that never read", 8*o.Clients) }, unread},
+	{"unacked", func(o *Options) string { return fmt.Sprintf("%d consumers that never ack", o.Clients) }, unacked},
+	{"polls", func(o *Options) string { return fmt.Sprintf("%d parked long polls", o.Polls) }, polls},
+	{"idle", func(o *Options) string { return fmt.Sprintf("%d connections that do nothing", o.Connections) }, idleConnections},
+	{"silent", func(o *Options) string {
+		return fmt.Sprintf("%d connections that never say what they are", o.Connections)
+	}, silentConnections},
+	{"storm", says("connections opened and closed at once"), storm},
+	{"resets", says("streams opened and reset at once (CVE-2023-44487)"), resets},
+	{"headers", says("headers without end (CVE-2023-45288)"), endlessHeaders},
+	{"pings", says("pings and settings without end"), pings},
+	{"unfinished", func(o *Options) string {
+		return fmt.Sprintf("%d requests of 4 MiB that stop in the middle", 64*o.Clients)
+	}, unfinished},
+}
+
+func says(what string) func(*Options) string { return func(*Options) string { return what } }
+
+// answers collects what nodes have said, each once.
+type answers struct {
+	mu   sync.Mutex
+	said map[string]int
+}
+
+func (a *answers) add(what string) {
+	if what == "" {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.said == nil {
+		a.said = map[string]int{}
+	}
+	a.said[what]++
+}
+
+// err adds what a call ended with; that it was ended by the abuse's own end is no answer.
+func (a *answers) err(ctx context.Context, err error) {
+	if code := codeOf(err); ctx.Err() == nil && code != "DeadlineExceeded" && code != "Canceled" {
+		a.add(code)
+	}
+}
+
+// codeOf is freshet's code in an error; without one gRPC's.
+func codeOf(err error) string {
+	if err == nil {
+		return "OK"
+	}
+	s := status.Convert(err)
+	for _, detail := range s.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok {
+			return info.GetReason()
+		}
+	}
+	return s.Code().String()
+}
+
+func (a *answers) String() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return strings.Join(sortedNames(a.said), ", ")
+}
+
+// each does something with several connections to each node at once, each from a goroutine of its own.
+func (f *field) each(clients int, do func(node string, n int) error) error {
+	var all sync.WaitGroup
+	errs := make([]error, clients*len(f.nodes))
+	for n := range errs {
+		all.Go(func() { errs[n] = do(f.nodes[n%len(f.nodes)], n) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// with gives a gRPC connection to somebody, and closes it.
+func with(node string, do func(*grpc.ClientConn) error, opts ...grpc.DialOption) error {
+	conn, err := grpc.NewClient("passthrough:///"+node, append([]grpc.DialOption{
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64 << 20)),
+	}, opts...)...)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(conn), conn.Close())
+}
+
+const (
+	// abuseTopic is where abuses publish what is stored, and consume it.
+	abuseTopic, abuseQueue = "abused", "abused"
+	// pouredTopic has no subscription: nothing of it is kept, so that the log doesn't fill up, which is not the good client's fault and would hold it up.
+	pouredTopic = "poured"
+)
+
+// prepare makes what abuses need.
+func prepare(ctx context.Context, node string) error {
+	return with(node, func(conn *grpc.ClientConn) error {
+		admin := freshetv1.NewAdminServiceClient(conn)
+		for _, topic := range []string{abuseTopic, pouredTopic} {
+			if _, err := admin.CreateTopic(ctx, &freshetv1.CreateTopicRequest{Name: topic}); err != nil {
+				return err
+			}
+		}
+		for name, pattern := range map[string]string{abuseQueue: "", "selective": `{"source":["com.shop"]}`} {
+			sub := &freshetv1.Subscription{Topic: abuseTopic, Name: name, Kind: freshetv1.SubscriptionKind_SUBSCRIPTION_KIND_QUEUE, Pattern: pattern}
+			if _, err := admin.CreateSubscription(ctx, &freshetv1.CreateSubscriptionRequest{Subscription: sub}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

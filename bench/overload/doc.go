@@ -1,0 +1,34 @@
+// Package overload does to a cluster of real processes what bad clients do, while
+// a good one goes on with its work, and says what became of both.
+//
+// It owns the abuses (abuse_*.go), the good client (good.go), and the table. It
+// owns no process: bench/cluster starts them.
+//
+//	          ┌─ good.go: publishes at a rate, consumes, acks ──────┐
+//	Run ──────┤                                                     ├─▶ three nodes
+//	          └─ abuse_*.go, one after the other, each for a while ─┘        │
+//	                                                                          │
+//	Report ◀── latencies before and during, lost events, answers ◀── memory of processes, /metrics
+//
+// # Invariants
+//
+//	OV1  Every event that the good client was told is stored arrives at it, under
+//	     each abuse and after all of them.
+//	OV2  A node's memory stays below what it had when idle, twice limits.memory
+//	     (Go's collector lets garbage grow to what lives), and what connections
+//	     cost that are open (connectionBytes each).
+//	OV3  No node ends, panics, or answers FR9001.
+//
+// How much slower the good client gets is told, and not judged: abuses and nodes
+// share this machine's processors, which clients and nodes don't elsewhere.
+//
+// # Goroutines
+//
+// Run joins all that it starts: the good client's, one that reads how much memory
+// the processes have, and each abuse's own.
+//
+// # Where to start reading
+//
+// run.go, then abuse.go with its list. idle.go measures what a cluster costs that
+// does nothing but wait.
+package overload
