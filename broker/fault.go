@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -144,4 +145,10 @@ func amount(n int64, unit string) string {
 		return strconv.FormatInt(n, 10)
 	}
 	return fmt.Sprintf("%d %s", n, unit)
+}
+
+// isFault tells whether an error has the form in which clients learn of it.
+func isFault(err error) bool {
+	_, ok := errors.AsType[*fault](err)
+	return ok
 }

@@ -163,6 +163,9 @@ func (p *publishing) publish(ctx context.Context, req *freshetv1.PublishRequest,
 }
 
 func (p *publishing) refuse(req *freshetv1.PublishRequest, err error, weight int64) {
+	if p.stream.Context().Err() != nil && !isFault(err) { // the client is gone, and with it what was done for it at another node
+		err = errStreamGone
+	}
 	f := asFault(err, p.service.metadata)
 	p.service.guard.logUnforeseen(freshetv1.PublishService_PublishStream_FullMethodName, f, err)
 	if p.counted {
@@ -170,6 +173,9 @@ func (p *publishing) refuse(req *freshetv1.PublishRequest, err error, weight int
 	}
 	p.answers.put(answer{&freshetv1.PublishResponse{RequestId: req.GetRequestId(), Error: f.wire()}, weight})
 }
+
+// errStreamGone is what nobody will read.
+var errStreamGone = faultf(freshetv1.ErrorCode_ERROR_CODE_OUTCOME_UNKNOWN, "the stream ended before the block was answered: it may have been stored or not")
 
 // send sends answers until there will be no more, or the client can't be reached: then it only makes room.
 func (p *publishing) send() error {

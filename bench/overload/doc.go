@@ -15,8 +15,9 @@
 //	OV1  Every event that the good client was told is stored arrives at it, under
 //	     each abuse and after all of them.
 //	OV2  A node's memory stays below what it had when idle, twice limits.memory
-//	     (Go's collector lets garbage grow to what lives), and what connections
-//	     cost that are open (connectionBytes each).
+//	     and what it holds by itself (ownBytes; Go's collector lets garbage grow
+//	     to what lives), and what connections cost that are open
+//	     (connectionBytes each).
 //	OV3  No node ends, panics, or answers FR9001.
 //
 // How much slower the good client gets is told, and not judged: abuses and nodes

@@ -55,7 +55,7 @@ func (r *Report) Check(connections int) error {
 	if r.Lost > 0 {
 		broken = append(broken, fmt.Errorf("OV1: %d of %d events are lost", r.Lost, r.Stored))
 	}
-	most := 2*r.MemoryLimit + int64(connections)*connectionBytes
+	most := 2*(r.MemoryLimit+ownBytes) + int64(connections)*connectionBytes
 	for _, row := range r.Rows {
 		if row.Missing > 0 {
 			broken = append(broken, fmt.Errorf("OV1: %s: %d events hadn't arrived %v later", row.Name, row.Missing, goodDrain))

@@ -17,6 +17,8 @@ const (
 	limitsMemory = "FRESHET_LIMITS_MEMORY"
 	// connectionBytes is what a connection may cost beside what is counted: grpc's goroutines, and 32 KiB of buffers on either side of it.
 	connectionBytes = 96 << 10
+	// ownBytes is what a node holds by itself under load: the log's cache and buffers, entries on their way to the other nodes.
+	ownBytes = 128 << 20
 	// goodPartitions is on how many partitions the good client's topic is.
 	goodPartitions = 3
 	sampleEvery    = 50 * time.Millisecond
