@@ -40,6 +40,13 @@ var idempotent = map[string]bool{
 	freshetv1.RouteService_Route_FullMethodName:              true,
 }
 
+// looks are the calls that change nothing.
+var looks = map[string]bool{
+	freshetv1.AdminService_ListTopics_FullMethodName:        true,
+	freshetv1.AdminService_ListSubscriptions_FullMethodName: true,
+	freshetv1.AdminService_ListDeadLetters_FullMethodName:   true,
+}
+
 // deletes are the calls whose repetition finds nothing.
 var deletes = map[string]bool{
 	freshetv1.AdminService_DeleteTopic_FullMethodName:        true,
@@ -51,6 +58,7 @@ func (a anyNode) Invoke(ctx context.Context, method string, request, response an
 	var again retry
 	var failing time.Time // since when
 	lost := false         // an answer was
+	var said *Error       // by a node that can't do it
 	for tries := 1; ; tries++ {
 		l, err := a.nodes.any(ctx, a.purpose)
 		if err != nil {
@@ -62,6 +70,8 @@ func (a anyNode) Invoke(ctx context.Context, method string, request, response an
 		}
 		trouble, ok := errors.AsType[*Error](errorOf(ctx, err))
 		switch {
+		case !ok && said != nil && looks[method] && ctx.Err() != nil: // a node that is silent says less than one that spoke before
+			return &noAnswerError{asked: "any node", ended: ctx.Err(), last: said}
 		case !ok:
 			return err
 		case trouble.Is(ErrNotFound) && lost && deletes[method]:
@@ -71,6 +81,9 @@ func (a anyNode) Invoke(ctx context.Context, method string, request, response an
 			return err
 		}
 		a.nodes.failed(l.address)
+		if trouble.Code == CodeNotLeader {
+			said = trouble
+		}
 		if trouble.OutcomeUnknown && !idempotent[method] {
 			return err
 		}
@@ -86,6 +99,9 @@ func (a anyNode) Invoke(ctx context.Context, method string, request, response an
 		}
 		if tries < a.nodes.count() {
 			continue
+		}
+		if said != nil && looks[method] {
+			trouble = said
 		}
 		if ended := again.pause(ctx); ended != nil {
 			return &noAnswerError{asked: "any node", ended: ended, last: trouble}

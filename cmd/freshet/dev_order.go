@@ -236,6 +236,9 @@ func (d *devOrder) give(ctx context.Context, call *invocation, order string) err
 		}
 	case http.StatusConflict:
 		refused.code = codeNodeState
+		if order == "start" && strings.Contains(answer.Error, "is paused") {
+			refused.try = []string{"freshet dev resume " + d.Node}
+		}
 	default:
 		lines := strings.Split(answer.Error, "\n") // a node that died again says much
 		refused.what, refused.seen = lines[0], lines[1:]
