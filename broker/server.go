@@ -58,7 +58,6 @@ func newServer(g *guard, more ...grpc.ServerOption) *grpc.Server {
 		grpc.MaxRecvMsgSize(requestBytesMax),
 		grpc.MaxSendMsgSize(responseBytesMax),
 		grpc.WriteBufferSize(writeBufferBytes),
-		grpc.SharedWriteBuffer(true),
 		grpc.ConnectionTimeout(handshakeMax),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsApart, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
