@@ -85,8 +85,9 @@ func (a *Attachment) send(g *granted) error {
 		return nil // the lease was over before it could be sent
 	}
 	d.Stamp = a.stampBefore(g.read)
+	events, bytes := d.size() // the outlet may use the blocks' memory again as soon as it has them
 	err = a.outlet.Deliver(d)
-	a.p.delivered(a.cursor.Subscription, &d, began, stored)
+	a.p.delivered(a.cursor.Subscription, events, bytes, began, stored)
 	return err
 }
 

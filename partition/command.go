@@ -279,7 +279,8 @@ func (p *Partition) Take(ctx context.Context, t TakeCommand) (Delivery, error) {
 	}
 	began := p.now()
 	d, stored, err := p.pack(&res.Taken)
-	p.delivered(t.Cursor.Subscription, &d, began, stored)
+	events, bytes := d.size()
+	p.delivered(t.Cursor.Subscription, events, bytes, began, stored)
 	return d, err
 }
 

@@ -59,16 +59,20 @@ func (unobserved) Applied(Trace)                           {}
 // since tells the observer how long a stage took that began then.
 func (p *Partition) since(s Stage, began time.Time) { p.options.Observer.Took(s, p.now().Sub(began)) }
 
-// delivered tells the observer of a delivery that began to be packed then, and whose first event was stored when stored says; 0: it isn't known.
-func (p *Partition) delivered(sub SubscriptionID, d *Delivery, began time.Time, stored Wall) {
-	p.since(StageDeliver, began)
-	events, bytes := 0, 0
+// size is how many events a delivery has, and how many bytes.
+func (d *Delivery) size() (events, bytes int) {
 	for _, r := range d.Runs {
 		events += int(r.Count)
 	}
 	for _, b := range d.Blocks {
 		bytes += len(b)
 	}
+	return events, bytes
+}
+
+// delivered tells the observer of a delivery that began to be packed then, and whose first event was stored when stored says; 0: it isn't known.
+func (p *Partition) delivered(sub SubscriptionID, events, bytes int, began time.Time, stored Wall) {
+	p.since(StageDeliver, began)
 	p.options.Observer.Batch(StageDeliver, events, bytes)
 	if stored > 0 {
 		p.options.Observer.Delivered(sub, time.Duration(max(Wall(began.UnixMilli())-stored, 0))*time.Millisecond)
