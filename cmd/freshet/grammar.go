@@ -32,11 +32,13 @@ type grammar struct {
 	Topic struct {
 		Create topicCreateCommand `cmd:""              help:"Make a topic."`
 		List   topicListCommand   `aliases:"ls" cmd:"" help:"List topics."`
+		Show   topicShowCommand   `cmd:""              help:"Show one, with its subscriptions."`
 		Delete topicDeleteCommand `cmd:""              help:"Remove a topic, and all that is in it."`
 	} `cmd:"" group:"Topics and subscriptions" help:"Where events are published."`
 	Sub struct {
 		Create subCreateCommand `cmd:""              help:"Make a subscription."`
 		List   subListCommand   `aliases:"ls" cmd:"" help:"List subscriptions, and what they hold."`
+		Show   subShowCommand   `cmd:""              help:"Show one, with its pattern whole."`
 		Delete subDeleteCommand `cmd:""              help:"Remove a subscription, or a member, and all that it holds."`
 	} `cmd:"" group:"Topics and subscriptions" help:"Who wants which events."`
 
