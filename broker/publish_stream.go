@@ -28,10 +28,7 @@ const (
 //	           │                   └──────────────────────────────┘                    │
 //	           └───────────────────────────────────────────────────────────────────────┘
 func (s *publishService) PublishStream(stream freshetv1.PublishService_PublishStreamServer) error {
-	p := &publishing{
-		service: s, stream: stream, room: semaphore.NewWeighted(unansweredBytesMax), counted: connectionOf(stream.Context()) != nil,
-		answers: newAnswers(), forwards: map[destination]*forwarding{},
-	}
+	p := newPublishing(s, stream)
 	reading, release := s.life.bind(stream.Context())
 	defer release()
 
@@ -58,10 +55,20 @@ type publishing struct {
 	// counted: the node's budget counts the stream's blocks.
 	counted bool
 	answers *answers
-	// forwards are the streams to other nodes; receive's goroutine alone uses them until it has ended.
+	// turn is had, takeTurn, by who hands blocks on. forwards are the streams to other nodes, and waits the partitions without a leader, by number: who has the
+	// turn uses them.
+	turn     chan struct{}
 	forwards map[destination]*forwarding
+	waits    map[uint32]*leaderless
 	// underWay are the blocks that the partition has.
 	underWay sync.WaitGroup
+}
+
+func newPublishing(s *publishService, stream freshetv1.PublishService_PublishStreamServer) *publishing {
+	return &publishing{
+		service: s, stream: stream, room: semaphore.NewWeighted(unansweredBytesMax), counted: connectionOf(stream.Context()) != nil,
+		answers: newAnswers(), forwards: map[destination]*forwarding{}, waits: map[uint32]*leaderless{}, turn: make(chan struct{}, 1),
+	}
 }
 
 // receive takes on request after request until the client has no more, or the stream or the node ends.
@@ -129,27 +136,24 @@ func (p *publishing) release(weight int64) {
 // publish takes on one block. It returns an error only when the stream can't go on: the caller may not publish here.
 func (p *publishing) publish(ctx context.Context, req *freshetv1.PublishRequest, weight int64) error {
 	to, pub, err := p.service.admit(p.stream.Context(), req)
-	var elsewhere destination
-	if err == nil && !to.leader().Here {
-		elsewhere, err = p.service.lead(ctx, to)
-	}
-	switch {
-	case err != nil:
-	case elsewhere != nil:
-		err = p.forward(elsewhere, req, weight)
-	default:
-		p.underWay.Add(1)
-		err = to.PublishAsync(ctx, pub, func(published partition.Published, err error) {
-			defer p.underWay.Done()
-			p.service.countPublished(req.GetTopic(), req.GetBlock(), published, err)
-			if err != nil {
-				p.refuse(req, err, weight)
-				return
+	block := admitted{req, pub, weight}
+	if err == nil {
+		p.takeTurn()
+		defer p.endTurn()
+		if p.waits[to.number] != nil {
+			p.await(ctx, to, block)
+			return nil
+		}
+		var elsewhere destination
+		if !to.leader().Here {
+			elsewhere, err = p.service.leaderOf(ctx, to)
+			if err != nil && !passedOn(ctx) {
+				p.await(ctx, to, block)
+				return nil
 			}
-			p.answers.put(answer{p.service.published(req, to, published), weight})
-		})
-		if err != nil {
-			p.underWay.Done()
+		}
+		if err == nil {
+			err = p.dispatch(ctx, to, elsewhere, block)
 		}
 	}
 	switch {
@@ -160,6 +164,28 @@ func (p *publishing) publish(ctx context.Context, req *freshetv1.PublishRequest,
 	}
 	p.refuse(req, p.service.life.ended(ctx, err), weight)
 	return nil
+}
+
+// dispatch hands a block to its partition, here or at the node that leads it. What comes of it is answered later, unless there is an error. The caller has the turn.
+func (p *publishing) dispatch(ctx context.Context, to hosted, elsewhere destination, block admitted) error {
+	if elsewhere != nil {
+		return p.forward(elsewhere, block.req, block.weight)
+	}
+	req, weight := block.req, block.weight
+	p.underWay.Add(1)
+	err := to.PublishAsync(ctx, block.pub, func(published partition.Published, err error) {
+		defer p.underWay.Done()
+		p.service.countPublished(req.GetTopic(), req.GetBlock(), published, err)
+		if err != nil {
+			p.refuse(req, err, weight)
+			return
+		}
+		p.answers.put(answer{p.service.published(req, to, published), weight})
+	})
+	if err != nil {
+		p.underWay.Done()
+	}
+	return err
 }
 
 func (p *publishing) refuse(req *freshetv1.PublishRequest, err error, weight int64) {
