@@ -27,9 +27,9 @@ func (m *clusterMember) empty() (restore func()) {
 
 // settled tells whether all groups of a node have three voters, one of which is a node in a generation.
 func (m *clusterMember) settled(node string, generation uint32) bool {
-	for _, g := range m.node.roster.groups {
+	for i := range m.node.roster.groups { // the roster writes beside what is read here
 		voters, there := 0, false
-		for _, member := range g.group.Members() {
+		for _, member := range m.node.roster.groups[i].group.Members() {
 			if member.Voter {
 				voters++
 			}

@@ -35,10 +35,18 @@ func (p *Partition) roomInLog() error {
 // its way is there: the rest stays for acks, without which nothing would ever leave the log.
 func (p *Partition) roomFor(bytes int) error {
 	u := p.group.Usage()
-	if u.Bytes+p.flying.Load()+int64(bytes) <= publishingLimit(u) {
+	coming := p.flying.Load() + int64(bytes)
+	if u.Bytes+coming+p.lostAtEnds(coming) <= publishingLimit(u) {
 		return nil
 	}
 	return p.logFull(u)
+}
+
+// lostAtEnds bounds what so many bytes may take up besides themselves: a file of the log whose end has no room for the next entry is counted whole. Files have
+// room for four of the largest, so there is such an end every three of them at most.
+func (p *Partition) lostAtEnds(bytes int64) int64 {
+	largest := int64(p.group.EntryBytesMax())
+	return (bytes/(3*largest) + 1) * largest
 }
 
 func publishingLimit(u raftlog.Usage) int64 { return u.BytesMax / 100 * publishAtPercent }

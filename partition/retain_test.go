@@ -21,7 +21,9 @@ func TestPublishersLeaveRoomForAcks(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if u := p.group.Usage(); u.Bytes > publishingLimit(u) || u.Bytes < u.BytesMax/2 {
+	// A log that is nearly full makes room by moving what is wanted to its front (raftlog's DESIGN.md, "When logs are full"): for a moment that takes some of the
+	// part that publishers leave, never all of it.
+	if u := p.group.Usage(); u.Bytes >= u.BytesMax || u.Bytes < u.BytesMax/2 {
 		t.Fatalf("the log holds %d bytes of %d, publishing may use %d", u.Bytes, u.BytesMax, publishingLimit(u))
 	}
 	if _, err := p.Take(t.Context(), TakeCommand{Cursor: CursorID{Subscription: 10}, Events: 1}); err != nil {
