@@ -84,6 +84,13 @@ func (g *greeter) begin(generation uint32, founders map[string]string) error {
 	return g.directory.begin(generation, founders)
 }
 
+// identity is what node.json says now.
+func (g *greeter) identity() identity {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.directory.identity
+}
+
 // join notes which cluster the node has joined.
 func (g *greeter) join(cluster string, partitions int) error {
 	g.mu.Lock()
@@ -213,15 +220,16 @@ var errReplaced = errors.New("another data directory has taken this one's place 
 // stays ends the node when the others say that another directory has taken its own's place: it would wait for ever for a leader. It asks until
 // somebody knows.
 func (g *greeter) stays(ctx context.Context, fail func(error)) {
+	mine := g.identity() // joining writes it anew meanwhile
 	for len(g.options.Peers) > 1 {
 		for _, res := range g.greetAll(ctx) {
 			switch {
 			case res.GetStage() != peerpb.Stage_STAGE_FOUNDED:
-			case res.GetKnown() == g.directory.Directory:
+			case res.GetKnown() == mine.Directory:
 				return
-			case res.GetGeneration() > g.directory.Generation:
+			case res.GetGeneration() > mine.Generation:
 				fail(fmt.Errorf("data directory %s: %w: %s is in generation %d, and this one was its %d; start the node with the other, or empty this one and have it replaced",
-					g.directory.path, errReplaced, g.options.Node, res.GetGeneration(), g.directory.Generation))
+					g.directory.path, errReplaced, g.options.Node, res.GetGeneration(), mine.Generation))
 				return
 			}
 		}
