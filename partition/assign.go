@@ -83,7 +83,7 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	for _, g := range open {
 		m.finish(g, fx)
 	}
-	c.hold(m.taken)
+	m.hold(c, m.taken)
 }
 
 // open returns the sessions that have room, beginning with the one whose turn it is.
@@ -117,11 +117,16 @@ func (m *Machine) leasable(c *cursor) uint64 {
 	return min(room(m.leasedMax, c.leased), room(m.deadMax, c.leased+uint64(c.dead.Len())))
 }
 
-// hold moves events from ready to held.
-func (c *cursor) hold(taken []Run) {
+// hold moves events of a cursor from ready to held. What the retention has dropped is needed in the log for as long as it waits, and no longer once it
+// is held: so the stream's floor may move.
+func (m *Machine) hold(c *cursor, taken []Run) {
+	st := c.subscription.stream
 	for _, r := range taken {
 		c.ready.removeRun(r)
 		c.held.addRun(r)
+		if r.First < st.dropped {
+			m.stale(st)
+		}
 	}
 }
 
@@ -271,7 +276,7 @@ func (m *Machine) take(t takeSection) Result {
 		res.Taken.Runs = append(res.Taken.Runs, l.runs[0])
 		taken = joinRun(taken, row)
 	}
-	c.hold(taken)
+	m.hold(c, taken)
 	return res
 }
 

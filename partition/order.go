@@ -242,7 +242,7 @@ func (m *Machine) assignOrdered(c *cursor, fx *Effects) {
 	for _, at := range m.picked {
 		m.taken = joinRun(m.taken, Run{at, 1})
 	}
-	c.hold(m.taken)
+	m.hold(c, m.taken)
 }
 
 // next yields the events that a take may lease, one after the other, each with what is to be told of its lease.
