@@ -23,6 +23,8 @@ type arrivals struct {
 	spare []*arrival
 	// bytes is what all of them count for.
 	bytes int64
+	// resets is how many calls the client has given up since somebody asked.
+	resets int
 }
 
 // arrival is a call's request, or the next one of a stream.
@@ -70,7 +72,10 @@ func (a *arrivals) came(b []byte, now time.Time) int64 {
 		case f.left > 0: // its end is to come
 		case f.kind == frameHeaders && f.flags&flagEndStream == 0:
 			a.open(f.stream, now)
-		case f.kind == frameReset, f.flags&flagEndStream != 0 && (f.kind == frameData || f.kind == frameHeaders):
+		case f.kind == frameReset:
+			a.resets++
+			a.end(f.stream)
+		case f.flags&flagEndStream != 0 && (f.kind == frameData || f.kind == frameHeaders):
 			a.end(f.stream)
 		}
 	}
@@ -91,6 +96,14 @@ func (a *arrivals) went(b []byte) int64 {
 		}
 	}
 	return a.bytes
+}
+
+// givenUp returns how many calls the client has given up since it was last asked.
+func (a *arrivals) givenUp() (n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n, a.resets = a.resets, 0
+	return n
 }
 
 // oldest is since when the oldest of what is unfinished comes; false where nothing is.

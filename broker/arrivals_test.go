@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -194,5 +195,58 @@ func TestUnfinishedRequests(t *testing.T) {
 		for _, c := range []net.Conn{first, second, third} {
 			_ = c.Close() // it was cut, or its other end closed
 		}
+	})
+}
+
+// TestResetsArePaced: a client that makes calls and gives them up is read as fast as it may do that, and what it says after that is heard.
+func TestResetsArePaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler))
+		far, near := net.Pipe()
+		c := newConnection(near, b, func() {})
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			for buf := make([]byte, 32<<10); ; {
+				if _, err := c.Read(buf); err != nil {
+					return
+				}
+			}
+		}()
+		began, f := time.Now(), http2.NewFramer(far, nil)
+		if _, err := io.WriteString(far, http2.ClientPreface); err != nil {
+			t.Fatal(err)
+		}
+		reset := func(calls int) {
+			for i := range calls {
+				stream := uint32(2*i + 1)
+				err := errors.Join(f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, EndHeaders: true}), f.WriteRSTStream(stream, http2.ErrCodeCancel))
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		reset(resetsBurst)
+		if took := time.Since(began); took > 0 || b.slowed.Load() > 0 {
+			t.Errorf("%d calls took %v, and %d were waited for", resetsBurst, took, b.slowed.Load())
+		}
+		const more = 10 * resetsPerSecond
+		reset(more)
+		if err := f.WritePing(false, [8]byte{}); err != nil { // it is read when what came before has been waited for
+			t.Fatal(err)
+		}
+		if took := time.Since(began).Round(time.Second); took != 10*time.Second || b.slowed.Load() != more {
+			t.Errorf("%d more took %v, and %d were waited for", more, took, b.slowed.Load())
+		}
+		if used := b.requests.used.Load(); used != 0 {
+			t.Errorf("%d bytes are counted", used)
+		}
+		reset(1)
+		synctest.Wait()
+		if err := c.Close(); err != nil { // while it waits
+			t.Log(err)
+		}
+		<-read
+		_ = far.Close() // its other end was closed
 	})
 }

@@ -30,6 +30,8 @@ type budget struct {
 	base context.Context //nolint:containedctx // it is the node's own life
 	// cut counts the connections that were cut off: their clients didn't read, or didn't finish their requests.
 	cut struct{ unread, unfinished atomic.Uint64 }
+	// slowed counts how often a client wasn't read for some time since it gave up too many calls.
+	slowed atomic.Uint64
 
 	mu struct {
 		sync.Mutex

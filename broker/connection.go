@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/peer"
@@ -62,6 +63,8 @@ type connection struct {
 	taken atomic.Int64
 	// arriving is what has come of requests that aren't whole.
 	arriving *arrivals
+	// resets is how fast the client may give calls up.
+	resets *rate.Limiter
 	// life ends with the connection.
 	life context.Context //nolint:containedctx // the connection's own
 	end  context.CancelFunc
@@ -82,23 +85,49 @@ const (
 	unsentBytesMax = 16 << 20
 	// stallMax is how long a client may take nothing while something waits for it.
 	stallMax = 10 * time.Second
+	// resetsBurst is how many calls a client may give up at once, and resetsPerSecond how many in the long run: a call that is begun and reset costs the client
+	// two small frames and the node a goroutine, and doesn't count as one under way (CVE-2023-44487).
+	resetsBurst     = 2_000
+	resetsPerSecond = 500
 )
 
 func newConnection(conn net.Conn, b *budget, placeless func()) *connection {
-	c := &connection{Conn: conn, budget: b, unsent: semaphore.NewWeighted(unsentBytesMax), placeless: placeless, arriving: newArrivals()}
+	c := &connection{Conn: conn, budget: b, unsent: semaphore.NewWeighted(unsentBytesMax), placeless: placeless, arriving: newArrivals(),
+		resets: rate.NewLimiter(resetsPerSecond, resetsBurst)}
 	c.life, c.end = context.WithCancel(b.base)
 	c.mu.answers, c.mu.streams = map[*answerHold]struct{}{}, map[*boundedStream]struct{}{}
 	b.connected(c)
 	return c
 }
 
-// Read reads what the client sends, and goes on when the node has room for what of it is no whole request.
+// Read reads what the client sends, and goes on when the node has room for what of it is no whole request, and when the client hasn't given up
+// too many calls of late.
 func (c *connection) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 && !c.count(c.arriving.came(p[:n], time.Now())) {
+	if n > 0 && !(c.count(c.arriving.came(p[:n], time.Now())) && c.pace(c.arriving.givenUp())) {
 		return n, net.ErrClosed
 	}
 	return n, err
+}
+
+// pace waits when the client gives up calls faster than it may: it isn't cut off, since it would only connect again, and other calls of the
+// connection may be sound. False when the connection is closed meanwhile.
+func (c *connection) pace(resets int) bool {
+	for resets > 0 {
+		n := min(resets, resetsBurst)
+		resets -= n
+		if c.resets.AllowN(time.Now(), n) {
+			continue
+		}
+		if slowed := c.budget.slowed.Add(1); slowed&(slowed-1) == 0 {
+			c.budget.logger.Warn("a client is read more slowly, since it gives up calls as fast as it makes them", "peer", addressOf(c),
+				"per_second", resetsPerSecond, "in_all", slowed)
+		}
+		if c.resets.WaitN(c.life, n) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // Write writes, or fails when the client's machine takes nothing for too long.
