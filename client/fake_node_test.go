@@ -104,7 +104,7 @@ func newFake() *fakeNode {
 
 // newFakeServer bounds pings as a real node does.
 func newFakeServer() *grpc.Server {
-	return grpc.NewServer(grpc.MaxRecvMsgSize(8<<20),
+	return grpc.NewServer(grpc.MaxRecvMsgSize(8<<20), grpc.MaxConcurrentStreams(256),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}))
 }
 

@@ -42,13 +42,15 @@ const (
 	avoidMax = 30 * time.Second
 )
 
-// nodes are the connections to a cluster: one an address and purpose, opened when first needed, kept until Shutdown. It knows the addresses that
+// nodes are the connections to a cluster: one an address and purpose, and more where it has many calls (pool.go), opened when first needed, kept until Shutdown. It knows the addresses that
 // Connect was given, those of the cluster that answered then, and those that routes name. It is safe for concurrent use.
 //
 // Whom to ask: for a partition its leader, who does it himself; for all else, or when the leader is missing or can't be reached, any node, since
 // each passes on what another has to do. Of those the one that answered last, so that a client stays with one node while that lives.
 type nodes struct {
 	dial func(address string) (*grpc.ClientConn, error)
+	// calls are those under way.
+	calls sync.WaitGroup
 
 	mu struct {
 		sync.Mutex
@@ -62,18 +64,19 @@ type nodes struct {
 // node is an address. nodes.mu guards it.
 type node struct {
 	address  string
-	conns    [purposes]*grpc.ClientConn
+	pools    [purposes]pool
 	used     uint64
 	answered uint64 // as used, of the last answer
 	failures int    // to connect in time, since the last answer
 	avoid    time.Time
 }
 
-// link is a connection to a node.
+// link is the way to a node: the connection whose state says whether the node is there, and, for each call, one of the pool's that has room for it.
 type link struct {
 	*grpc.ClientConn
 	nodes   *nodes
 	address string
+	purpose purpose
 }
 
 // newNodes returns the nodes of a target: addresses with commas between them.
@@ -147,14 +150,11 @@ func (n *nodes) link(address string, p purpose) (link, error) {
 	}
 	n.mu.uses++
 	known.used = n.mu.uses
-	if known.conns[p] == nil {
-		conn, err := n.dial(address)
-		if err != nil {
-			return link{}, argumentError("target", "address %q: %v", address, err)
-		}
-		known.conns[p] = conn
+	first, err := known.pools[p].first(func() (*grpc.ClientConn, error) { return n.dial(address) })
+	if err != nil {
+		return link{}, argumentError("target", "address %q: %v", address, err)
 	}
-	return link{known.conns[p], n, address}, nil
+	return link{first.ClientConn, n, address, p}, nil
 }
 
 // first returns the connection to the first address that Connect was given.
@@ -278,15 +278,6 @@ func (n *nodes) answered(address string) {
 	}
 }
 
-// NewStream begins a call of many messages, which tells nodes when it couldn't go on there.
-func (l link) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, options ...grpc.CallOption) (grpc.ClientStream, error) {
-	stream, err := l.ClientConn.NewStream(ctx, desc, method, options...)
-	if err != nil {
-		return nil, l.broken(ctx, err)
-	}
-	return linkStream{stream, l}, nil
-}
-
 // broken notes that a stream was refused because the node can't do it now. That its connection broke is seen by the connection: the node may be there again
 // at once.
 func (l link) broken(ctx context.Context, err error) error {
@@ -310,26 +301,24 @@ func (s linkStream) RecvMsg(message any) error {
 	return nil
 }
 
-// close closes all connections, for good.
+// close closes all connections, for good, and waits until their calls have ended.
 func (n *nodes) close() error {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.mu.closed = true
 	var errs []error
 	for _, known := range n.mu.list {
 		errs = append(errs, known.close())
 	}
+	n.mu.Unlock()
+	n.calls.Wait()
 	return errors.Join(errs...)
 }
 
 // close closes a node's connections. nodes.mu is held.
 func (n *node) close() error {
 	var errs []error
-	for p, conn := range n.conns {
-		if conn != nil {
-			errs = append(errs, conn.Close())
-			n.conns[p] = nil
-		}
+	for p := range n.pools {
+		errs = append(errs, n.pools[p].close())
 	}
 	return errors.Join(errs...)
 }
