@@ -43,7 +43,7 @@ const (
 // The network and the logs' syncs take virtual time, so that a cut finds messages under way, and bytes that are written and not
 // synced.
 //
-//	go test -run TestPowerCut ./broker -power.cuts 200                 (make sim)
+//	go test -run TestPowerCut ./broker -power.cuts 200
 //	go test -run TestPowerCut ./broker -power.cuts 4 -power.seed 17    (one of them)
 //
 // A seed gives the same cuts, not the same run. That it finds what it is for is shown by raftlog/wal/mutant_sync.go: with -tags mutant it fails.

@@ -7,7 +7,7 @@
 //
 // Faults are replacements of a line's text, and not code behind build tags, so that what is shipped has neither hooks nor branches
 // for them. What is replaced has to stand in its file exactly once; that is checked in every run of the tests, so that the list can't
-// go stale in silence. Catchers are the checkers of whole behaviours: a model beside the partition, power cuts of a cluster,
+// go stale in silence. Catchers are the checkers of whole behaviours: a model beside the partition, power cuts of a cluster, its simulation,
 // crashes of the log, clients under faults. The unit tests of what was broken aren't asked.
 //
 //	go test ./bench/mutants -mutants                     all of them, and a table (some minutes)

@@ -35,6 +35,7 @@ var catchers = map[string][]string{
 	"cluster":  {"./broker", "-run", "^TestThreeNodes$|^TestReplace$|^TestFounding$|^TestClusterScripts$|^TestAnyNode$|^TestStreamsPassOn$"},
 	"stories":  {"./broker", "-run", "^TestScripts$"},
 	"clients":  {"./client", "-run", "UnderFaults$"},
+	"sim":      {"./bench/sim", "-run", "^TestSim$", "-sim.steps", "64", "-sim.each", "8"},
 	"lives":    {"./broker", "-run", "OutliveLeaders$|^TestClientThroughRestarts$"},
 }
 

@@ -49,6 +49,7 @@ var insideRules = []insideRule{
 	{subtree: "client", sees: []string{"proto"}, inTests: []string{"broker"}, because: "services link it: nothing of the server comes along"},
 	{subtree: "bench", sees: []string{"client", "matcher", "proto"}, because: "load comes from outside, as a user's does"},
 	{subtree: "bench/history", because: "a checker that shares code with what it checks shares its mistakes"},
+	{subtree: "bench/sim", sees: []string{"bench/history", "broker", "client", "raftlog/transport"}, because: "whole nodes are in its process, and so are their network and disks"},
 	{subtree: "cmd", sees: []string{"bench", "broker", "client", "matcher", "partition", "proto", "raftlog"}, because: "the program puts the parts together"},
 }
 
@@ -72,7 +73,7 @@ var outsideRules = []outsideRule{
 	{imported: "google.golang.org/protobuf", onlyIn: []string{"proto/freshet", "broker", "client", "bench", "cmd"}, because: "inside the log, sections have a format of their own"},
 	{imported: "github.com/hashicorp", onlyIn: []string{"raftlog"}, because: "consensus stays replaceable behind raftlog"},
 	{imported: "github.com/cockroachdb/pebble", besides: "github.com/cockroachdb/pebble/v2/vfs", onlyIn: []string{"raftlog", "partition/store", "broker/internal"}, because: "storage stays behind its stores"},
-	{imported: "github.com/cockroachdb/pebble/v2/vfs", onlyIn: []string{"raftlog", "partition/store", "broker"}, because: "a node hands its file system on, and nobody else has one"},
+	{imported: "github.com/cockroachdb/pebble/v2/vfs", onlyIn: []string{"raftlog", "partition/store", "broker", "bench/sim"}, because: "a node hands its file system on, and nobody else has one"},
 	{imported: "github.com/cockroachdb/datadriven", tests: true, because: "scripts are for tests"},
 	{imported: "github.com/alecthomas/kong", onlyIn: []string{"cmd"}, because: "a command line belongs to a command"},
 	{imported: "golang.org/x/term", onlyIn: []string{"cmd"}, because: "only the program has a terminal"},

@@ -13,7 +13,7 @@ import (
 // Network is a network in one process, for tests and simulations: what Network.Listen returns is Streams, so that a Transport
 // over it is the same as over TCP but for the bytes' way. It has no sockets and no goroutines of its own (but for replays
 // of installs), so it works inside testing/synctest, and what goes wrong is drawn from a seed. Connections that carry something
-// else (HTTP/2, by how they begin) are only delayed, cut and broken. The order in which goroutines
+// else (HTTP/2, by how they begin, and all to ListenForeign) are only delayed, cut and broken. The order in which goroutines
 // run is not part of the seed: the same seed gives the same network, not the same run.
 //
 // Bytes that are cut off wait, as they do in TCP, and arrive when the cut has ended and the connection still stands. Faults are
@@ -87,13 +87,18 @@ func (n *Network) Random() uint64 {
 }
 
 // Listen returns Streams that are reached at an address, which is any text that nobody listens at.
-func (n *Network) Listen(address string) (Streams, error) {
+func (n *Network) Listen(address string) (Streams, error) { return n.listen(address, false) }
+
+// ListenForeign is Listen for whoever isn't a Transport: a server of something else, whichever end of it speaks first.
+func (n *Network) ListenForeign(address string) (Streams, error) { return n.listen(address, true) }
+
+func (n *Network) listen(address string, foreign bool) (Streams, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.mu.listeners[address] != nil {
 		return nil, fmt.Errorf("transport: listening on %s: %w", address, syscall.EADDRINUSE)
 	}
-	s := &networkStreams{network: n, address: address, incoming: make(chan *networkConn, 64), gone: make(chan struct{})}
+	s := &networkStreams{network: n, address: address, foreign: foreign, incoming: make(chan *networkConn, 64), gone: make(chan struct{})}
 	n.mu.listeners[address] = s
 	n.changedLocked()
 	return s, nil
@@ -263,6 +268,7 @@ func (n *Network) laterLocked(after time.Duration, run func()) {
 type networkStreams struct {
 	network  *Network
 	address  string
+	foreign  bool // its connections carry no frames
 	incoming chan *networkConn
 	gone     chan struct{}
 	isGone   bool // guarded by the network's lock
@@ -285,6 +291,7 @@ func (s *networkStreams) Dial(ctx context.Context, address string) (net.Conn, er
 				return nil, s.failure("dial", address, syscall.ECONNREFUSED)
 			}
 			here, yonder := n.connectLocked(s.address, address)
+			here.in.foreign, here.out.foreign = there.foreign, there.foreign
 			select {
 			case there.incoming <- yonder:
 				n.mu.Unlock()

@@ -1,0 +1,93 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/freshet-mq/freshet/bench/history"
+	"github.com/freshet-mq/freshet/client"
+)
+
+const (
+	topic = "sim"
+	// visibility is how long leases last: short, so that they run out while things break.
+	visibility = 3 * time.Second
+	// attemptsMax is more than a run needs: what dies here was rejected.
+	attemptsMax = 1_000
+)
+
+// subscription is one of a run's. What matches it is said twice: by its pattern, for the nodes, and by wants, for the history.
+type subscription struct {
+	name    string
+	pattern string
+	wants   func(message) bool
+	ordered bool
+	members []string // of a fan-out
+	// late ones are made while things break, leaving ones removed.
+	late, leaving bool
+}
+
+func subscriptions() []subscription {
+	all := func(message) bool { return true }
+	return []subscription{
+		{name: "all", wants: all},
+		{name: "ordered", ordered: true, wants: all},
+		{name: "few", pattern: `{"detail":{"rest":[{"numeric":["<",3]}]},"source":[{"prefix":"sim."}]}`, ordered: true, wants: func(m message) bool { return m.Detail.Rest < 3 }},
+		{name: "audit", pattern: `{"detail":{"half":[{"anything-but":"even"}]}}`, members: []string{"left", "right"}, wants: func(m message) bool { return m.Detail.Half != "even" }},
+		{name: "late", late: true, pattern: `{"detail":{"half":["even"]}}`, wants: func(m message) bool { return m.Detail.Half == "even" }},
+		{name: "leaving", leaving: true, pattern: `{"detail":{"rest":[9]}}`, wants: func(m message) bool { return m.Detail.Rest == 9 }},
+	}
+}
+
+func (s *subscription) config() client.SubscriptionConfig {
+	config := client.SubscriptionConfig{
+		Name: topic + "/" + s.name, Kind: client.KindQueue, Pattern: s.pattern, Visibility: visibility, Attempts: attemptsMax,
+		Members: s.members, Ordered: s.ordered,
+	}
+	if len(s.members) > 0 {
+		config.Kind = client.KindFanout
+	}
+	return config
+}
+
+// reader is a queue, or a fan-out's member, with its number in the history.
+type reader struct {
+	*subscription
+	member string
+	number history.Reader
+}
+
+func (r *reader) fullName() string { return topic + "/" + r.name }
+
+// readersOf tells the history of all readers. None has been made yet.
+func readersOf(all []subscription, recorder *history.Recorder) (readers []reader, err error) {
+	for i := range all {
+		members := all[i].members
+		if members == nil {
+			members = []string{""}
+		}
+		for _, member := range members {
+			name := all[i].name
+			if member != "" {
+				name += "@" + member
+			}
+			number, err := recorder.Reader(history.ReaderInfo{
+				Name: name, Ordered: all[i].ordered, AttemptsMax: attemptsMax, Asked: history.Never, Made: history.Never,
+			})
+			if err != nil {
+				return nil, err
+			}
+			readers = append(readers, reader{&all[i], member, number})
+		}
+	}
+	return readers, nil
+}
+
+// matching are the readers that want an event.
+func matching(readers []reader, m message) (set history.ReaderSet) {
+	for i := range readers {
+		if readers[i].wants(m) {
+			set = set.With(readers[i].number)
+		}
+	}
+	return set
+}
