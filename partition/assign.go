@@ -22,6 +22,7 @@ func (m *Machine) assign(fx *Effects) {
 		} else {
 			m.assignCursor(c, fx)
 		}
+		c.offered, c.impatient = false, false
 		if c.assignable() > 0 {
 			fx.Ready = append(fx.Ready, c.id())
 		}
@@ -50,7 +51,7 @@ func turnOf(ready, open uint64) int {
 
 func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	leasable := m.leasable(c)
-	if c.ready.IsEmpty() || leasable == 0 {
+	if c.ready.IsEmpty() || leasable == 0 || m.isPatient(c) {
 		return
 	}
 	open := m.open(c)

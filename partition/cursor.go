@@ -58,8 +58,11 @@ type cursor struct {
 	// sessions on this cursor in the order in which they came, and whose turn is next.
 	sessions []*session
 	turn     int
-	// dirty: assignment may find something to do.
-	dirty bool
+	// dirty: assignment may find something to do. offered: a block of the entry brought it events; impatient: they have waited in this entry for the last
+	// time (patience.go).
+	dirty, offered, impatient bool
+	// patientUntil is until when its events wait for more; 0: they don't.
+	patientUntil Tick
 	// leases on the cursor's events, the oldest first.
 	leases leaseList
 	// leaving: it was removed, and what it has is being freed (remove.go).

@@ -138,6 +138,7 @@ func (m *Machine) offer(c *cursor, a *arrival, words []uint64) {
 	if c.reach == reachNear {
 		c.subscription.stream.pin(c, a.first)
 		m.touch(c)
+		m.offered(c)
 	}
 }
 

@@ -117,7 +117,7 @@ func (m *Machine) contentHash() uint64 {
 			each(uint64(sub.ID), uint64(sub.Visibility), uint64(sub.AttemptsMax))
 			for _, c := range sub.cursors {
 				each(c.ordinal, uint64(c.reach), uint64(c.frontier), uint64(c.resume), c.ready.sum, c.held.sum, c.later.sum, c.aside.sum, c.deadSum, c.leased,
-					uint64(c.delayed.Len()), c.dropped, c.unread, uint64(len(c.tries)))
+					uint64(c.delayed.Len()), c.dropped, c.unread, uint64(len(c.tries)), uint64(c.patientUntil))
 				if c.ahead != nil {
 					each(c.ahead.sum)
 				}

@@ -63,6 +63,9 @@ func checkInvariants(m *Machine) error {
 			}
 		}
 	}
+	if err := checkPatience(m); err != nil {
+		return err
+	}
 	if err := checkAside(m); err != nil {
 		return err
 	}
@@ -70,6 +73,29 @@ func checkInvariants(m *Machine) error {
 		return err
 	}
 	return checkWaiting(m)
+}
+
+// checkPatience asserts that the cursors whose events wait for more are those that the time is kept of, and that it lies ahead (P10).
+func checkPatience(m *Machine) error {
+	patient := 0
+	for _, sub := range m.subscriptions {
+		for _, c := range sub.cursors {
+			if c.offered && !c.leaving || c.impatient && !c.leaving {
+				return fmt.Errorf("P9: cursor %v is marked after the entry", c.id())
+			}
+			if c.patientUntil == 0 {
+				continue
+			}
+			patient++
+			if p, ok := m.patient.Get(patience{until: c.patientUntil, ordinal: c.ordinal}); !ok || p.cursor != c || p.until <= m.clock {
+				return fmt.Errorf("P10: cursor %v is patient until %v, now is %v", c.id(), c.patientUntil, m.clock)
+			}
+		}
+	}
+	if patient != m.patient.Len() {
+		return fmt.Errorf("P10: %d cursors are patient, the time of %d is kept", patient, m.patient.Len())
+	}
+	return nil
 }
 
 // checkStream asserts that references follow each other, and that the floor lies below all that is needed.

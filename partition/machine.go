@@ -43,8 +43,9 @@ type Machine struct {
 
 	lastStream, lastSubscription, lastCursor, lastSession, lastLease uint64
 	// leasedMax is LeasedMax, deadMax DeadLettersMax, nearEventsMax NearEventsMax, waitingBytesMax WaitingBytesMax; tests make them small.
-	// lookAheadMax is LookAheadMax, delayedBytesMax DelayedBytesMax.
+	// lookAheadMax is LookAheadMax, delayedBytesMax DelayedBytesMax, patientOffers patientOffers.
 	lookAheadMax, delayedBytesMax                      uint64
+	patientOffers                                      int
 	leasedMax, deadMax, nearEventsMax, waitingBytesMax uint64
 	// trimEvery is how many entries pass between two looks at what is still kept; tests look always.
 	trimEvery Index
@@ -92,6 +93,11 @@ type Machine struct {
 	keys    []uint64
 	// picked events of ordered queues.
 	picked []Offset
+
+	// patient has the cursors whose events wait for more, those first that do so for the shortest time. offers counts the cursors that the entry's
+	// blocks brought events to, once for each block.
+	patient *btree.BTreeG[patience]
+	offers  int
 }
 
 // NewMachine returns a partition in which nothing has happened.
@@ -110,7 +116,8 @@ func NewMachine() *Machine {
 		trimEvery:     trimEvery,
 		dismantleMax:  dismantleMax,
 		nearEventsMax: NearEventsMax, waitingBytesMax: WaitingBytesMax,
-		lookAheadMax: LookAheadMax, delayedBytesMax: DelayedBytesMax,
+		lookAheadMax: LookAheadMax, delayedBytesMax: DelayedBytesMax, patientOffers: patientOffers,
+		patient:        btree.NewG(btreeDegree, patienceLess),
 		kept:           btree.NewG(btreeDegree, keptLess),
 		aging:          btree.NewG(btreeDegree, agingLess),
 		deadlines:      btree.NewG(btreeDegree, leaseLess),
@@ -131,7 +138,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	if index <= m.applied {
 		return nil, fmt.Errorf("%w: entry %d comes after %d", ErrCorrupt, index, m.applied)
 	}
-	m.applied, m.term = index, term
+	m.applied, m.term, m.offers = index, term, 0
 	m.logBytes += uint64(len(entry))
 	fx, full := &Effects{Index: index}, m.dueFull()
 	position := uint32(0)
@@ -154,6 +161,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	m.dismantle()
 	m.fallDue()
 	m.relieve()
+	m.losePatience()
 	if index%m.trimEvery == 0 { // a cursor may lose events, so before they are assigned
 		m.trim(fx)
 	} else {
@@ -336,6 +344,9 @@ func (m *Machine) NextDeadline() (Tick, bool) {
 	}
 	if d, some := m.delays.Min(); some && (!ok || d.notBefore < next) {
 		next, ok = d.notBefore, true
+	}
+	if p, some := m.patient.Min(); some && (!ok || p.until < next) {
+		next, ok = p.until, true
 	}
 	if at, some := m.nextByWall(); some && (!ok || m.tickOf(at) < next) {
 		next, ok = m.tickOf(at), true

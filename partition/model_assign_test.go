@@ -113,10 +113,41 @@ func (m *model) granted(c *modelCursor) bool {
 	})
 }
 
+// isPatient tells whether what is ready waits for more: somebody has room, nobody who has holds nothing, and there is little. It begins when a block was
+// offered to many cursors.
+func (m *model) isPatient(c *modelCursor) bool {
+	ready := c.count(stateReady)
+	if c.sub.Ordered || ready == 0 || m.leasable(c) == 0 {
+		return false
+	}
+	open, idle := false, false
+	for _, s := range c.sessions {
+		if events, _ := m.holds(s); s.live(m.term) && events < s.creditEvents {
+			open, idle = true, idle || events == 0
+		}
+	}
+	switch {
+	case c.impatient || ready >= worthEvents || idle:
+		c.patientUntil = 0
+		return false
+	case open && c.patientUntil == 0 && c.offered && m.offers >= m.patientOffers:
+		c.patientUntil = m.clock + min(256, 16*Tick(m.offers/m.patientOffers))
+		for c.patientUntil%16 != 0 {
+			c.patientUntil++
+		}
+	}
+	return open && c.patientUntil != 0
+}
+
 // assign gives a cursor's events to the sessions that have room, in turns.
-func (m *model) assign(c *modelCursor, fx *Effects) {
+func (m *model) assign(c *modelCursor, is *cursor, fx *Effects) {
 	if c.goesOn && !m.granted(c) {
+		c.patientUntil = is.patientUntil
 		return // nothing may have happened to it
+	}
+	if m.isPatient(c) {
+		c.goesOn = false
+		return
 	}
 	defer func() { c.goesOn = m.couldGoOn(c) }()
 	if c.sub.Ordered {

@@ -145,6 +145,9 @@ func (m *model) compareCursor(c *modelCursor, is *cursor) error {
 	if c.reach != is.reach || c.reach != reachNear && c.frontier != is.frontier || c.resume != is.resume {
 		return fmt.Errorf("%v, frontier %d, resume %d, of the model %v, %d, %d", is.reach, is.frontier, is.resume, c.reach, c.frontier, c.resume)
 	}
+	if c.patientUntil != is.patientUntil {
+		return fmt.Errorf("is patient until %v, of the model %v", is.patientUntil, c.patientUntil)
+	}
 	if c.dropped != is.dropped || c.unread != is.unread || c.truncatedAt != is.truncatedAt || c.sub.Kind == KindFanout && c.used != is.used {
 		return fmt.Errorf("lost %d and %d, at %d, used at %d; of the model %d and %d, at %d, used at %d",
 			is.dropped, is.unread, is.truncatedAt, is.used, c.dropped, c.unread, c.truncatedAt, c.used)

@@ -50,6 +50,10 @@ func (m *model) offer(c *modelCursor, block []*modelEvent) {
 	for _, e := range wanted {
 		c.bring(e.offset, e.class, e.key)
 	}
+	if c.reach == reachNear {
+		c.offered = true
+		m.offers++
+	}
 }
 
 func (m *model) fallBehind(c *modelCursor, first Offset) {

@@ -119,6 +119,7 @@ func (g *generator) limits() act {
 	maybe("near", 3, 40)
 	maybe("look-ahead", 3, 40)
 	maybe("leased", 3, 30)
+	maybe("patient", 1, 4)
 	maybe("dead", 5, 40)
 	maybe("aside", 0, 12)
 	maybe("step", 1, 30)

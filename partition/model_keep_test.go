@@ -180,6 +180,9 @@ func (m *model) nextDeadline(leaving bool) (at Tick, ok bool) {
 		sooner(l.deadline)
 	}
 	for _, c := range m.cursors() {
+		if c.patientUntil != 0 {
+			sooner(c.patientUntil)
+		}
 		for _, e := range c.in(stateDelayed) {
 			sooner(e.notBefore)
 		}

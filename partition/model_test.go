@@ -43,6 +43,8 @@ type model struct {
 	// asideChanges of the entry at hand, and whether it made room.
 	asideChanges []AsideChange
 	asideRoom    bool
+	// offers counts the cursors that blocks of the entry at hand were offered to, once for each block.
+	offers int
 	// numbers that were given last.
 	lastStream, lastCursor, lastSession, lastLease, lastDue uint64
 }
@@ -113,6 +115,9 @@ type modelCursor struct {
 	gained               bool
 	// goesOn: somebody had room for what waits, after the entry before (couldGoOn).
 	goesOn bool
+	// patientUntil is until when what is ready waits for more, 0: it doesn't. offered: a block of the entry was offered to it.
+	patientUntil       Tick
+	offered, impatient bool
 }
 
 func newModel() *model {
@@ -164,6 +169,7 @@ func (st *modelStream) cursors() (list []*modelCursor) {
 // modelLimits are the machine's, as it is before an entry. checked is through which entry dedup ids can have been looked up.
 type modelLimits struct {
 	leasedMax, deadMax, nearEventsMax, lookAheadMax, delayedBytesMax uint64
+	patientOffers                                                    int
 	asideEventsMax, asideBytesMax                                    uint64
 	trimEvery                                                        Index
 	idsMax                                                           int
@@ -175,7 +181,7 @@ type modelLimits struct {
 func limitsOf(is *Machine) (l modelLimits) {
 	l = modelLimits{
 		leasedMax: is.leasedMax, deadMax: is.deadMax, nearEventsMax: is.nearEventsMax, lookAheadMax: is.lookAheadMax,
-		delayedBytesMax: is.delayedBytesMax, asideEventsMax: is.asideEventsMax, asideBytesMax: is.asideBytesMax,
+		delayedBytesMax: is.delayedBytesMax, patientOffers: is.patientOffers, asideEventsMax: is.asideEventsMax, asideBytesMax: is.asideBytesMax,
 		trimEvery: is.trimEvery, idsMax: is.dedup.idsMax, dueFull: is.dueFull(),
 	}
 	_, l.checked = is.dedup.frozen()
@@ -185,10 +191,11 @@ func limitsOf(is *Machine) (l modelLimits) {
 // apply applies an entry that the machine, which is, has just applied.
 func (m *model) apply(is *Machine, bytes int, secs []section, told *Effects) (*Effects, error) {
 	index := is.applied
-	m.index, m.term, m.told = index, is.term, told
+	m.index, m.term, m.told, m.offers = index, is.term, told, 0
 	m.logBytes += uint64(bytes)
 	for _, c := range m.cursors() {
 		c.assignable, c.appetite, c.gained = c.canAssign(), m.appetite(c), false
+		c.offered, c.impatient = false, false
 	}
 	fx := &Effects{Index: index}
 	for i, s := range secs {
@@ -205,7 +212,10 @@ func (m *model) apply(is *Machine, bytes int, secs []section, told *Effects) (*E
 	m.relieve()
 	m.trim(fx, index%m.trimEvery == 0)
 	for _, c := range m.cursors() {
-		m.assign(c, fx)
+		if c.patientUntil != 0 && c.patientUntil <= m.clock {
+			c.patientUntil, c.impatient = 0, true
+		}
+		m.assign(c, is.find(c.id), fx)
 	}
 	fx.Aside, m.asideChanges = m.asideChanges, nil
 	m.dueFull = is.dueFull()

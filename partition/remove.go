@@ -61,6 +61,7 @@ func (m *Machine) leave(c *cursor, fx *Effects) {
 	}
 	fx.Gone.Cursors = append(fx.Gone.Cursors, c.id())
 	m.unrest(c)
+	m.endPatience(c)
 	m.forgetOrder(c)
 	m.forgetLater(c)
 	c.leaving = true

@@ -130,6 +130,7 @@ func (s *story) limit(name string, n uint64) {
 		"ids":           func(m *Machine) { m.dedup.generationIDs = int(n) },
 		"idsmax":        func(m *Machine) { m.dedup.idsMax = int(n) },
 		"step":          func(m *Machine) { m.dismantleMax = int(n) },
+		"patient":       func(m *Machine) { m.patientOffers = max(1, int(n)) },
 		"pieces":        func(m *Machine) { m.shifts = shifts{uint8(n), uint8(n), uint8(n)} }, // of checkpoints: 1 << n offsets
 	}[name]
 	if set == nil {

@@ -21,7 +21,7 @@ import (
 //	due ordinal            at, stream, whether of an hour, rows
 //	  asides offset        offset, first, index, section, size class of what is aside; of 256 offsets
 //	subscription ordinal   config, leaving, past patterns
-//	cursor ordinal         subscription, member, turn, leaving, used, reach, frontier, resume, what it lost; in an ordered queue also: stalls
+//	cursor ordinal         subscription, member, turn, leaving, used, reach, frontier, resume, what it lost, until when it is patient; in an ordered queue also: stalls
 //	  events offset        ready, held, ahead as runs; tries; in an ordered queue also: keys; of 16,384 offsets
 //	  later offset         later as runs; of 16,384 offsets
 //	  late 0               rows of an ordered queue

@@ -18,7 +18,7 @@ func (c *cursor) appendTo(b []byte) []byte {
 	b = appendBool(b, c.leaving)
 	b = binary.AppendUvarint(b, uint64(c.used))
 	b = append(b, byte(c.reach))
-	for _, v := range []uint64{uint64(c.frontier), uint64(c.resume), c.dropped, c.unread, uint64(c.truncatedAt)} {
+	for _, v := range []uint64{uint64(c.frontier), uint64(c.resume), c.dropped, c.unread, uint64(c.truncatedAt), uint64(c.patientUntil)} {
 		b = binary.AppendUvarint(b, v)
 	}
 	if c.order != nil {
@@ -42,6 +42,9 @@ func (r *restorer) cursor(ordinal uint64, d *decoder) {
 	}
 	c.frontier, c.resume = Offset(d.uvarint("frontier")), Offset(d.uvarint("resume"))
 	c.dropped, c.unread, c.truncatedAt = d.uvarint("dropped"), d.uvarint("unread"), Offset(d.uvarint("truncated at"))
+	if c.patientUntil = Tick(d.bounded("patient until", uint64(r.m.clock+patienceMost+patienceLeast))); c.patientUntil != 0 {
+		r.m.patient.ReplaceOrInsert(patience{c.patientUntil, ordinal, c})
+	}
 	if c.leaving {
 		c.order = nil
 	}

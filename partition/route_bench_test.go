@@ -1,0 +1,93 @@
+package partition
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/freshet-mq/freshet/proto/block"
+)
+
+// BenchmarkApplyRouted applies blocks of 1,000 events of which each is for 3 of 1,000 queues, whose consumers, one each, ack what they were given some
+// entries before: us/block is the work of every replica, and deliveries/block what the leader sends.
+func BenchmarkApplyRouted(b *testing.B) {
+	for _, away := range []int{1, 8, 32} {
+		b.Run(fmt.Sprintf("acked %d entries later", away), func(b *testing.B) { benchmarkRouted(b, away) })
+	}
+}
+
+func benchmarkRouted(b *testing.B, away int) {
+	const queues, events, matches = 1_000, 1_000, 3
+	m := NewMachine()
+	index := Index(0)
+	var raw []byte
+	var applying time.Duration
+	apply := func(secs ...section) *Effects {
+		index++
+		raw = appendSection(appendEntryHeader(raw[:0]), clockSection{Delta: 5, Wall: 5 * Wall(index)})
+		for _, s := range secs {
+			raw = appendSection(raw, s)
+		}
+		began := time.Now()
+		fx, err := m.Apply(index, 1, raw)
+		applying += time.Since(began)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return fx
+	}
+	secs := []section{streamSection{Stream: 1}}
+	sequences := map[SessionID]uint64{}
+	for q := range queues {
+		id, session := SubscriptionID(q+1), sessionNamed(fmt.Sprint(q))
+		secs = append(secs, subscriptionSection{SubscriptionConfig{
+			ID: id, Stream: 1, Kind: KindQueue, Pattern: `{"a":["b"]}`, Visibility: 30_000, AttemptsMax: 5,
+		}}, attachSection{Session: session, Cursor: CursorID{Subscription: id}, CreditEvents: 256, CreditBytes: CreditBytesMax})
+	}
+	apply(secs...)
+	rng := rand.New(rand.NewPCG(1, 2))
+	indexes := make([][]byte, 16)
+	for i := range indexes {
+		words := make([][]uint64, queues)
+		for e := range events {
+			for range matches {
+				q := rng.IntN(queues)
+				if words[q] == nil {
+					words[q] = make([]uint64, (events+63)/64)
+				}
+				words[q][e/64] |= 1 << (e % 64)
+			}
+		}
+		var hits []matched
+		for q, w := range words {
+			if w != nil {
+				hits = append(hits, matched{SubscriptionID(q + 1), w})
+			}
+		}
+		indexes[i] = appendMatchIndex(nil, events, hits)
+	}
+	payload := testBlock(b, events, 256, block.Producer{})
+	underWay := make([][]Grant, away)
+	deliveries := 0
+	b.ReportAllocs()
+	applying = 0
+	for n := 0; b.Loop(); n++ {
+		secs = secs[:0]
+		for _, g := range underWay[n%away] {
+			sequences[g.Session]++
+			secs = append(secs, settleSection{
+				Session: g.Session, Sequence: sequences[g.Session], Received: g.Delivery,
+				Decisions: []Decision{{Verb: VerbAck, Leased: []Leased{{Delivery: g.Delivery}}}},
+			})
+		}
+		fx := apply(append(secs, blockSection{Stream: 1, SetVersion: queues, Matches: indexes[n%len(indexes)], Block: payload})...)
+		if fx.Results[len(fx.Results)-1].Refused != Done {
+			b.Fatal(fx.Results[len(fx.Results)-1].Refused)
+		}
+		underWay[n%away] = fx.Grants
+		deliveries += len(fx.Grants)
+	}
+	b.ReportMetric(float64(applying.Nanoseconds())/1e3/float64(b.N), "us/block")
+	b.ReportMetric(float64(deliveries)/float64(b.N), "deliveries/block")
+}
