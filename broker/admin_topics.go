@@ -24,6 +24,9 @@ func (s *adminService) CreateTopic(ctx context.Context, req *freshetv1.CreateTop
 		Name: req.GetName(), EventBytesMax: req.GetEventBytesMax(), Partitions: req.GetPartitions(), Retention: retentionOf(req.GetRetention()),
 		Request: req.GetRequest(), CreatedMs: s.life.clock.Now().UnixMilli(),
 	}
+	if req.GetRetention() == nil { // an empty one says that nothing is to be kept
+		command.Retention = s.defaults.retention()
+	}
 	if command.EventBytesMax == 0 {
 		command.EventBytesMax = uint32(s.defaults.EventBytesMax)
 	}
@@ -88,6 +91,10 @@ func wireTopic(t catalog.Topic) *freshetv1.Topic {
 		Name: t.Name, Id: t.ID, EventBytesMax: t.EventBytesMax, CreatedMs: t.CreatedMs, Subscriptions: uint32(t.Subscriptions),
 		Partitions: uint32(len(t.Partitions)), Retention: wireRetention(t.Retention),
 	}
+}
+
+func (d *Defaults) retention() catalog.Retention {
+	return catalog.Retention{AgeMs: uint64(d.Retention.Age.Milliseconds()), Bytes: uint64(d.Retention.Bytes)}
 }
 
 func retentionOf(r *freshetv1.Retention) catalog.Retention {

@@ -46,6 +46,8 @@ func TestOptionsRefused(t *testing.T) {
 		{"Defaults.Visibility is 13h", func(o *Options) { o.Defaults.Visibility = 13 * time.Hour }},
 		{"Defaults.Attempts is -1", func(o *Options) { o.Defaults.Attempts = -1 }},
 		{"Defaults.EventBytesMax is 1048577", func(o *Options) { o.Defaults.EventBytesMax = 1<<20 + 1 }},
+		{"Defaults.Retention.Age is 10ms", func(o *Options) { o.Defaults.Retention.Age = 10 * time.Millisecond }},
+		{"Defaults.Retention.Bytes is 1000", func(o *Options) { o.Defaults.Retention.Bytes = 1_000 }},
 		{"Limits.Connections is -1", func(o *Options) { o.Limits.Connections = -1 }},
 	} {
 		r := newRig(t)

@@ -88,6 +88,15 @@ type Defaults struct {
 	Attempts int
 	// EventBytesMax is the largest event data. Default and at most 1 MiB.
 	EventBytesMax int
+	// Retention is what a topic keeps where it isn't said when it is made. Default nothing but what isn't settled.
+	Retention Retention
+}
+
+// Retention is what a topic keeps besides what some subscription hasn't settled: events younger than Age (1 s to 3,650 days), and the youngest that take
+// Bytes of a partition (at least 1 MiB). 0: none for that. With both, what is beyond either isn't kept.
+type Retention struct {
+	Age   time.Duration
+	Bytes int64
 }
 
 // Limits of a node.
@@ -187,6 +196,10 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("broker: Defaults.Attempts is %d, it must be 1 to %d", d.Attempts, attemptsMax)
 	case d.EventBytesMax < 1 || d.EventBytesMax > block.DataBytesMax:
 		return fmt.Errorf("broker: Defaults.EventBytesMax is %d, it must be 1 to %d", d.EventBytesMax, block.DataBytesMax)
+	case d.Retention.Age != 0 && (d.Retention.Age < catalog.RetentionAgeMinMs*time.Millisecond || d.Retention.Age > catalog.RetentionAgeMaxMs*time.Millisecond):
+		return fmt.Errorf("broker: Defaults.Retention.Age is %v, it must be 1s to 3650 days", d.Retention.Age)
+	case d.Retention.Bytes != 0 && (d.Retention.Bytes < catalog.RetentionBytesMin || d.Retention.Bytes > catalog.RetentionBytesMax):
+		return fmt.Errorf("broker: Defaults.Retention.Bytes is %d, it must be %d to %d", d.Retention.Bytes, catalog.RetentionBytesMin, int64(catalog.RetentionBytesMax))
 	case o.Limits.Connections < 1:
 		return fmt.Errorf("broker: Limits.Connections is %d, at least 1", o.Limits.Connections)
 	case o.Limits.Memory < memoryMin:

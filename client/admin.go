@@ -44,7 +44,7 @@ type TopicConfig struct {
 	// Partitions is on how many of the cluster's partitions it is to be, 1 to all of them. Default 1. Keys are spread over them, each on one:
 	// what is ordered is ordered within a partition.
 	Partitions int
-	// Retention is what it is to keep besides what isn't settled. Default: nothing.
+	// Retention is what it is to keep besides what isn't settled. Default: what the nodes' configuration says, nothing if it says nothing.
 	Retention Retention
 }
 

@@ -7,7 +7,8 @@ import (
 )
 
 // Retention is what a topic keeps of its events besides those that some subscription hasn't settled, which it always keeps unless Drop is set. Each
-// partition keeps its part by itself, and in its log, which takes no more events when it is full. The zero value keeps nothing.
+// partition keeps its part by itself, and in its log, which takes no more events when it is full. The zero value keeps nothing; of a topic that is to be made
+// it leaves the choice to the nodes' configuration (defaults.retention), which is nothing unless it says otherwise.
 type Retention struct {
 	// Age keeps events that are younger, settled or not: 1 s to 3,650 days. 0: none is kept for its age.
 	Age time.Duration
@@ -17,6 +18,8 @@ type Retention struct {
 	// Drop: what isn't kept goes although it isn't settled. Each subscription counts what it lost by that (Counts.Dropped, Counts.Skipped), and
 	// consumers are told (WithTruncated). It needs Age or Bytes.
 	Drop bool
+	// Settled: a topic that is to be made keeps nothing, whatever the nodes' configuration says. Without the others; of a topic that is there it isn't set.
+	Settled bool
 }
 
 // Limits of a topic's retention.
@@ -34,6 +37,8 @@ func (r Retention) check() error {
 		return argumentError("retention.bytes", "%d bytes: at least %d are possible", r.Bytes, retentionBytesMin)
 	case r.Drop && r.Age == 0 && r.Bytes == 0:
 		return argumentError("retention.drop", "what is to be dropped isn't said: it needs Age or Bytes")
+	case r.Settled && r != (Retention{Settled: true}):
+		return argumentError("retention.settled", "nothing is to be kept, and Age or Bytes say otherwise")
 	}
 	return nil
 }

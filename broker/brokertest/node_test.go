@@ -101,6 +101,31 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestDefaultRetention: a topic keeps what the node's configuration says, unless it says itself what it keeps, be it nothing.
+func TestDefaultRetention(t *testing.T) {
+	node := brokertest.Start(t, brokertest.WithOptions(func(o *broker.Options) { o.Defaults.Retention = broker.Retention{Age: time.Hour, Bytes: 1 << 20} }))
+	admin := node.Client().Admin()
+	for _, c := range []struct {
+		name        string
+		asked, want client.Retention
+	}{
+		{"unsaid", client.Retention{}, client.Retention{Age: time.Hour, Bytes: 1 << 20}},
+		{"nothing", client.Retention{Settled: true}, client.Retention{}},
+		{"itself", client.Retention{Age: time.Minute}, client.Retention{Age: time.Minute}},
+	} {
+		for _, made := range []bool{true, false} { // the second time it is there, with the same settings
+			topic, is, err := admin.CreateTopic(t.Context(), client.TopicConfig{Name: c.name, Retention: c.asked})
+			if err != nil || is != made || topic.Retention != c.want {
+				t.Errorf("%s: %+v, made %t, %v", c.name, topic, is, err)
+			}
+		}
+	}
+	_, _, err := admin.CreateTopic(t.Context(), client.TopicConfig{Name: "both", Retention: client.Retention{Settled: true, Age: time.Minute}})
+	if e, ok := errors.AsType[*client.Error](err); !ok || e.Code != client.CodeArgumentRefused {
+		t.Errorf("both: %v", err)
+	}
+}
+
 // TestTimers: a clock's timers fire when it is turned to their time, when time gets there, and not when they were stopped.
 func TestTimers(t *testing.T) {
 	clock := brokertest.Start(t).Clock()

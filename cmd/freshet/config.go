@@ -35,9 +35,10 @@ type config struct {
 		Segment size `fallback:"128MiB" help:"Size of a file of the log, 1MiB to 1GiB, never more than a sixteenth of log.size: settled events leave the disk a file at a time. Below 64MiB it bounds a publish, to 3/32 of it." key:"segment" placeholder:"SIZE"`
 	} `embed:"" key:"log" prefix:"log-"`
 	Defaults struct {
-		Visibility    duration `fallback:"30s"  help:"How long a lease lasts where the subscription doesn't say, 1s to 12h." key:"visibility" placeholder:"TIME"`
-		Attempts      count    `fallback:"5"    help:"How often an event is tried where the subscription doesn't say, 1 to 1,000." key:"attempts" placeholder:"N"`
-		EventBytesMax size     `fallback:"1MiB" help:"Largest event where the topic doesn't say, at most 1MiB." key:"event_bytes_max" placeholder:"SIZE"`
+		Visibility    duration  `fallback:"30s"  help:"How long a lease lasts where the subscription doesn't say, 1s to 12h." key:"visibility" placeholder:"TIME"`
+		Attempts      count     `fallback:"5"    help:"How often an event is tried where the subscription doesn't say, 1 to 1,000." key:"attempts" placeholder:"N"`
+		Retention     retention `fallback:"settled" help:"What a topic keeps of settled events where it isn't said when it is made: a time such as 168h, a size on each partition such as 10GiB, both with a comma, or settled, which is nothing." key:"retention" placeholder:"WHAT"`
+		EventBytesMax size      `fallback:"1MiB" help:"Largest event where the topic doesn't say, at most 1MiB." key:"event_bytes_max" placeholder:"SIZE"`
 	} `embed:"" key:"defaults" prefix:"defaults-"`
 	Limits struct {
 		Connections count `fallback:"10000" help:"How many clients may be connected." key:"connections" placeholder:"N"`
@@ -52,11 +53,10 @@ type config struct {
 // notYet are keys that freshet's documents name and this release doesn't
 // honour. To pass over one silently would be to promise what isn't there.
 var notYet = map[string]string{
-	"defaults.retention": "a topic says what it keeps when it is made: freshet topic create --retain",
-	"tls":                "connections aren't encrypted",
-	"auth":               "there are no users",
-	"aws":                "there are no AWS endpoints",
-	"tenants":            "there are no tenants",
+	"tls":     "connections aren't encrypted",
+	"auth":    "there are no users",
+	"aws":     "there are no AWS endpoints",
+	"tenants": "there are no tenants",
 }
 
 // setting is one leaf of config.
@@ -78,7 +78,8 @@ func collect(prefix string, group reflect.Value, found *[]*setting) {
 	for i := range group.NumField() {
 		field := group.Type().Field(i)
 		key := prefix + field.Tag.Get("key")
-		if field.Type.Kind() == reflect.Struct {
+		_, leaf := reflect.TypeAssert[encoding.TextUnmarshaler](group.Field(i).Addr())
+		if field.Type.Kind() == reflect.Struct && !leaf {
 			collect(key+".", group.Field(i), found)
 			continue
 		}

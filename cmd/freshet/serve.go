@@ -86,6 +86,7 @@ func (c *config) options(call *invocation) broker.Options {
 		Peers:           c.Cluster.Peers, Partitions: int(c.Cluster.Partitions),
 		Defaults: broker.Defaults{
 			Visibility: time.Duration(c.Defaults.Visibility), Attempts: int(c.Defaults.Attempts), EventBytesMax: int(c.Defaults.EventBytesMax),
+			Retention: broker.Retention{Age: time.Duration(c.Defaults.Retention.age), Bytes: int64(c.Defaults.Retention.bytes)},
 		},
 		Limits: broker.Limits{Connections: int(c.Limits.Connections), Memory: int64(c.Limits.Memory)},
 		Logger: newLogger(call, c.Telemetry.Log, c.Telemetry.LogFormat),

@@ -13,7 +13,7 @@ import (
 type topicCreateCommand struct {
 	Name       string    `arg:"" help:"The topic: 1 to 128 of A-Z a-z 0-9 . _ -, a letter or a digit first."`
 	Partitions count     `default:"1" help:"On how many of the cluster's partitions it is: each is led by one node, and what is ordered is ordered within one; default 1." placeholder:"N"`
-	Retain     retention `default:"settled" help:"What it keeps of events that every subscription has settled: a time such as 168h, a size on each partition such as 10GiB, both with a comma, or settled, which is nothing; default settled." placeholder:"WHAT"`
+	Retain     retention `help:"What it keeps of events that every subscription has settled: a time such as 168h, a size on each partition such as 10GiB, both with a comma, or settled, which is nothing; default: what the node says, settled if nothing else." placeholder:"WHAT"`
 	Drop       bool      `help:"With --retain: what is older, or beyond the size, goes although it isn't settled."`
 	EventBytes size      `help:"Largest event that it takes, 1B to 1MiB; default: what the node says, 1MiB if nothing else." placeholder:"SIZE"`
 }
@@ -76,7 +76,9 @@ func (t *topicCreateCommand) run(ctx context.Context, call *invocation) error {
 		defer cancel()
 		topic, made, err := c.Admin().CreateTopic(ctx, client.TopicConfig{
 			Name: t.Name, EventBytesMax: int(t.EventBytes), Partitions: int(t.Partitions),
-			Retention: client.Retention{Age: time.Duration(t.Retain.age), Bytes: int64(t.Retain.bytes), Drop: t.Drop},
+			Retention: client.Retention{
+				Age: time.Duration(t.Retain.age), Bytes: int64(t.Retain.bytes), Drop: t.Drop, Settled: call.given["retain"] && t.Retain == (retention{}),
+			},
 		})
 		switch {
 		case err != nil:

@@ -309,7 +309,7 @@ type CreateTopicRequest struct {
 	// On how many of the cluster's partitions it is to be, 1 to all of them. Default 0: 1. One carries as much as most topics have; what is ordered is
 	// ordered within a partition.
 	Partitions uint32 `protobuf:"varint,3,opt,name=partitions,proto3" json:"partitions,omitempty"`
-	// As in Topic. Default: none.
+	// As in Topic. Absent: what the node's configuration says, nothing if it says nothing. Present with all fields 0: nothing.
 	Retention *Retention `protobuf:"bytes,4,opt,name=retention,proto3" json:"retention,omitempty"`
 	// A random number that is the same when the request is made again since its answer was lost: then `created` tells what the first one did. Default 0: unused.
 	Request       uint64 `protobuf:"fixed64,5,opt,name=request,proto3" json:"request,omitempty"`
