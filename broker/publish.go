@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"strconv"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -100,24 +101,28 @@ func (s *publishService) placed(req *freshetv1.PublishRequest, topic catalog.Top
 	if named || first >= 0 {
 		return p, nil
 	}
-	return s.anyOf(topic, b.Producer().ID), nil
+	return s.anyOf(topic, b.Producer().ID, s.life.clock.Now()), nil
 }
 
-// anyOf returns a partition of a topic for events that may go to any: one that is led here, where there is. A producer's are always on the same one, so
-// that a block that comes again, by whatever node, comes to where it is known.
-func (s *services) anyOf(topic catalog.Topic, producer block.ProducerID) hosted {
+// anyOf returns a partition of a topic for events that may go to any: one that is led here, where there is, and of these the one that has its turn (block.Turn). A
+// producer's are always on the same one, so that a block that comes again, by whatever node, comes to where it is known.
+func (s *services) anyOf(topic catalog.Topic, producer block.ProducerID, now time.Time) hosted {
 	held := s.partitions.holding(topic)
 	if producer != (block.ProducerID{}) {
 		h := fnv.New64a()
 		_, _ = h.Write(producer[:]) // a hash takes anything
 		return held[h.Sum64()%uint64(len(held))]
 	}
+	here := make([]hosted, 0, len(held))
 	for _, p := range held {
 		if p.leader().Here {
-			return p
+			here = append(here, p)
 		}
 	}
-	return held[0]
+	if len(here) > 0 {
+		held = here
+	}
+	return held[block.Turn(now, len(held))]
 }
 
 // published is the answer to a request whose block was stored.

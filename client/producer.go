@@ -12,7 +12,7 @@ import (
 
 // Producer publishes to one topic. It is safe for concurrent use: one a topic serves a process. What one goroutine publishes with one key, or to a
 // topic of one partition, is stored in the order in which it was published. Events without a key and without a DedupID go to the topic's
-// partitions in turns, some at a time.
+// partitions in turns: while they are few, to the one that other producers' events go to at the time, so that they share entries of its log.
 //
 // A producer gathers events into blocks, for each partition its own, and numbers these, so that each event is stored exactly once however often
 // its block has to be sent: broken connections, nodes that are busy, starting or lost, and leaders that change are hidden by sending again, 10 ms

@@ -71,23 +71,32 @@ func TestPublishByKey(t *testing.T) {
 	})
 }
 
-// TestPublishInTurns: what has no key stays with a partition for a while, and goes to all.
+// TestPublishInTurns: what has no key goes where everybody's goes at the time, and to all in turns; what fills blocks goes to all at once.
 func TestPublishInTurns(t *testing.T) {
 	withFronts(t, 3, 8, func(t *testing.T, f *fakeFronts, c *Client) {
-		p := newProducer(t, c)
-		turns, partition := 0, uint32(100)
+		p, other := newProducer(t, c), newProducer(t, c)
+		turns, partition := map[uint32]int{}, uint32(100)
 		for i := range 800 {
-			r, err := p.Publish(t.Context(), raw(i))
-			if err != nil {
-				t.Fatal(err)
+			turn := uint32(block.Turn(time.Now(), 8))
+			for k, producer := range []*Producer{p, other} {
+				r, err := producer.Publish(t.Context(), raw(2*i+k))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Partition != turn {
+					t.Fatalf("event %d of producer %d is on partition %d, it is the turn of %d", i, k, r.Partition, turn)
+				}
 			}
-			if r.Partition != partition {
-				turns, partition = turns+1, r.Partition
+			if turn != partition {
+				turns[turn]++
+				partition = turn
 			}
 			<-time.After(time.Millisecond)
 		}
-		if turns < 800/7 || turns > 800/5+1 {
-			t.Errorf("%d turns", turns)
+		for partition := range uint32(8) {
+			if n := turns[partition]; n < 4 || n > 5 {
+				t.Errorf("partition %d had %d turns of 32", partition, n)
+			}
 		}
 		large := make([]Event, 80)
 		for i := range large {

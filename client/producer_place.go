@@ -39,9 +39,16 @@ func (s *eventSlot) of(e *block.Event) {
 	}
 }
 
-// stickyLasts is for how long events without a slot go to one partition at least, unless a block's worth of them comes sooner. Taking turns event
-// by event would make many small blocks: in the same time a topic of eight partitions would have eight times as many as a topic of one.
-const stickyLasts = 5 * time.Millisecond
+const (
+	// filledBytes is the size of a block that is worth an entry of its own in the partition's log.
+	filledBytes = 16 << 10
+	// fillsLasts is for how long a producer that has made such a block takes turns of its own, so that it has blocks under way on all partitions at once.
+	// Another follows block.Turn: its events share entries with those of other producers.
+	fillsLasts = time.Second
+	// stickyLasts is for how long such a producer's events without a slot go to one partition at least, unless a block's worth of them comes sooner. Taking
+	// turns event by event would make many small blocks.
+	stickyLasts = 5 * time.Millisecond
+)
 
 // places is a producer's partitions, and which is to get what. Producer.mu guards it.
 type places struct {
@@ -52,6 +59,8 @@ type places struct {
 	// sticky is the line that events without a slot go to, since when.
 	sticky      int
 	stickySince time.Time
+	// filled is when a block was last made, or full, that is worth an entry.
+	filled time.Time
 }
 
 // place puts an event where it belongs. It returns the sender that has to look, nil if none has. mu is held.
@@ -65,6 +74,7 @@ func (p *Producer) place(w *pending) *sender {
 	w.sender = s
 	wake := s.mu.gathering.add(w, p.eventsMax())
 	if w.slot.known == slotNone && s.mu.gathering.full(p.eventsMax()) {
+		p.fills()
 		p.turnSticky()
 	}
 	if wake {
@@ -80,6 +90,9 @@ func (p *Producer) line(w *pending) *sender {
 	}
 	if w.slot.of(&w.record); w.slot.known == slotPlaced {
 		return p.lineAt(int(p.mu.route.slots[w.slot.number]))
+	}
+	if s := p.mu.lines[p.mu.sticky]; s == nil || s.mu.gathering.events == 0 {
+		p.followTurn()
 	}
 	if s := p.mu.lines[p.mu.sticky]; s != nil && s.mu.trouble != nil {
 		p.turnSticky()
@@ -108,9 +121,31 @@ func (p *Producer) turnSticky() {
 	p.mu.stickySince = time.Now()
 }
 
-// sealedAt notes that a block was made of a line's events: the next without a slot may go elsewhere. mu is held.
-func (p *Producer) sealedAt(s *sender) {
-	if len(p.mu.lines) > 1 && p.mu.lines[p.mu.sticky] == s && time.Since(p.mu.stickySince) >= stickyLasts {
+// followTurn has events without a slot go where everybody's go now, unless the producer fills blocks. mu is held.
+func (p *Producer) followTurn() {
+	if now := time.Now(); now.Sub(p.mu.filled) >= fillsLasts {
+		p.mu.sticky = block.Turn(now, len(p.mu.lines))
+	}
+}
+
+// fills notes that the producer fills blocks: from the next on it takes turns of its own, of which the first is anywhere. mu is held.
+func (p *Producer) fills() {
+	now := time.Now()
+	if now.Sub(p.mu.filled) >= fillsLasts {
+		p.mu.sticky, p.mu.stickySince = rand.IntN(len(p.mu.lines)), now //nolint:gosec // a choice that keeps no secret
+	}
+	p.mu.filled = now
+}
+
+// sealedAt notes that a block was made of so many bytes of a line's events: the next without a slot may go elsewhere. mu is held.
+func (p *Producer) sealedAt(s *sender, bytes int) {
+	if len(p.mu.lines) < 2 {
+		return
+	}
+	if bytes >= filledBytes {
+		p.fills()
+	}
+	if p.mu.lines[p.mu.sticky] == s && time.Since(p.mu.filled) < fillsLasts && time.Since(p.mu.stickySince) >= stickyLasts {
 		p.turnSticky()
 	}
 }
@@ -135,7 +170,7 @@ func (p *Producer) lay(to *route) (gone []*sender) {
 		delete(known, partition.number)
 	}
 	p.mu.route, p.mu.moving = to, nil
-	p.mu.sticky, p.mu.stickySince = rand.IntN(len(p.mu.lines)), time.Now() //nolint:gosec // a choice that keeps no secret
+	p.mu.sticky, p.mu.stickySince = 0, time.Now()
 	for _, w := range waiting {
 		p.place(w)
 	}

@@ -103,14 +103,15 @@ func (s *sender) sealOne() bool {
 		p.mu.Unlock()
 		return false
 	}
-	events := s.mu.gathering.take(p.eventsMax())
+	events, bytes := s.mu.gathering.take(p.eventsMax()), 0
 	for _, w := range events {
 		w.state = sealed
+		bytes += w.size
 	}
 	if s.mu.oldest == 0 {
 		s.mu.oldest = events[0].number
 	}
-	p.sealedAt(s)
+	p.sealedAt(s, bytes)
 	p.mu.Unlock()
 
 	encoded, err := s.encode(events)

@@ -126,8 +126,8 @@ func (p *publisher) call(ctx, stop context.Context, u *unary) error {
 		p.handOver(&f)
 		topic := p.topic(f)
 		route := &u.routes[topic]
-		// Callers take turns, so that every partition has some.
-		to := &route.partitions[f.turn/r.Topics%len(route.partitions)]
+		// As publish.proto advises: all callers ask for the same partition for a moment.
+		to := &route.partitions[block.Turn(time.Now(), len(route.partitions))]
 		event.Data = r.shape.appendTo(event.Data[:0], p.account, f.first, f.moment(0))
 		var err error
 		if encoded, err = encodeOne(&writer, &event, encoded[:0], block.Options{Codec: block.Codec(r.Compression)}); err != nil {

@@ -1,6 +1,9 @@
 package block
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 const (
 	// Slots is how many slots the keys of a topic fall into. Slots are what is placed on partitions: when a topic spreads, some of them move, and a key
@@ -8,6 +11,9 @@ const (
 	Slots = 1 << slotBits
 
 	slotBits = 10
+
+	// TurnLasts is how long a partition is the one for events that may go anywhere (Turn).
+	TurnLasts = 25 * time.Millisecond
 )
 
 // SlotOf returns the slot of an event by its key hash (HashKey), or when it has no key by the hash of its dedup id (HashDedupID), so that its
@@ -26,3 +32,11 @@ func SlotOf(keyHash uint64, dedup DedupHash) (slot uint16, placed bool) {
 
 // Slot returns SlotOf event i.
 func (b *Block) Slot(i int) (slot uint16, placed bool) { return SlotOf(b.KeyHash(i), b.DedupHash(i)) }
+
+// Turn returns which of a topic's partitions, in the order of their numbers, is best for a few events without a slot that are published now. Everybody comes to
+// the same by the clock, TurnLasts each: so what many publish at once, each an event or two, shares the entries of one partition's log, which cost the
+// same for one event as for a hundred, and over a second all partitions get as much. Clocks that differ cost nothing but that, as does who takes
+// another partition. Whoever fills entries alone does better with all partitions at once.
+func Turn(now time.Time, partitions int) int {
+	return int(uint64(now.UnixMilli()) / uint64(TurnLasts.Milliseconds()) % uint64(partitions))
+}

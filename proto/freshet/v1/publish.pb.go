@@ -39,7 +39,10 @@ type PublishRequest struct {
 	RequestId uint64 `protobuf:"varint,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The partition that the events belong to, by the slots of their keys (RouteService). Any node takes the block, and passes it on to the
 	// partition's leader. When it is left out, the node that is asked finds it: the first event says where, and all others must belong there, too;
-	// a topic of one partition has no other.
+	// a topic of one partition has no other, and where no event has a slot the node takes one that it leads.
+	//
+	// Events without a slot may be on any. A few of them are best on the one that everybody takes at the time, since what is published at once then shares
+	// the log's entries: the one at position floor(ms since 1970 / 25) modulo their number of RouteResponse.partitions.
 	Partition *uint32 `protobuf:"varint,6,opt,name=partition,proto3,oneof" json:"partition,omitempty"`
 	// The route that `partition` was chosen by: RouteResponse.epoch. One that is no more is refused (ROUTE_CHANGED). Required with `partition`.
 	Epoch         uint64 `protobuf:"varint,7,opt,name=epoch,proto3" json:"epoch,omitempty"`
