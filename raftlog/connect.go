@@ -8,13 +8,14 @@ import (
 	"github.com/freshet-mq/freshet/raftlog/transport"
 )
 
-// Connect returns a NodeOptions.Connect over raftlog/transport. LocalID, Withhold, PeerRefused and Fetch of the options are the
+// Connect returns a NodeOptions.Connect over raftlog/transport. LocalID, Withhold, PeerRefused, HeartbeatEvery and Fetch of the options are the
 // node's to say, whatever they are; Logger is its too, unless it is given.
 func Connect(options transport.Options) func(Hooks) (Transport, error) {
 	return func(hooks Hooks) (Transport, error) {
 		options.LocalID = raft.ServerID(hooks.Name)
 		options.Withhold = hooks.Withhold
 		options.PeerRefused = hooks.PeerRefused
+		options.HeartbeatEvery = hooks.HeartbeatEvery
 		options.Fetch = func(group transport.GroupNumber, from, to uint64, bytesMax int) ([]*raft.Log, error) {
 			return hooks.Fetch(GroupNumber(group), from, to, bytesMax)
 		}

@@ -43,6 +43,9 @@ func (g *Group) Verify(ctx context.Context) error {
 	}
 }
 
+// hasty is a transport that holds heartbeats back for a while, unless it is asked not to until the function is called that it returns.
+type hasty interface{ Hasten() (enough func()) }
+
 // verify doesn't go the way of proposals, which are answered in their order: none is to wait for what a peer says.
 func (g *Group) verify() *Future {
 	if err := g.broken(); err != nil {
@@ -58,12 +61,17 @@ func (g *Group) verify() *Future {
 	}
 	future := &Future{done: make(chan struct{})}
 	g.unanswered.Add(1)
+	enough := func() {}
+	if transport, ok := g.transport.(hasty); ok { // it is answered by heartbeats
+		enough = transport.Hasten()
+	}
 	answer := g.raft.Load().VerifyLeader()
 	g.helpers.Go(func() {
 		labelled(g, "verify", func() {
 			if err := answer.Error(); err != nil {
 				future.err = fmt.Errorf("%w: %w", ErrNotLeader, err)
 			}
+			enough()
 			close(future.done)
 			g.unanswered.Done()
 		})

@@ -3,6 +3,7 @@ package raftlog
 import (
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -99,6 +100,9 @@ func (p *linkedPipeline) AppendEntries(request *raft.AppendEntriesRequest, respo
 	}
 	p.sending <- struct{}{} // the other who sends is let go with the pipeline's end at the latest
 	defer func() { <-p.sending }()
+	if p.repeats(request) {
+		return &untold{request, response, time.Now()}, nil
+	}
 	future, err := p.AppendPipeline.AppendEntries(request, response)
 	if err == nil {
 		p.said.note(request)

@@ -7,8 +7,12 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// newsDelay is how long news of a commit wait for entries that bring them along.
-const newsDelay = 2 * time.Millisecond
+const (
+	// newsDelay is how long news of a commit wait for entries that bring them along.
+	newsDelay = 2 * time.Millisecond
+	// repeatAfter is how often a follower is told again what it was told before.
+	repeatAfter = 5 * time.Second
+)
 
 // A follower learns that an entry is committed with the leader's next message. Where no entry follows, the library sends one after
 // commitTimeout, which is long, since it does so for ever in a group that nobody writes to. So who waits for a follower to apply
@@ -18,6 +22,9 @@ const newsDelay = 2 * time.Millisecond
 // an empty message, once for each lull; an idle group sends nothing. The message is what the library would send a little later, in its own
 // pipeline and in order: it names the last entry that was sent there before, so it is refused only where that is, and
 // the library takes the answer for one to its own.
+//
+// What the library says every commitTimeout is then nothing new, nearly always: such messages are left out (repeats), all but one now and
+// then, for a follower whose library was built anew and has forgotten what it was told.
 type news struct {
 	committed chan struct{} // something was applied, and it was the last there is; holds one
 	mu        struct {
@@ -84,12 +91,14 @@ func (g *Group) spread() {
 type said struct {
 	request     raft.AppendEntriesRequest // without entries: header, term, commit
 	index, term uint64                    // of the last entry
+	at          time.Time
 }
 
 // note keeps what is needed to say more. The caller has the pipeline's turn to send.
 func (s *said) note(request *raft.AppendEntriesRequest) {
 	s.request = *request
 	s.request.Entries = nil
+	s.at = time.Now()
 	s.index, s.term = request.PrevLogEntry, request.PrevLogTerm
 	if n := len(request.Entries); n > 0 {
 		s.index, s.term = request.Entries[n-1].Index, request.Entries[n-1].Term
@@ -114,3 +123,38 @@ func (p *linkedPipeline) tellOf(commit uint64) {
 	}
 	// An error is the pipeline's end, which the library hears of too, and follows with messages that say the same.
 }
+
+// mortal is a pipeline that says whether it has ended.
+type mortal interface{ Err() error }
+
+// repeats says whether a request tells a follower nothing that it was not told a short while ago, over a connection that is there still. The
+// caller has the pipeline's turn to send. A pipeline that has ended takes any request, since that is how the library hears of it.
+func (p *linkedPipeline) repeats(request *raft.AppendEntriesRequest) bool {
+	last := &p.said
+	if len(request.Entries) > 0 || request.Term != last.request.Term || request.LeaderCommitIndex != last.request.LeaderCommitIndex ||
+		request.PrevLogEntry != last.index || request.PrevLogTerm != last.term || time.Since(last.at) >= repeatAfter {
+		return false
+	}
+	pipeline, ok := p.AppendPipeline.(mortal)
+	return ok && pipeline.Err() == nil
+}
+
+// untold is the future of a request that was left out. The library looks at futures that a pipeline's Consumer hands out, which this one never
+// is: no follower has answered.
+type untold struct {
+	request  *raft.AppendEntriesRequest
+	response *raft.AppendEntriesResponse
+	start    time.Time
+}
+
+// Error implements raft.Future.
+func (*untold) Error() error { return nil }
+
+// Start implements raft.AppendFuture.
+func (u *untold) Start() time.Time { return u.start }
+
+// Request implements raft.AppendFuture.
+func (u *untold) Request() *raft.AppendEntriesRequest { return u.request }
+
+// Response implements raft.AppendFuture.
+func (u *untold) Response() *raft.AppendEntriesResponse { return u.response }

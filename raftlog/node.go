@@ -101,7 +101,9 @@ func (n *Node) open() error {
 	if err := files.ready(id); err != nil {
 		return err
 	}
-	n.transport, err = o.Connect(Hooks{Name: o.Name, Logger: n.log, Withhold: n.withhold, PeerRefused: n.peerRefused, Fetch: n.serveFetch})
+	n.transport, err = o.Connect(Hooks{
+		Name: o.Name, Logger: n.log, Withhold: n.withhold, PeerRefused: n.peerRefused, HeartbeatEvery: o.heartbeatEvery(), Fetch: n.serveFetch,
+	})
 	return err
 }
 

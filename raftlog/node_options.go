@@ -99,6 +99,9 @@ func (o *NodeOptions) EnsureDefaults() {
 	}
 }
 
+// heartbeatEvery is when heartbeats go: at multiples of it.
+func (o *NodeOptions) heartbeatEvery() time.Duration { return o.ElectionTimeout / heartbeatPart }
+
 // Validate says which field can't be worked with, and why. It is meant to be called after EnsureDefaults. What concerns the
 // log's files alone the log says.
 func (o *NodeOptions) Validate() error {
@@ -141,6 +144,8 @@ type Hooks struct {
 	Withhold func() bool
 	// PeerRefused says that the connection to a peer broke, and a new one was refused: its process is gone.
 	PeerRefused func(peer raft.ServerAddress)
+	// HeartbeatEvery has heartbeats of all groups go together, when the clock shows a multiple of it.
+	HeartbeatEvery time.Duration
 	// Fetch answers a peer's Fetch.
 	Fetch func(group GroupNumber, from, to uint64, bytesMax int) ([]*raft.Log, error)
 }

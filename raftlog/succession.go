@@ -13,7 +13,7 @@ const successionStep = 250 * time.Millisecond
 // A follower whose leader has fallen silent stands for election, but the library looks at random moments, up to twice
 // HeartbeatTimeout apart, and so notices up to three times as late. And of two survivors the first to stand is refused,
 // since the other still believes in the leader; the second wins, unless its log is behind; then the first has to try
-// again, up to twice ElectionTimeout later. So the node looks itself (urge), ten times a second, and has the library look when the
+// again, up to twice ElectionTimeout later. So the node looks itself (urge), and has the library look when the
 // time has come, one survivor after the other. Then a leader that was cut off is replaced within 4 s:
 //
 //	0        1.2 s              1.45 s                          3.6 s
@@ -130,24 +130,30 @@ func (g *Group) give(request *raft.TimeoutNowRequest) bool {
 	}
 }
 
-// urge makes the library look for its leader, when that has been silent for as long as it may.
-func (g *Group) urge() {
+// urge makes the library look for its leader, when that has been silent for as long as it may, and says when to ask again.
+func (g *Group) urge() (again time.Duration) {
 	library := g.raft.Load()
 	if library == nil || library.State() != raft.Follower || g.broken() != nil {
-		return
+		return never
 	}
 	contact := library.LastContact()
 	if begun := time.Unix(0, g.begun.Load()); contact.Before(begun) {
 		contact = begun
 	}
-	silent := time.Since(contact)
-	if silent < g.settings.electionTimeout || g.urged.Load() == contact.UnixNano() {
-		return
+	left := g.settings.electionTimeout - time.Since(contact)
+	if left > 0 {
+		return left
+	}
+	if g.urged.Load() == contact.UnixNano() {
+		return never
 	}
 	leader, _ := library.LeaderWithID()
 	place, voter := g.line(library, leader)
-	if !voter || silent < g.settings.electionTimeout+time.Duration(place)*successionStep {
-		return
+	if !voter {
+		return never
+	}
+	if left += time.Duration(place) * successionStep; left > 0 {
+		return left
 	}
 	g.urged.Store(contact.UnixNano())
 	// A timeout that gets shorter makes it look at once.
@@ -158,4 +164,5 @@ func (g *Group) urge() {
 			g.log.Error("can't have the library look for its leader", "error", err)
 		}
 	}
+	return never
 }

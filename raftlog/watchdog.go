@@ -14,7 +14,8 @@ const (
 	// syncFatalAfter: a node whose disk has not answered for so long ends.
 	syncFatalAfter = 10 * time.Second
 
-	watchEvery = 100 * time.Millisecond
+	// watchMin is how soon the watchdog looks again.
+	watchMin = 20 * time.Millisecond
 )
 
 // withhold implements Hooks.Withhold.
@@ -23,14 +24,14 @@ func (n *Node) withhold() bool {
 }
 
 // watch ends the process when a sync hangs, has followers of silent leaders stand for election, and lets go of what was kept
-// for peers.
+// for peers. It looks when heartbeats are sent, and when a leader may have been silent for too long.
 func (n *Node) watch() {
-	ticker := time.NewTicker(watchEvery)
-	defer ticker.Stop()
+	timer := time.NewTimer(watchMin)
+	defer timer.Stop()
 	withheld := false
 	for {
 		select {
-		case <-ticker.C:
+		case <-timer.C:
 		case <-n.stopping:
 			return
 		}
@@ -42,10 +43,13 @@ func (n *Node) watch() {
 		if overdue >= syncFatalAfter {
 			n.fail(fmt.Errorf("raftlog: a sync of the log has not come back for %v", overdue))
 		}
+		every := n.options.heartbeatEvery()
+		next := every - time.Duration(time.Now().UnixNano()%int64(every))
 		for _, g := range n.Groups() {
 			g.shared.expire(n.options.Now())
-			g.urge()
+			next = min(next, g.urge())
 		}
+		timer.Reset(max(next, min(watchMin, every)))
 	}
 }
 

@@ -72,7 +72,7 @@ const deleteRangeFlush = 10 * time.Second
 // pebbleOptions is what a store asks of Pebble. The log of its own stays on: a commit is one sync of it.
 func (o *Options) pebbleOptions() *pebble.Options {
 	logger := &pebbleLogger{to: o.Logger, fatal: o.Fatal}
-	return &pebble.Options{
+	options := &pebble.Options{
 		FS:                    o.FS,
 		FormatMajorVersion:    formatVersion,
 		MemTableSize:          uint64(o.MemTableBytes),
@@ -87,7 +87,12 @@ func (o *Options) pebbleOptions() *pebble.Options {
 				o.Logger.Warn("the state store waits for its tables", "reason", i.Reason)
 			},
 		},
+		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 1 },
 	}
+	// The scheduler that Pebble makes itself looks ten times a second whether more compactions are allowed at a time than before. Here it is always
+	// one, so the end of one is all that can allow another, and idle nodes sleep.
+	options.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	return options
 }
 
 // pebbleLogger takes what Pebble has to say. Pebble calls Fatalf where it can't go on, and relies on it not to return.

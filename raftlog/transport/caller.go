@@ -31,6 +31,7 @@ type exchange struct {
 	kind    frameKind
 	bytes   int // of the window
 	expires time.Time
+	held    bool     // it is a heartbeat that waits for others
 	waiting awaiting // nil: it has been told that it took too long
 }
 
@@ -98,6 +99,10 @@ func (c *caller) submit(f *frame, e *exchange) error {
 		return err
 	}
 	f.seal(e.kind, e.group, e.number)
+	if e.held {
+		c.t.heartbeats.hold(heldHeartbeat{caller: c, frame: f, number: e.number, group: e.group})
+		return nil
+	}
 	if err := c.send(f, e.group, true); err != nil && c.forget(e) {
 		return err
 	}

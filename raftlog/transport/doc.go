@@ -42,11 +42,11 @@
 //   - T3: what a pipeline hands to the library are words of the follower's group, in the order of the requests.
 //   - T4: nobody holds memory of a buffer that is free.
 //   - T5: a group, or a peer, that does not answer holds up no other; one that sends much leaves others their turn (queue.go).
-//   - T6: no heartbeat bypasses Consumer (raft issue 695).
+//   - T6: no heartbeat bypasses Consumer (raft issue 695). One may be held until others go too (heartbeats.go), never beyond HeartbeatEvery.
 //
 // # Goroutines
 //
-// accept; watch (deadlines, idle peers); for each lane in use one that dials and reads, and a writer; for each connection that
+// accept; watch (deadlines, idle peers); heartbeats, which releases those that are held; for each lane in use one that dials and reads, and a writer; for each connection that
 // was accepted one that reads and a writer, and for each group with something in its inbox one that hands it to the
 // library. Transport.Close joins them all; they carry the labels transport (the node's name) and goroutine. InstallSnapshot
 // has one for the answer, and a pipeline one when the library does not take answers, which GroupTransport.Close joins.

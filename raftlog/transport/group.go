@@ -20,6 +20,7 @@ type GroupTransport struct {
 	number   GroupNumber
 	consumer chan raft.RPC
 	reuse    atomic.Bool
+	hasty    atomic.Int64 // who wants heartbeats answered soon
 
 	life      context.Context //nolint:containedctx // dials end with the group
 	end       context.CancelFunc
@@ -176,14 +177,21 @@ func call[R any](c *caller, f *frame, e *exchange, cancelled <-chan struct{}, re
 	return w.err
 }
 
+// Hasten has heartbeats go at once, also those that wait for others just now, until the function is called that it returns.
+func (g *GroupTransport) Hasten() (enough func()) {
+	g.hasty.Add(1)
+	g.t.heartbeats.release(func(b heldHeartbeat) bool { return b.group == g.number })
+	return sync.OnceFunc(func() { g.hasty.Add(-1) })
+}
+
 // request makes a call of the control lane.
-func request[R any](g *GroupTransport, id raft.ServerID, target raft.ServerAddress, kind frameKind, f *frame, response *R) error {
+func request[R any](g *GroupTransport, id raft.ServerID, target raft.ServerAddress, e *exchange, f *frame, response *R) error {
 	c, err := g.t.reach(id, target, laneControl, g.closed)
 	if err != nil {
 		g.t.buffers.free(f)
 		return err
 	}
-	return call(c, f, &exchange{group: g.number, kind: kind}, g.closed, response)
+	return call(c, f, e, g.closed, response)
 }
 
 // RequestVote implements raft.Transport.
@@ -195,7 +203,7 @@ func (g *GroupTransport) RequestVote(id raft.ServerID, target raft.ServerAddress
 	if err != nil {
 		return err
 	}
-	return request(g, id, target, kindVote, f, resp)
+	return request(g, id, target, &exchange{group: g.number, kind: kindVote}, f, resp)
 }
 
 // RequestPreVote implements raft.WithPreVote.
@@ -207,7 +215,7 @@ func (g *GroupTransport) RequestPreVote(id raft.ServerID, target raft.ServerAddr
 	if err != nil {
 		return err
 	}
-	return request(g, id, target, kindPreVote, f, resp)
+	return request(g, id, target, &exchange{group: g.number, kind: kindPreVote}, f, resp)
 }
 
 // TimeoutNow implements raft.Transport. It is not withheld: a leader whose disk hangs does well to hand over.
@@ -216,7 +224,7 @@ func (g *GroupTransport) TimeoutNow(id raft.ServerID, target raft.ServerAddress,
 	if err != nil {
 		return err
 	}
-	return request(g, id, target, kindTimeoutNow, f, resp)
+	return request(g, id, target, &exchange{group: g.number, kind: kindTimeoutNow}, f, resp)
 }
 
 // AppendEntries implements raft.Transport. Of entries beyond Options.AppendBytes only the first are sent, and args.Entries is cut
@@ -231,7 +239,8 @@ func (g *GroupTransport) AppendEntries(id raft.ServerID, target raft.ServerAddre
 		if err != nil {
 			return err
 		}
-		return request(g, id, target, kindAppend, f, resp)
+		held := isHeartbeat(args) && g.t.options.HeartbeatEvery > 0 && g.hasty.Load() == 0
+		return request(g, id, target, &exchange{group: g.number, kind: kindAppend, held: held}, f, resp)
 	}
 	c, err := g.t.reach(id, target, laneData, g.closed)
 	if err != nil {

@@ -55,6 +55,9 @@ type Options struct {
 	// first is missing. The entries must stay as they are. It may read from disk; up to four run at a time. Default: an error.
 	Fetch func(group GroupNumber, from, to uint64, bytesMax int) ([]*raft.Log, error)
 
+	// HeartbeatEvery has heartbeats wait for those of other groups until the clock shows a multiple of it, so that they go together: what an idle
+	// group costs is mostly that it wakes everybody. At most AnswerTimeout. Default 0: each goes at once.
+	HeartbeatEvery time.Duration
 	// AnswerTimeout is how long a peer that is there may take to answer a message. Default 5 s.
 	AnswerTimeout time.Duration
 	// SilenceTimeout is after how long without a sign of life, although asked for one, a connection is given up. Default 2 s.
@@ -154,6 +157,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("transport: GroupWindowBytes is %d; it must be at least AppendBytes, %d", o.GroupWindowBytes, o.AppendBytes)
 	case o.PeerWindowBytes < o.GroupWindowBytes || int64(o.PeerWindowBytes) > peerWindowBytesLimit:
 		return fmt.Errorf("transport: PeerWindowBytes is %d; it must be from GroupWindowBytes, %d, to %d", o.PeerWindowBytes, o.GroupWindowBytes, int64(peerWindowBytesLimit))
+	case o.HeartbeatEvery < 0 || o.HeartbeatEvery > o.AnswerTimeout:
+		return fmt.Errorf("transport: HeartbeatEvery is %v; it must be from 0 to AnswerTimeout, %v", o.HeartbeatEvery, o.AnswerTimeout)
 	case o.EntryBytesMax < 1 || o.EntryBytesMax > entryBytesMaxLimit:
 		return fmt.Errorf("transport: EntryBytesMax is %d; it must be from 1 to %d", o.EntryBytesMax, entryBytesMaxLimit)
 	case o.PipelineDepth < 1 || o.PipelineDepth > pipelineDepthMax:
@@ -178,7 +183,18 @@ func (o *Options) Validate() error {
 // peerWindowBytesLimit keeps the window within what a greeting can say.
 const peerWindowBytesLimit = 1 << 40
 
-// tick is how often connections are looked at: deadlines are met within that.
+// tick is how often connections are looked at: deadlines are met within that, or within HeartbeatEvery where that is not much more, so that both
+// need one look.
 func (o *Options) tick() time.Duration {
-	return max(min(o.SilenceTimeout, o.AnswerTimeout)/8, time.Millisecond)
+	tick := max(min(o.SilenceTimeout, o.AnswerTimeout)/8, time.Millisecond)
+	if o.HeartbeatEvery > tick/2 && o.HeartbeatEvery < 2*tick {
+		return o.HeartbeatEvery
+	}
+	return tick
+}
+
+// untilMultiple is how long it takes until a clock shows a multiple of a time. Who wakes at the same moments as others, here and on other nodes,
+// wakes a processor that is awake.
+func untilMultiple(now time.Time, of time.Duration) time.Duration {
+	return of - time.Duration(now.UnixNano()%int64(of))
 }

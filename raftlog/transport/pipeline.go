@@ -138,6 +138,14 @@ func (p *pipeline) sendParts(f *future) error {
 // Consumer implements raft.AppendPipeline.
 func (p *pipeline) Consumer() <-chan raft.AppendFuture { return p.consumer }
 
+// Err returns why the next request will fail, nil while nothing is known against it.
+func (p *pipeline) Err() error {
+	if _, err := p.isFull(); err != nil {
+		return err
+	}
+	return p.caller.err()
+}
+
 // Close implements raft.AppendPipeline: requests on their way fail.
 func (p *pipeline) Close() error {
 	p.end(raft.ErrPipelineShutdown)

@@ -30,6 +30,8 @@ type Transport struct {
 	fetching chan struct{} // a token for each fetch that is answered
 	greeting chan struct{} // a token for each connection that has not said yet who it is
 
+	heartbeats heartbeats
+
 	mu struct {
 		sync.Mutex
 		closed bool
@@ -67,8 +69,10 @@ func New(options Options) (*Transport, error) {
 	t.mu.peers = map[raft.ServerAddress]*peer{}
 	t.mu.open = map[io.Closer]struct{}{}
 	t.groups.Store(&map[GroupNumber]*GroupTransport{})
+	t.heartbeats.t, t.heartbeats.wake = t, make(chan struct{}, 1)
 	t.spawn("accept", t.accept)
 	t.spawn("watch", t.watch)
+	t.spawn("heartbeats", t.heartbeats.run)
 	return t, nil
 }
 
@@ -171,15 +175,16 @@ type watched interface {
 // watch keeps all deadlines: it is one timer instead of one for each message.
 func (t *Transport) watch() {
 	tick := t.options.tick()
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
+	timer := time.NewTimer(untilMultiple(time.Now(), tick))
+	defer timer.Stop()
 	for {
 		select {
-		case <-ticker.C:
+		case <-timer.C:
 		case <-t.closing:
 			return
 		}
 		now := time.Now()
+		timer.Reset(untilMultiple(now, tick))
 		t.mu.Lock()
 		var all []watched
 		for c := range t.mu.open {
