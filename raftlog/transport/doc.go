@@ -46,10 +46,11 @@
 //
 // # Goroutines
 //
-// accept; watch (deadlines, idle peers); heartbeats, which releases those that are held; for each lane in use one that dials and reads, and a writer; for each connection that
-// was accepted one that reads and a writer, and for each group with something in its inbox one that hands it to the
-// library. Transport.Close joins them all; they carry the labels transport (the node's name) and goroutine. InstallSnapshot
-// has one for the answer, and a pipeline one when the library does not take answers, which GroupTransport.Close joins.
+// accept; watch (deadlines, idle peers); heartbeats, which releases those that are held; for each lane in use one that dials
+// and reads, and a writer; for each connection that was accepted one that reads and a writer, and for each group with
+// something in its inbox one that hands it to the library. Transport.Close joins them all; they carry the labels transport
+// (the node's name) and goroutine. InstallSnapshot has one for the answer, and a pipeline one when the library does not take
+// answers, which GroupTransport.Close joins.
 //
 // Lock order: Transport.mu before a group's; caller.exchanges before window.mu. All others are taken alone.
 //
