@@ -50,7 +50,7 @@ func (n *Node) state() observe.State {
 	for _, p := range n.partitions.all {
 		status := p.Status()
 		s.Partitions = append(s.Partitions, observe.Partition{
-			Number: p.number, Leading: status.Leading, Term: float64(status.Term), Applied: float64(status.Applied), Last: float64(status.Last),
+			Number: p.number, Leading: status.Leading, Term: float64(status.Term), Applied: float64(status.Applied), Agreed: float64(status.Agreed), Last: float64(status.Last),
 			Held: float64(status.LogBytes), Expired: float64(status.Expired),
 			Publications: float64(status.Publications), Controls: float64(status.Controls),
 			InFlight: float64(status.InFlight), InFlightBytes: float64(status.InFlightBytes),

@@ -38,7 +38,7 @@ func openStorage(o *Options, d *directory, port *peerPort, synced func(int, time
 	if err := checkStorage(o, d); err != nil {
 		return nil, err
 	}
-	state, err := store.Open(store.Options{FS: o.FS, Dir: d.part("state"), Logger: o.Logger, Fatal: fatal})
+	state, err := store.Open(store.Options{FS: o.FS, Dir: d.part("state"), Logger: o.Logger, Fatal: neverReturning(fatal)})
 	if err != nil {
 		return nil, fmt.Errorf("the checkpoints: %w", err)
 	}
@@ -52,6 +52,19 @@ func openStorage(o *Options, d *directory, port *peerPort, synced func(int, time
 		return nil, errors.Join(fmt.Errorf("the log: %w", err), state.Close())
 	}
 	return s, nil
+}
+
+// endWithin is how long whoever runs the node may take over the process's end, once told that it can't go on.
+const endWithin = 30 * time.Second
+
+// neverReturning tells, and holds the goroutine on which a write of the checkpoints failed: it must not go on, and the end of it in a panic would leave a
+// stack trace in place of the reason. Close waits for it, so the process has to end without (cmd/freshet's runNode does). One that doesn't end panics.
+func neverReturning(fatal func(error)) func(error) {
+	return func(err error) {
+		fatal(err)
+		<-time.After(endWithin)
+		panic(err)
+	}
 }
 
 // checkStorage refuses a directory that has joined a cluster and has lost its log or its checkpoints: the node would vote against what it has promised,

@@ -91,7 +91,11 @@ func (m *Machine) hashState(fx *Effects) {
 // compareHash compares a leader's hashes with what this replica had then. One that doesn't go back so far has nothing to say.
 func (m *Machine) compareHash(s stateHashSection) error {
 	for _, own := range m.hashes {
-		if own.Index == s.Index && own != s.StateHash {
+		switch {
+		case own.Index != s.Index:
+		case own == s.StateHash:
+			m.agreed = max(m.agreed, s.Index)
+		default:
 			return fmt.Errorf("%w: after entry %d its effects are %016x and its content %016x, the leader's %016x and %016x",
 				ErrDiffers, s.Index, own.Effects, own.Content, s.Effects, s.Content)
 		}

@@ -2,7 +2,9 @@ package partition
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/freshet-mq/freshet/proto/block"
@@ -91,6 +93,50 @@ func TestReplicasAreCompared(t *testing.T) {
 		if err := compare(h); !errors.Is(err, ErrDiffers) {
 			t.Errorf("%+v and %+v: %v", own, h, err)
 		}
+	}
+}
+
+// TestReplicaThatDiffers has a replica find in its log that the leader's state was another. It says which and where, once, and neither applies
+// anything more nor makes a checkpoint of what may be wrong. Until then it says how far it was found to be right.
+func TestReplicaThatDiffers(t *testing.T) {
+	fatal := make(chan error, 2)
+	p, err := openLeading(t, Options{Number: 3, Log: testNode(t, t.TempDir(), nil), Fatal: func(err error) { fatal <- err }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	p.replica.mu.Lock()
+	p.replica.mu.machine.hashEvery = 2
+	p.replica.mu.Unlock()
+	for next := StreamID(1); p.Status().Agreed == 0; next++ { // the leader compares with itself, too
+		if err := p.PutStream(t.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	was := p.Status()
+	p.controls <- &command{section: stateHashSection{StateHash{Index: was.Hash.Index, Effects: was.Hash.Effects, Content: 7}}, done: func(Result, error) {}}
+	err = <-fatal
+	for _, word := range []string{"partition 3:", fmt.Sprintf("entry %d ", was.Hash.Index), fmt.Sprintf("%016x", was.Hash.Content), "0000000000000007"} {
+		if !errors.Is(err, ErrDiffers) || !strings.Contains(err.Error(), word) {
+			t.Fatalf("there is no %q in %v", word, err)
+		}
+	}
+	stopped := p.Status().Applied
+	if err := p.PutStream(t.Context(), 100); !errors.Is(err, ErrDiffers) && !errors.Is(err, ErrOutcomeUnknown) && !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("a command behind it: %v", err)
+	}
+	if now := p.Status().Applied; now != stopped {
+		t.Fatalf("entries up to %d were applied behind %d", now, stopped)
+	}
+	if _, err := p.replica.Snapshot(true); !errors.Is(err, ErrDiffers) {
+		t.Fatalf("a checkpoint: %v", err)
+	}
+	if len(fatal) > 0 {
+		t.Fatalf("told again: %v", <-fatal)
 	}
 }
 

@@ -168,6 +168,8 @@ type Status struct {
 	// Level is the state level, and Hash the last of the state's hashes; zero before the first.
 	Level uint32
 	Hash  StateHash
+	// Agreed is the last entry behind which the replica's hashes were compared with the leader's, and are the same; 0: none since it was opened.
+	Agreed Index
 	// Expired counts the events whose lease ran out.
 	Expired uint64
 	// LogBytes of LogBytesMax are used.
@@ -193,6 +195,7 @@ func (p *Partition) Status() Status {
 	}
 	p.replica.look(func(m *Machine) {
 		s.Term, s.Applied, s.Level, s.Expired = m.term, m.applied, m.level, m.expired
+		s.Agreed = m.agreed
 		if n := len(m.hashes); n > 0 {
 			s.Hash = m.hashes[n-1]
 		}

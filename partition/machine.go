@@ -34,6 +34,8 @@ type Machine struct {
 	level       uint32
 	effectsHash uint64
 	hashes      []StateHash
+	// agreed is the last entry after which this replica was found to have its leader's hashes. It is no part of the state.
+	agreed Index
 	// hashEvery is hashEvery; tests make it small.
 	hashEvery Index
 

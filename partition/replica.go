@@ -14,6 +14,8 @@ type replica struct {
 	mu struct {
 		sync.RWMutex
 		machine *Machine
+		// failed is why nothing is applied any more: an entry made no sense, or the leader's state is another (ErrDiffers).
+		failed error
 	}
 	number   uint32
 	clock    Clock
@@ -40,10 +42,14 @@ func (r *replica) Apply(e raftlog.Entry) any {
 	defer r.mu.Unlock()
 	began := r.clock.Now()
 	before := r.mu.machine.topology
+	if r.mu.failed != nil {
+		return r.mu.failed
+	}
 	fx, err := r.mu.machine.Apply(Index(e.Index), Term(e.Term), e.Data)
 	if err != nil {
-		r.fatal(err)
-		return err
+		r.mu.failed = fmt.Errorf("partition %d: %w", r.number, err)
+		r.fatal(r.mu.failed)
+		return r.mu.failed
 	}
 	r.observer.Took(StageApply, r.clock.Now().Sub(began))
 	r.observer.Applied(Trace{Partition: r.number, Index: fx.Index, Term: Term(e.Term), Effects: r.mu.machine.effectsHash})
@@ -52,10 +58,14 @@ func (r *replica) Apply(e raftlog.Entry) any {
 	return fx
 }
 
-// Snapshot encodes what changed, or all. It holds the apply goroutine for as long as that takes.
+// Snapshot encodes what changed, or all. It holds the apply goroutine for as long as that takes. There is none of a state that isn't right: what is
+// on disk is from before, and comes to the same end when the entries behind it are applied again.
 func (r *replica) Snapshot(whole bool) ([]raftlog.Record, error) {
 	r.mu.Lock() // what it returns isn't a change any more
 	defer r.mu.Unlock()
+	if r.mu.failed != nil {
+		return nil, r.mu.failed
+	}
 	return r.copies.checkpoint(r.mu.machine.Checkpoint(whole), whole)
 }
 

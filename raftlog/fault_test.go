@@ -110,7 +110,8 @@ func TestFailedRemoval(t *testing.T) {
 	}
 }
 
-// TestFailedTerm fails the other kind of write, that of a term or a vote.
+// TestFailedTerm fails the other kind of write, that of a term or a vote. The library would panic if it couldn't take on a
+// term; then it has it in memory alone, and neither a vote nor an entry can be written.
 func TestFailedTerm(t *testing.T) {
 	s := openTestStore(t, t.TempDir(), 1)
 	f := &faulty{disk: s.disk}
@@ -118,8 +119,17 @@ func TestFailedTerm(t *testing.T) {
 	var fatal error
 	s.onFail = func(err error) { fatal = err }
 	f.setting.Store(true)
-	if err := s.SetUint64([]byte("CurrentTerm"), 2); !errors.Is(err, errDisk) || !errors.Is(fatal, errDisk) {
-		t.Fatalf("%v, fatal %v", err, fatal)
+	for range 2 {
+		if err := s.SetUint64(keyCurrentTerm, 2); err != nil || !errors.Is(fatal, errDisk) {
+			t.Fatalf("%v, fatal %v", err, fatal)
+		}
+	}
+	f.setting.Store(false)
+	if err := s.SetUint64(keyLastVoteTerm, 2); !errors.Is(err, errDisk) {
+		t.Fatalf("a vote behind it: %v", err)
+	}
+	if err := s.StoreLog(&raft.Log{Index: s.mu.last + 1, Term: 2}); !errors.Is(err, errDisk) {
+		t.Fatalf("an entry behind it: %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -198,15 +199,19 @@ func (s *store) Set(key, value []byte) error {
 	return nil
 }
 
-// SetUint64 implements raft.StableStore.
+// SetUint64 implements raft.StableStore. The library panics when it can't write its term, whoever has been told by then that the
+// log has failed; so a term is taken without being written, as in sharedLog.SetUint64. Neither a vote nor an entry follows.
 func (s *store) SetUint64(key []byte, value uint64) error {
-	if err := s.usable(); err != nil {
-		return err
+	err := s.usable()
+	if err == nil {
+		if err = s.disk.SetUint64(key, value); err != nil {
+			err = s.fail(fmt.Errorf("raftlog: writing %s: %w", key, err))
+		}
 	}
-	if err := s.disk.SetUint64(key, value); err != nil {
-		return s.fail(fmt.Errorf("raftlog: writing %s: %w", key, err))
+	if bytes.Equal(key, keyCurrentTerm) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Get implements raft.StableStore. A missing key is an error whose text is "not found": the library compares it so.
@@ -236,8 +241,8 @@ func (s *store) fail(err error) error {
 	return err
 }
 
-// counts returns the bytes that are held, and the oldest and the newest entry.
-func (s *store) counts() (bytes int64, held, last uint64) {
+// counts returns the bytes that are used, and the oldest and the newest entry.
+func (s *store) counts() (used int64, held, last uint64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.mu.bytes, s.mu.held, s.mu.last
@@ -245,8 +250,8 @@ func (s *store) counts() (bytes int64, held, last uint64) {
 
 // usage implements entryLog.
 func (s *store) usage() Usage {
-	bytes, held, last := s.counts()
-	return Usage{Bytes: bytes, BytesMax: s.bytesMax, GroupBytes: bytes, First: held, Last: last}
+	used, held, last := s.counts()
+	return Usage{Bytes: used, BytesMax: s.bytesMax, GroupBytes: used, First: held, Last: last}
 }
 
 // reserved implements entryLog.

@@ -48,6 +48,9 @@ const (
 	codeNoDeadLetter failureCode = 6006 // an event isn't a dead letter
 	codeNoNode       failureCode = 6007 // a playground has no such node
 	codeNodeState    failureCode = 6008 // a playground's node isn't in the state for that
+
+	codeNodeEnded failureCode = 6009 // a node can't write or read its disk, or has found it damaged
+	codeDiffers   failureCode = 6010 // a node's replica of a partition isn't what its leader has
 )
 
 // Codes of the wire that the program itself gives out.

@@ -9,11 +9,16 @@ import (
 	"time"
 
 	"github.com/freshet-mq/freshet/broker"
+	"github.com/freshet-mq/freshet/partition"
 )
 
 // shutdownTimeout is how long a node may take over its goodbye before the
 // process ends all the same: what isn't on disk by then was never acked.
 const shutdownTimeout = 20 * time.Second
+
+// failureTimeout is how long a node that can't go on may take over its goodbye:
+// it can't write any more, and whoever waits for a disk may wait for good.
+const failureTimeout = 3 * time.Second
 
 // runNode runs a node until the context ends or the node does by itself.
 // started is called once it serves.
@@ -26,21 +31,52 @@ func runNode(ctx context.Context, options broker.Options, started func(*broker.N
 	case err != nil:
 		return &failure{code: codeFile, what: "the node can't start", seen: strings.Split(err.Error(), "\n"), cause: err}
 	}
-	defer func() {
-		// The context has ended, and that is why: the goodbye has its own bound.
-		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-		defer cancel()
-		if stopErr := node.Shutdown(goodbye); stopErr != nil {
-			err = errors.Join(err, fmt.Errorf("the node didn't stop in order: %w", stopErr))
-		}
-	}()
 	started(node)
 	select {
 	case <-ctx.Done():
-		return nil
 	case <-node.Done():
-		return node.Err()
 	}
+	if why := node.Err(); why != nil {
+		return cantGoOn(ctx, node, why)
+	}
+	// The context has ended, and that is why: the goodbye has its own bound.
+	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	err = node.Shutdown(goodbye)
+	switch why := node.Err(); {
+	case why != nil: // on its way
+		return cantGoOn(ctx, node, why)
+	case err != nil:
+		return fmt.Errorf("the node didn't stop in order: %w", err)
+	}
+	return nil
+}
+
+// cantGoOn ends a node that has failed, and says why. It returns although a part
+// of the node may never do: the process's end ends it.
+func cantGoOn(ctx context.Context, node *broker.Node, why error) error {
+	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureTimeout)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = node.Shutdown(goodbye) // what fails now follows from why
+	}()
+	select {
+	case <-ended:
+	case <-goodbye.Done():
+	}
+	return endedBy(why)
+}
+
+// endedBy is what a node's end says to people.
+func endedBy(why error) *failure {
+	f := &failure{code: codeNodeEnded, what: "the node can't go on", seen: strings.Split(why.Error(), "\n"), cause: why}
+	if errors.Is(why, partition.ErrDiffers) {
+		f.code, f.what = codeDiffers, "the node stops, since its state is not what its leader's was"
+		f.try = []string{"docs/run/three-nodes.md has what to do next: a node that differs"}
+	}
+	return f
 }
 
 // newLogger writes a node's log to standard error.

@@ -39,7 +39,7 @@ func wants(t *testing.T, text string, lines ...string) {
 func full() observe.State {
 	return observe.State{
 		Subscriptions: []observe.Subscription{{Name: "orders/billing", Ready: 3, Dead: 1, OldestAge: 2 * time.Second}},
-		Partitions:    []observe.Partition{{Number: 4, Leading: true, Term: 7, Applied: 99, Last: 100, Expired: 5, Publications: 6, InFlightBytes: 4_000}},
+		Partitions:    []observe.Partition{{Number: 4, Leading: true, Term: 7, Applied: 99, Agreed: 64, Last: 100, Expired: 5, Publications: 6, InFlightBytes: 4_000}},
 		Memory:        []observe.Memory{{Part: "blocks", Used: 5, Max: 10, Waiting: 2, Refused: 3}},
 		Refused:       map[string]float64{"FR3004": 6}, Cut: map[string]float64{"unread": 7},
 		Log: observe.Log{Bytes: 10, BytesMax: 20, CacheHits: 8}, DiskFree: 1e9,
@@ -71,7 +71,7 @@ func TestScrape(t *testing.T) {
 		`freshet_stage_duration_seconds_bucket{stage="sync",le="0.005"} 1`, `freshet_stage_batch_bytes_sum{stage="sync"} 4096`,
 		`freshet_stage_batch_items_sum{stage="admit"} 12`, `freshet_stage_batch_bytes_sum{stage="admit"} 3000`,
 		`freshet_stage_batch_items_sum{stage="propose"} 7`, `freshet_stage_batch_items_count{stage="ack"} 1`,
-		`freshet_queue_depth{partition="4",queue="publications"} 6`, `freshet_in_flight_bytes{partition="4"} 4000`,
+		`freshet_queue_depth{partition="4",queue="publications"} 6`, `freshet_in_flight_bytes{partition="4"} 4000`, `freshet_replica_agreed_index{partition="4"} 64`,
 		`freshet_memory_used_bytes{part="blocks"} 5`, `freshet_memory_waiting{part="blocks"} 2`,
 		`freshet_memory_refused_total{part="blocks"} 3`, `freshet_refusals_total{code="FR3004"} 6`, `freshet_connections_cut_total{reason="unread"} 7`,
 		`freshet_deliver_latency_seconds_count{subscription="orders/billing"} 1`,

@@ -39,6 +39,8 @@ type Partition struct {
 	Number              uint32
 	Leading             bool
 	Term, Applied, Last float64
+	// Agreed is the last entry behind which the replica was found to be in its leader's state.
+	Agreed float64
 	// Held is how many bytes of the log its oldest needed entry and all behind it take.
 	Held float64
 	// Expired counts leases' events that ran out.
