@@ -114,6 +114,51 @@ func TestReplace(t *testing.T) {
 	})
 }
 
+// TestReplacedAndAway: a node that is let in anew, and is away before it has fetched anything, gets no vote until it is back and has caught up.
+// Otherwise whoever asks is told that it counts, and may take the next one away.
+func TestReplacedAndAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClusterRig(t)
+		c.startAll()
+		c.create("orders", "billing")
+		c.publishOne("orders", "one")
+		n3 := c.members[2]
+		n3.kill()
+		n3.empty()
+		started := make(chan error, 1)
+		go func() { started <- n3.start() }()
+		c.eventually("somebody who waits", func(m *clusterMember) bool {
+			res, err := m.admin.DescribeCluster(c.context(), &freshetv1.DescribeClusterRequest{})
+			return err == nil && res.GetNodes()[2].GetWaiting()
+		})
+		c.eventually("somebody who lets it in", func(m *clusterMember) bool {
+			_, err := m.admin.ReplaceNode(c.context(), &freshetv1.ReplaceNodeRequest{Node: "n3"})
+			return err == nil
+		})
+		if err := <-started; err != nil {
+			t.Fatal(err)
+		}
+		n3.kill()
+		c.after(20 * rosterApart)
+		for _, m := range c.running() {
+			for i := range m.node.roster.groups {
+				for _, member := range m.node.roster.groups[i].group.Members() {
+					if member.Node == raftName("n3", 2) && member.Voter {
+						t.Errorf("group %d: %s counts, and has nothing", i, member.Node)
+					}
+				}
+			}
+		}
+		if err := n3.start(); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range c.members {
+			c.eventually("the new member at "+m.name, func(at *clusterMember) bool { return at == m && at.settled("n3", 2) })
+		}
+		c.agree()
+	})
+}
+
 // replaceNode asks for a replacement, which is refused with some words; none: it isn't.
 func (c *clusterRig) replaceNode(t *testing.T, node, refused string) {
 	t.Helper()

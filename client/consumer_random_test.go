@@ -13,7 +13,7 @@ import (
 
 // TestConsumeUnderFaults: several consumers under breaking connections, lost answers, a node that is away for longer than leases last,
 // handlers that fail, dawdle and get stuck. No handler begins an event whose lease is over by the node's own clock (S2), no event is
-// handed out after its ack was confirmed (S4), nothing is held for nobody (S1): in the end every event is acked or dead, and each
+// handed out after its ack was confirmed (S4), none is acked for a handler that failed, nothing is held for nobody (S1): in the end every event is acked or dead, and each
 // consumer's leases are gone when its Consume has returned.
 func TestConsumeUnderFaults(t *testing.T) {
 	const events = 300
@@ -23,7 +23,7 @@ func TestConsumeUnderFaults(t *testing.T) {
 		q := n.addQueue("orders/billing", kindQueue, 5*time.Second, 1_000)
 		c := n.connect(t)
 		n.settleFault = randomSettleFaults(r.Uint64())
-		w := &consumeWorld{t: t, node: n, queue: q, confirmed: map[uint64]bool{}, began: map[uint64]int{}}
+		w := &consumeWorld{t: t, node: n, queue: q, confirmed: map[uint64]bool{}, began: map[uint64]int{}, failed: map[uint64]uint64{}}
 
 		ctx, cancel := context.WithCancel(t.Context())
 		var breaking, consuming sync.WaitGroup
@@ -51,6 +51,11 @@ func TestConsumeUnderFaults(t *testing.T) {
 			if len(q.leases) != 0 {
 				t.Errorf("%d leases are left", len(q.leases))
 			}
+			for epoch, offset := range w.failed {
+				if q.ackedBy[offset] == epoch {
+					t.Errorf("offset %d, epoch %d: its handler failed, and it is acked", offset, epoch)
+				}
+			}
 		})
 		<-time.After(2 * fakeAway) // a connection that broke at the end took the session's Close with it
 		n.look(func() {
@@ -75,6 +80,7 @@ type consumeWorld struct {
 	mu            sync.Mutex
 	confirmed     map[uint64]bool // acks that were confirmed
 	began         map[uint64]int
+	failed        map[uint64]uint64 // leases whose handlers failed: epoch and offset
 	handled, lost int
 	unknown       int
 }
@@ -87,8 +93,22 @@ func (w *consumeWorld) consume(ctx context.Context, c *Client, r *rand.Rand) {
 	}
 }
 
-// handler does one of the many things that handlers do.
+// handler notes which leases its work has failed with.
 func (w *consumeWorld) handler(r *rand.Rand) Handler {
+	work := w.work(r)
+	return func(ctx context.Context, d *Delivery) error {
+		err := work(ctx, d)
+		if err != nil {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.failed[d.Epoch] = d.Offset
+		}
+		return err
+	}
+}
+
+// work does one of the many things that handlers do.
+func (w *consumeWorld) work(r *rand.Rand) Handler {
 	var choosing sync.Mutex
 	return func(ctx context.Context, d *Delivery) error {
 		choosing.Lock()

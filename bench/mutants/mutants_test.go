@@ -32,7 +32,7 @@ var catchers = map[string][]string{
 	"power":    {"./broker", "-run", "^TestPowerCut$", "-power.cuts", "24"},
 	"crash":    {"./raftlog/wal", "-run", "^TestCrash$|^TestRot$|^TestTornTwice$"},
 	"restarts": {"./raftlog", "-run", "^TestRestartsUnderLoad$|^TestKilledLeader$|^TestDivergedFollower$|^TestInstall$|^TestTornVote$"},
-	"cluster":  {"./broker", "-run", "^TestThreeNodes$|^TestReplace$|^TestFounding$|^TestClusterScripts$|^TestAnyNode$|^TestStreamsPassOn$"},
+	"cluster":  {"./broker", "-run", "^TestThreeNodes$|^TestReplace$|^TestFounding$|^TestClusterScripts$|^TestAnyNode$|^TestStreamsPassOn$|^TestCreatedEverywhere$|^TestReplacedAndAway$"},
 	"stories":  {"./broker", "-run", "^TestScripts$"},
 	"clients":  {"./client", "-run", "UnderFaults$"},
 	"sim":      {"./bench/sim", "-run", "^TestSim$", "-sim.steps", "64", "-sim.each", "8"},
@@ -158,7 +158,7 @@ func attempt(t *testing.T, by, overlay string) (caught bool, words string, took 
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), *withinFlag)
 	defer cancel()
-	args := []string{"test", "-count=1", "-timeout", withinFlag.String()}
+	args := []string{"test", "-vet=off", "-count=1", "-timeout", withinFlag.String()}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
@@ -177,7 +177,7 @@ func attempt(t *testing.T, by, overlay string) (caught bool, words string, took 
 		t.Fatalf("%s took longer than %v", by, *withinFlag)
 	}
 	for line := range strings.Lines(string(out)) {
-		if found := failures.FindStringSubmatch(strings.TrimRight(line, "\n")); found != nil && !strings.Contains(line, "level=") {
+		if found := failures.FindStringSubmatch(strings.TrimRight(line, "\n")); found != nil && !strings.Contains(line, "level=") && !strings.Contains(line, "broken off") {
 			words = found[1] + found[2]
 			break
 		}
