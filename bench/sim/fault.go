@@ -23,7 +23,7 @@ func kinds() []kind {
 	return []kind{
 		{"kill", (*fault).kill}, {"kill-two", (*fault).killTwo}, {"kill-all", (*fault).killAll},
 		{"power", (*fault).power}, {"power-two", (*fault).powerTwo}, {"power-all", (*fault).powerAll},
-		{"restart", (*fault).restart}, {"rolling", (*fault).rolling}, {"pause", (*fault).pauseNode},
+		{"replace", (*fault).replace}, {"restart", (*fault).restart}, {"rolling", (*fault).rolling}, {"pause", (*fault).pauseNode},
 		{"stall", (*fault).stallDisk}, {"disk-error", (*fault).breakDisk},
 		{"cut", (*fault).cut}, {"cut-one-way", (*fault).cutOneWay}, {"cut-pair", (*fault).cutPair}, {"cut-clients", (*fault).cutClients},
 		{"flap", (*fault).flap}, {"break", (*fault).breakConnections}, {"slow", (*fault).slow}, {"unruly", (*fault).unruly},

@@ -30,6 +30,7 @@ type node struct {
 	world   *world
 	name    string
 	dir     string
+	disks   int // how many it has had besides
 	random  *rand.Rand
 	mem     *vfs.MemFS // what its disk has
 	disk    *disk      // of the one that runs
@@ -174,6 +175,14 @@ func (n *node) lose(ctx context.Context, unsynced int) {
 	_ = n.running.Shutdown(at) // what it says is that it was broken off
 	n.running = nil
 	n.world.journal.notef("%s is dead, with %d %% of what wasn't synced", n.name, unsynced)
+}
+
+// wipe takes a dead node's disk, and gives it an empty one.
+func (n *node) wipe() {
+	n.disks++
+	n.dir = filepath.Join(n.world.Dir, fmt.Sprintf("%s-%d", n.name, n.disks))
+	n.mem = vfs.NewCrashableMem()
+	n.world.journal.notef("%s has an empty disk", n.name)
 }
 
 // stop ends the node in order: others take over what it leads.

@@ -32,7 +32,9 @@ type world struct {
 	journal  *journal
 	result   *Result
 	joining  sync.WaitGroup // supervisors
-	troubles struct {
+	// replacing has one token: who holds it has taken a disk, which the cluster survives once at a time.
+	replacing chan struct{}
+	troubles  struct {
 		sync.Mutex
 		list []string
 	}
@@ -60,7 +62,7 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 	}
 	w := &world{
 		Options: o, network: transport.NewNetwork(o.Seed), subs: subscriptions(), recorder: history.New(0), journal: newJournal(o.Log),
-		result: &Result{Seed: o.Seed, Steps: o.Steps, Only: o.Only, Faults: map[string]int{}},
+		replacing: make(chan struct{}, 1), result: &Result{Seed: o.Seed, Steps: o.Steps, Only: o.Only, Faults: map[string]int{}},
 	}
 	began := time.Now()
 	defer func() { w.result.Virtual = time.Since(began) }()
@@ -215,6 +217,11 @@ func (w *world) perform(ctx context.Context) error {
 			if err := p.run(publishing, w.clients[1+way], way, w.drawer(fmt.Sprint("publisher ", way))); err != nil {
 				w.troublef("a publisher ended: %v", err)
 			}
+		})
+	}
+	for number := range namers {
+		sending.Go(func() {
+			w.nameThings(publishing, number, w.clients[number], w.drawer(fmt.Sprint("namer ", number)))
 		})
 	}
 	pause(ctx, warmUp)

@@ -1,0 +1,55 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/freshet-mq/freshet/bench/history"
+	"github.com/freshet-mq/freshet/client"
+)
+
+const (
+	// namers are how many clients make and remove topics of the same few names.
+	namers = 2
+	names  = 2
+	// nameEvery is about how often each does.
+	nameEvery = 700 * time.Millisecond
+	// nameWithin is how long it waits for an answer.
+	nameWithin = 8 * time.Second
+)
+
+// nameThings makes and removes topics until ctx ends, and writes down what it is told.
+func (w *world) nameThings(ctx context.Context, number int, by *client.Client, random *rand.Rand) {
+	for pause(ctx, time.Duration(random.Int64N(int64(2*nameEvery)))) {
+		n := history.Named{Name: fmt.Sprintf("name-%d", random.IntN(names)), Client: number, Verb: history.NameMake, Outcome: history.Unknown}
+		if random.IntN(2) == 0 {
+			n.Verb = history.NameRemove
+		}
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), nameWithin)
+		n.Invoked = w.recorder.Now()
+		err := error(nil)
+		if n.Verb == history.NameMake {
+			var created bool
+			_, created, err = by.Admin().CreateTopic(bounded, client.TopicConfig{Name: n.Name})
+			n.Found = !created
+		} else {
+			err = by.Admin().DeleteTopic(bounded, n.Name)
+			n.Found = true
+		}
+		cancel()
+		n.Returned = w.recorder.Now()
+		if err == nil {
+			n.Outcome = history.OK
+		}
+		// A removal that finds nothing may be the second of two that a lost answer has made of one: all that is known is that it may have been done.
+		if err != nil && !errors.Is(err, client.ErrNotFound) {
+			w.journal.notef("naming: %v", err)
+		}
+		if w.recorder.Named(n) != nil {
+			return // it is full, and says so itself
+		}
+	}
+}
