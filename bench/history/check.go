@@ -1,10 +1,16 @@
 package history
 
+import "time"
+
 // Options say what a check may take for granted.
 type Options struct {
 	// ClockError is by how much a lease may seem to end early: 0 where nodes and clients
 	// share a machine, otherwise the rates of their clocks times the longest lease.
 	ClockError Time
+	// Straggle is for how long what a stream had on its way may come to a subscription
+	// that has been removed: as long as a lease lasts, since no client hands out what
+	// it knows to be over. Default 2 s.
+	Straggle Time
 	// Lives is how many events' lives porcupine is asked of at most, of those that came
 	// more than once or were decided in doubt. Default 2,000.
 	Lives int
@@ -12,6 +18,8 @@ type Options struct {
 
 // livesDefault keeps porcupine below a second or two.
 const livesDefault = 2_000
+
+const straggleDefault = 2 * time.Second
 
 // Check decides what the history proves to be broken. The invariants, as
 // docs/reliability.md counts them, and what decides them:
@@ -38,11 +46,14 @@ func Check(h *History, o Options) *Verdict {
 	if o.Lives == 0 {
 		o.Lives = livesDefault
 	}
+	if o.Straggle == 0 {
+		o.Straggle = straggleDefault
+	}
 	v := &Verdict{Incomplete: h.Full}
 	c := newChecker(h, v)
 	for _, check := range []func(){
 		c.checkLost, c.checkPhantoms, c.checkSettled, func() { c.checkEarly(o.ClockError) },
-		c.checkPlaces, c.checkPublishOrder, c.checkKeys, c.checkLifetimes, c.checkNames,
+		c.checkPlaces, c.checkPublishOrder, c.checkKeys, func() { c.checkLifetimes(o.Straggle) }, c.checkNames,
 		c.checkReadings, c.checkReplicas, c.checkAccounts, func() { c.checkLives(o.Lives) },
 	} {
 		check()

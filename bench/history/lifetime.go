@@ -1,15 +1,10 @@
 package history
 
-import "time"
-
-// straggle is how long what a stream had on its way, or its client in hand, may still turn
-// up: when it was leased isn't known.
-const straggle = 2 * time.Second
-
 // checkLifetimes is I14. What was confirmed before a subscription was asked for doesn't
 // come to it; what is published while it is being made may, but from then on
-// without a hole; and nothing comes once its removal is confirmed.
-func (c *checker) checkLifetimes() {
+// without a hole; and nothing comes once its removal is confirmed, but for what a stream
+// had on its way, or its client in hand: when that was leased isn't known.
+func (c *checker) checkLifetimes(straggle Time) {
 	type line struct {
 		reader    Reader
 		partition uint32

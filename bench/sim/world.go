@@ -334,7 +334,7 @@ func (w *world) count(began, ended history.Time) {
 
 // judge has the history checked.
 func (w *world) judge() {
-	w.result.verdict = history.Check(w.recorder.History(), history.Options{})
+	w.result.verdict = history.Check(w.recorder.History(), history.Options{Straggle: visibility})
 	w.result.Counts = w.result.verdict.Counts()
 	w.troubles.Lock()
 	defer w.troubles.Unlock()
