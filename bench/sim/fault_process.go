@@ -56,7 +56,7 @@ func (f *fault) rolling(ctx context.Context) {
 	for _, n := range append(f.others(), f.it()) {
 		release := f.claim(ctx, n)
 		n.stop(ctx)
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !n.refused {
 			_ = n.start(ctx) // otherwise the supervisor does
 		}
 		release()

@@ -35,6 +35,7 @@ type node struct {
 	mem     *vfs.MemFS // what its disk has
 	disk    *disk      // of the one that runs
 	running *broker.Node
+	refused bool // it has said that it won't start on what is there
 	// claim has one token: who holds it breaks the node, starts it or ends it. (A mutex would stop virtual time.)
 	claim chan struct{}
 	// wanted is how many wait for the claim: a start under way is broken off for them. Anybody's.
@@ -109,7 +110,7 @@ func (n *node) start(ctx context.Context) error {
 	}
 	running, err := broker.Start(ctx, o)
 	if err != nil {
-		if ctx.Err() == nil && !n.disk.excuses() {
+		if n.refused = ctx.Err() == nil && !n.disk.excuses(); n.refused {
 			w.troublef("%s doesn't start: %v", n.name, err)
 		}
 		return err
@@ -142,7 +143,7 @@ func (n *node) supervise(ctx context.Context) {
 			}
 			n.die(ctx, 100)
 		}
-		if n.running == nil && n.wanted.Load() == 0 {
+		if n.running == nil && !n.refused && n.wanted.Load() == 0 {
 			_ = n.start(ctx) // it has said so, if that is news
 		}
 		n.give()
@@ -179,7 +180,7 @@ func (n *node) lose(ctx context.Context, unsynced int) {
 
 // wipe takes a dead node's disk, and gives it an empty one.
 func (n *node) wipe() {
-	n.disks++
+	n.disks, n.refused = n.disks+1, false
 	n.dir = filepath.Join(n.world.Dir, fmt.Sprintf("%s-%d", n.name, n.disks))
 	n.mem = vfs.NewCrashableMem()
 	n.world.journal.notef("%s has an empty disk", n.name)

@@ -231,7 +231,7 @@ func (w *world) perform(ctx context.Context) error {
 	pause(ctx, coolDown)
 	enough()
 	ended := w.recorder.Now()
-	sending.Wait()
+	w.awaitAnswers(ctx, &sending)
 	w.drain(ctx, healed)
 	stop()
 	if err := all.Wait(); err != nil && ctx.Err() == nil {
@@ -241,6 +241,27 @@ func (w *world) perform(ctx context.Context) error {
 	w.readLog(ctx)
 	w.count(began, ended)
 	return ctx.Err()
+}
+
+// awaitAnswers waits until every publish is answered, as long as patience allows; then their clients end.
+func (w *world) awaitAnswers(ctx context.Context, sending *sync.WaitGroup) {
+	answered := make(chan struct{})
+	w.joining.Go(func() {
+		sending.Wait()
+		close(answered)
+	})
+	timer := time.NewTimer(w.Patience)
+	defer timer.Stop()
+	select {
+	case <-answered:
+	case <-timer.C:
+		w.troublef("some publishes have no answer %v after the last fault", w.Patience)
+		disconnect(ctx, w.clients[1:1+publishingWays])
+		<-answered
+	case <-ctx.Done():
+		disconnect(ctx, w.clients[1:1+publishingWays])
+		<-answered
+	}
 }
 
 // consumeAll starts everybody who consumes. late's consumers come when it is there.
