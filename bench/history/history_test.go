@@ -286,6 +286,36 @@ func TestDoubtfulPublishIsStoredLater(t *testing.T) {
 	}
 }
 
+// TestRemovalThatDoesNotSay: a removal that only says that the name is gone may have found nothing, and the name is gone all the same.
+func TestRemovalThatDoesNotSay(t *testing.T) {
+	h := &History{Named: []Named{
+		{Name: "a", Verb: NameRemove, Invoked: 1, Returned: 2, Outcome: OK, Untold: true},
+		{Name: "a", Verb: NameMake, Invoked: 3, Returned: 4, Outcome: OK},
+		{Name: "a", Verb: NameRemove, Invoked: 5, Returned: 6, Outcome: OK, Untold: true},
+		{Name: "a", Verb: NameMake, Invoked: 7, Returned: 8, Outcome: OK},
+	}}
+	if v := Check(h, Options{}); v.Count(Names) != 0 {
+		t.Error(v)
+	}
+	h.Named[3].Found = true
+	if v := Check(h, Options{}); v.Count(Names) != 1 {
+		t.Errorf("found behind its removal: %v", v)
+	}
+}
+
+// TestStraggler: what a stream had on its way may come to a subscription that is gone, as long as the caller says that it may.
+func TestStraggler(t *testing.T) {
+	h := &History{Readers: []ReaderInfo{{Name: "leaving", Removing: 8 * time.Second, Removed: 9 * time.Second}}}
+	h.Publishes = []Publish{{Message: 1, Matches: 1, Returned: 5 * ms, Outcome: OK}}
+	h.Deliveries = []Delivery{{Message: 1, Epoch: 1, Attempt: 1, Asked: 12 * time.Second, Got: 12 * time.Second}}
+	if v := Check(h, Options{}); v.Count(Lifetime) != 1 {
+		t.Errorf("three seconds late: %v", v)
+	}
+	if v := Check(h, Options{Straggle: 3 * time.Second}); v.Count(Lifetime) != 0 {
+		t.Error(v)
+	}
+}
+
 // drop takes a delivery and what was said of it out.
 func drop(t *testing.T, h *History, r Reader, m Message) {
 	t.Helper()

@@ -40,7 +40,7 @@ func (c *checker) checkNames() {
 			switch {
 			case n.Outcome == Unknown && after != there:
 				return []any{there, after}
-			case n.Outcome == OK && n.Found != there:
+			case n.Outcome == OK && !n.Untold && n.Found != there:
 				return nil
 			}
 			return []any{after}

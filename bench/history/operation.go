@@ -190,6 +190,7 @@ type Named struct {
 	Verb              NameVerb
 	Invoked, Returned Time
 	Outcome           Outcome
-	// Found: there was one, before a make or a removal, or as it was looked for.
-	Found bool
+	// Found: there was one, before a make or a removal, or as it was looked for. Untold:
+	// the answer doesn't say; only that it is made, or gone, now.
+	Found, Untold bool
 }

@@ -30,26 +30,36 @@ func (w *world) nameThings(ctx context.Context, number int, by *client.Client, r
 		}
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), nameWithin)
 		n.Invoked = w.recorder.Now()
-		err := error(nil)
+		var err error
 		if n.Verb == history.NameMake {
 			var created bool
 			_, created, err = by.Admin().CreateTopic(bounded, client.TopicConfig{Name: n.Name})
 			n.Found = !created
 		} else {
+			// One that finds nothing where an earlier try's answer was lost says that it is gone.
 			err = by.Admin().DeleteTopic(bounded, n.Name)
-			n.Found = true
+			n.Untold = true
 		}
 		cancel()
 		n.Returned = w.recorder.Now()
-		if err == nil {
+		switch {
+		case err == nil:
 			n.Outcome = history.OK
+		case errors.Is(err, client.ErrNotFound):
+			n.Outcome, n.Untold = history.OK, false
 		}
-		// A removal that finds nothing may be the second of two that a lost answer has made of one: all that is known is that it may have been done.
-		if err != nil && !errors.Is(err, client.ErrNotFound) {
-			w.journal.notef("naming: %v", err)
+		if n.Outcome != history.OK {
+			w.journal.notef("the %s of topic %s: %v", verbOf(n.Verb), n.Name, err)
 		}
 		if w.recorder.Named(n) != nil {
 			return // it is full, and says so itself
 		}
 	}
+}
+
+func verbOf(v history.NameVerb) string {
+	if v == history.NameRemove {
+		return "removal"
+	}
+	return "making"
 }

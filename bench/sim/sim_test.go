@@ -27,7 +27,7 @@ func TestSim(t *testing.T) {
 	summary := NewSummary(*seedFlag, *onlyFlag, *commitFlag)
 	for seed, left := *seedFlag, *stepsFlag; left > 0; seed, left = seed+1, left-*eachFlag {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			summary.Add(simulate(t, Options{Seed: seed, Steps: min(*eachFlag, left), Only: *onlyFlag}))
+			simulate(t, Options{Seed: seed, Steps: min(*eachFlag, left), Only: *onlyFlag}, summary)
 		})
 	}
 	t.Log(summary)
@@ -46,33 +46,38 @@ func TestFoundBefore(t *testing.T) {
 		d.ScanArgs(t, "seed", &o.Seed)
 		d.ScanArgs(t, "steps", &o.Steps)
 		d.MaybeScanArgs(t, "only", &o.Only)
-		simulate(t, o)
+		simulate(t, o, nil)
 		return d.Expected
 	})
 }
 
-// simulate runs a seed in a bubble of its own.
-func simulate(t *testing.T, o Options) (result *Result) {
+// simulate runs a seed in a bubble of its own, and adds what came of it to a summary, if there is one.
+func simulate(t *testing.T, o Options, to *Summary) {
 	t.Helper()
 	o.Dir = t.TempDir()
 	if *tellFlag {
 		o.Log = t.Output()
 	}
-	result = &Result{Seed: o.Seed, Steps: o.Steps}
-	synctest.Test(t, func(t *testing.T) {
-		r, err := Run(t.Context(), o)
-		if r != nil {
-			result = r
-			t.Log(r)
+	var r *Result
+	defer func() {
+		if r != nil && to != nil {
+			to.Add(r) // out here the clock is the real one
 		}
-		if err != nil {
+	}()
+	synctest.Test(t, func(t *testing.T) {
+		t.Helper()
+		var err error
+		if r, err = Run(t.Context(), o); err != nil {
 			t.Error(err)
 		}
-		if !result.OK() {
-			t.Error(result.Failure(*commitFlag))
+		if r == nil {
+			return
+		}
+		t.Log(r)
+		if !r.OK() {
+			t.Error(r.Failure(*commitFlag))
 		}
 	})
-	return result
 }
 
 // TestOptions: what can't be run is refused before anything is.

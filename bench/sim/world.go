@@ -357,6 +357,11 @@ func (w *world) count(began, ended history.Time) {
 func (w *world) judge() {
 	w.result.verdict = history.Check(w.recorder.History(), history.Options{Straggle: visibility})
 	w.result.Counts = w.result.verdict.Counts()
+	if w.result.Counts[history.Names.String()] > 0 {
+		for _, n := range w.recorder.History().Named {
+			w.journal.notef("the %s of topic %s by client %d, from %v to %v: %v, found %v (told: %v)", verbOf(n.Verb), n.Name, n.Client, n.Invoked, n.Returned, n.Outcome, n.Found, !n.Untold)
+		}
+	}
 	w.troubles.Lock()
 	defer w.troubles.Unlock()
 	w.result.Trouble = w.troubles.list
