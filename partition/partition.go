@@ -75,6 +75,7 @@ type Partition struct {
 	ready       waiters[CursorID]
 	appended    waiters[StreamID]
 	places      places
+	opened      opened
 	filler      filler
 
 	// connection numbers start at a random place, so that they don't return after a restart.

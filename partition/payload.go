@@ -29,7 +29,7 @@ func (p *Partition) pack(g *Grant) (d Delivery, stored Wall, err error) {
 			}
 			if there {
 				if stored == 0 {
-					stored = pk.place.stored
+					stored = pk.from.stored
 				}
 				d.Runs = append(d.Runs, EventRun{runOf(at, to), run.Attempt})
 			}
@@ -44,8 +44,7 @@ func (p *Partition) pack(g *Grant) (d Delivery, stored Wall, err error) {
 type packer struct {
 	p      *Partition
 	stream StreamID
-	place  place
-	block  block.Block
+	from   *openBlock // nil: none yet
 	chosen []block.Run
 	blocks [][]byte
 
@@ -63,21 +62,21 @@ func (pk *packer) free() {
 
 // add chooses the events from an offset up to another, or up to the end of the block that has the first; it returns up to where. They may be gone.
 func (pk *packer) add(from, to Offset) (end Offset, there bool, err error) {
-	if !pk.place.has(from) {
+	if pk.from == nil || !pk.from.has(from) {
 		if err := pk.flush(); err != nil {
 			return 0, false, err
 		}
-		pl, b, err := pk.p.fetch(pk.stream, from)
+		b, err := pk.p.open(pk.stream, runOf(from, to))
 		switch {
 		case errors.Is(err, errGone):
 			return min(to, pk.p.afterGap(pk.stream, from)), false, nil
 		case err != nil:
 			return 0, false, err
 		}
-		pk.place, pk.block = pl, b
+		pk.from = b
 	}
-	end = min(to, pk.place.end())
-	pk.chosen = append(pk.chosen, block.Run{From: int(from - pk.place.first), To: int(end - pk.place.first)})
+	end = min(to, pk.from.end())
+	pk.chosen = append(pk.chosen, block.Run{From: int(from - pk.from.first), To: int(end - pk.from.first)})
 	return end, true, nil
 }
 
@@ -85,9 +84,9 @@ func (pk *packer) flush() error {
 	if len(pk.chosen) == 0 {
 		return nil
 	}
-	out, err := pk.selector.Select(nil, &pk.block, pk.chosen)
+	out, err := pk.selector.Select(nil, &pk.from.block, pk.chosen)
 	if err != nil {
-		return fmt.Errorf("packing events of entry %d: %w", pk.place.index, err)
+		return fmt.Errorf("packing events of entry %d: %w", pk.from.index, err)
 	}
 	pk.blocks = append(pk.blocks, out)
 	pk.chosen = pk.chosen[:0]
