@@ -272,6 +272,28 @@ func TestTornVote(t *testing.T) {
 	})
 }
 
+// TestVoteIsKept: a vote that was given is there after a crash that has lost all that wasn't synced.
+func TestVoteIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, 1)
+		c.start()
+		c.writeMany(t, 0, "a", 5)
+		c.settle(c.ctx)
+		m := c.third(c.leader(c.ctx, 0), nil)
+		entries, next := m.group(0).shared, m.group(0).Status().Term+5
+		if err := errors.Join(entries.SetUint64(keyCurrentTerm, next), entries.SetUint64(keyLastVoteTerm, next), entries.Set([]byte("LastVoteCand"), []byte("n9"))); err != nil {
+			t.Fatal(err)
+		}
+		m.crash(0)
+		m.open()
+		candidate, err := m.group(0).shared.Get([]byte("LastVoteCand"))
+		term, termErr := m.group(0).shared.GetUint64(keyLastVoteTerm)
+		if err := errors.Join(err, termErr); err != nil || string(candidate) != "n9" || term != next {
+			t.Fatalf("the vote was for n9 in term %d, and is for %q in term %d: %v", next, candidate, term, err)
+		}
+	})
+}
+
 func TestNodeOptions(t *testing.T) {
 	connect := func(Hooks) (Transport, error) { return nil, errDisk }
 	good := NodeOptions{Dir: "d", Name: "n", Connect: connect, FS: vfs.NewMem(), SegmentBytes: testSegmentBytes}

@@ -14,8 +14,8 @@ import (
 // kind is a kind of fault.
 type kind struct {
 	name string
-	// links and disks: what it needs of the machine.
-	links, disks bool
+	// links, disks and throttles: what it needs of the machine.
+	links, disks, throttles bool
 	// do does it, for the fault's time, and undoes it. It reports whether that had
 	// any effect (X1).
 	do func(ctx context.Context, f *fault) (effect bool, err error)
@@ -42,6 +42,8 @@ var kinds = []kind{
 	{name: "truncate", disks: true, do: truncateWhileDown},
 	{name: "replace", disks: true, do: replace},
 	{name: "kill-each", do: killEach},
+	{name: "io-errors", disks: true, do: failDisk},
+	{name: "slow-disk", disks: true, throttles: true, do: slowDisk},
 }
 
 func kindOf(name string) *kind {
@@ -64,7 +66,7 @@ func kindNames(of []kind) string {
 // possible are the kinds that a machine can have.
 func possible(can abilities) (some, none []kind) {
 	for _, k := range kinds {
-		if k.links && !can.links || k.disks && !can.disks {
+		if k.links && !can.links || k.disks && !can.disks || k.throttles && !can.throttles {
 			none = append(none, k)
 		} else {
 			some = append(some, k)

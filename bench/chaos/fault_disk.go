@@ -76,6 +76,48 @@ func freezeDisk(ctx context.Context, f *fault) (bool, error) {
 	return err == nil, err
 }
 
+// slowRateMin and slowRateMax are how many writes a second a slow disk does.
+const (
+	slowRateMin = 20
+	slowRateMax = 120
+)
+
+// slowDisk has a disk take its time over each write.
+func slowDisk(_ context.Context, f *fault) (bool, error) {
+	release := f.rig.claim([]int{f.target}, false)
+	defer release()
+	writes, err := f.rig.disks[f.target].Slow(slowRateMin+f.random.IntN(slowRateMax-slowRateMin), f.lasting)
+	return writes > 0, err
+}
+
+const (
+	// failsBehind is how much of a disk that fails may still work, at most, and failsWithin how long a
+	// node may take to find that out.
+	failsBehind = 16 << 20
+	failsWithin = 4 * time.Second
+)
+
+// failDisk has a disk answer with errors for a while. The node has to end by itself (R4), and to refuse while
+// that lasts; then the disk is well, and has all that it has said to be synced.
+func failDisk(ctx context.Context, f *fault) (bool, error) {
+	own, d, n := &f.rig.nodes[f.target], f.rig.disks[f.target], f.rig.node(f.target)
+	release := f.rig.claim([]int{f.target}, false)
+	defer release()
+	starts, refusals := n.Starts(), own.refusals.Load()
+	if err := d.Fail(1<<20 + uint64(f.random.IntN(failsBehind))>>9<<9); err != nil { // whole sectors
+		return false, err
+	}
+	ended := func() bool {
+		return n.State() != cluster.Running || n.Starts() > starts || own.refusals.Load() > refusals
+	}
+	await(ctx, f.lasting+failsWithin, ended)
+	effect := ended()
+	pause(ctx, f.lasting/2) // it is started again, and refuses
+	own.down.Store(true)
+	_, err := f.kill(f.target)
+	return effect, errors.Join(err, d.Fail(0), f.repower(ctx, f.target))
+}
+
 func rotWhileDown(ctx context.Context, f *fault) (bool, error) { return f.damage(ctx, disk.Flip) }
 
 func truncateWhileDown(ctx context.Context, f *fault) (bool, error) {

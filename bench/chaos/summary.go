@@ -65,7 +65,7 @@ func newSummary(o *Options, can abilities, began time.Time) *Summary {
 	if len(none) > 0 {
 		s.LeftOut = append(s.LeftOut, fmt.Sprintf("%s (%s)", kindNames(none), strings.Join(can.missing, "; ")))
 	}
-	s.LeftOut = append(s.LeftOut, "clock jumps (the machine's clock is everybody's; leases don't use it)", "I/O errors and slow disks (but for full, frozen and cut ones)")
+	s.LeftOut = append(s.LeftOut, "jumps of the wall clock (the machine's is everybody's; leases don't use it)")
 	return s
 }
 

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -201,6 +202,68 @@ func (d *Disk) Freeze(ctx context.Context, lasting time.Duration) error {
 		err = fmt.Errorf("thawing %s: %w", d.path, waitErr)
 	}
 	return err
+}
+
+// Fail has every read and write fail that the device is asked for behind so many bytes; 0 has none fail. What has been read before may still
+// be had. Whoever is told of an error may have given up the file system: Repower brings it back.
+func (d *Disk) Fail(behind uint64) error {
+	info, err := unix.IoctlLoopGetStatus64(int(d.device.Fd()))
+	if err != nil {
+		return os.NewSyscallError("ioctl", err)
+	}
+	info.Sizelimit = behind
+	return os.NewSyscallError("ioctl", unix.IoctlLoopSetStatus64(int(d.device.Fd()), info))
+}
+
+// throttles are the root group's limits of writes a second: the journal's are nobody else's.
+const throttles = "/sys/fs/cgroup/blkio/blkio.throttle.write_iops_device"
+
+// CanSlow says why Slow can't be done here, if so.
+func CanSlow() error {
+	f, err := os.OpenFile(throttles, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// Slow has the device write no more than so many times a second for a time, and returns when that is over, with how often it wrote. A process
+// apart ends that (K2). A write and its sync take two to five of those.
+func (d *Disk) Slow(rate int, lasting time.Duration) (writes uint64, err error) {
+	info, err := d.device.Stat()
+	if err != nil {
+		return 0, err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	number := fmt.Sprintf("%d:%d", unix.Major(stat.Rdev), unix.Minor(stat.Rdev))
+	before, err := d.writes()
+	if err != nil {
+		return 0, err
+	}
+	watchdog := exec.Command("sh", "-c", `echo "$1 $2" > "$4"; sleep "$3"; echo "$1 0" > "$4"`, "slow", //nolint:gosec,noctx // it has to outlive ctx
+		number, strconv.Itoa(rate), strconv.FormatFloat(lasting.Seconds(), 'f', 2, 64), throttles)
+	watchdog.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if said, err := watchdog.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("slowing %s down: %w: %s", d.name, err, said)
+	}
+	after, err := d.writes()
+	return after - before, err
+}
+
+// writes is how often the device has written (Documentation/block/stat.rst: the fifth figure).
+func (d *Disk) writes() (uint64, error) {
+	text, err := os.ReadFile("/sys/block/" + filepath.Base(d.name) + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	figures := strings.Fields(string(text))
+	if len(figures) < 5 {
+		return 0, fmt.Errorf("%s has %d figures", d.name, len(figures))
+	}
+	return strconv.ParseUint(figures[4], 10, 64)
 }
 
 // fiFreeze is FIFREEZE of linux/fs.h.

@@ -55,6 +55,15 @@ func (*Disk) Free() error { return errors.ErrUnsupported }
 // Freeze has whoever writes wait.
 func (*Disk) Freeze(context.Context, time.Duration) error { return errors.ErrUnsupported }
 
+// Fail has reads and writes fail.
+func (*Disk) Fail(uint64) error { return errors.ErrUnsupported }
+
+// CanSlow says why Slow can't be done here.
+func CanSlow() error { return errors.ErrUnsupported }
+
+// Slow has the device write slowly.
+func (*Disk) Slow(int, time.Duration) (uint64, error) { return 0, errors.ErrUnsupported }
+
 // Wipe empties the disk.
 func (*Disk) Wipe() error { return errors.ErrUnsupported }
 

@@ -79,6 +79,33 @@ func TestDisk(t *testing.T) {
 	if err := errors.Join(d.Free(), write("free", true)); err != nil {
 		t.Fatal(err)
 	}
+	if err := d.Fail(1 << 20); err != nil {
+		t.Fatal(err)
+	}
+	if err := write("failing", true); !errors.Is(err, syscall.EIO) && !errors.Is(err, syscall.EROFS) {
+		t.Errorf("a write to a failing disk: %v", err)
+	}
+	if err := errors.Join(d.Fail(0), d.Repower(), write("mended", true)); err != nil {
+		t.Fatal(err)
+	}
+	if size("synced") != 8000 {
+		t.Errorf("of what was synced before %d bytes are left", size("synced"))
+	}
+	if err := CanSlow(); err != nil {
+		t.Log(err)
+	} else {
+		slowed := make(chan error)
+		go func() {
+			writes, err := d.Slow(100, 300*time.Millisecond)
+			if err == nil && writes == 0 {
+				err = errors.New("nothing was written meanwhile")
+			}
+			slowed <- err
+		}()
+		if err := errors.Join(write("slow", true), write("slower", true), <-slowed); err != nil {
+			t.Error(err)
+		}
+	}
 	frozen := make(chan error)
 	go func() { frozen <- d.Freeze(ctx, 200*time.Millisecond) }()
 	if err := <-frozen; err != nil {

@@ -11,6 +11,7 @@
 //	                            │ Cut: what isn't on the device is gone (FS_IOC_GOINGDOWN)
 //	                            │ Freeze: writers wait (FIFREEZE), a watchdog thaws
 //	                            │ Fill: no byte is left
+//	                            │ Fail: the device says that it can't; Slow: it takes its time
 //	                            └ Flip: other bytes than were written
 //
 // # Invariants
