@@ -31,7 +31,7 @@ var catchers = map[string][]string{
 	"model":    {"./partition", "-run", "^TestModel$", "-partition.commands", "60000"},
 	"power":    {"./broker", "-run", "^TestPowerCut$", "-power.cuts", "24"},
 	"crash":    {"./raftlog/wal", "-run", "^TestCrash$|^TestRot$|^TestTornTwice$"},
-	"restarts": {"./raftlog", "-run", "^TestRestartsUnderLoad$|^TestKilledLeader$|^TestDivergedFollower$|^TestInstall$|^TestTornVote$|^TestVoteIsKept$"},
+	"restarts": {"./raftlog", "-run", "^TestRestartsUnderLoad$|^TestKilledLeader$|^TestDivergedFollower$|^TestInstall$|^TestTornVote$|^TestVoteIsKept$|^TestWedgedTransfer$"},
 	"faults":   {"./raftlog", "-run", "^TestSyncError$|^TestDiskFull$|^TestHangingSync$"},
 	"cluster":  {"./broker", "-run", "^TestThreeNodes$|^TestReplace$|^TestFounding$|^TestClusterScripts$|^TestAnyNode$|^TestStreamsPassOn$|^TestCreatedEverywhere$|^TestReplacedAndAway$"},
 	"stories":  {"./broker", "-run", "^TestScripts$"},
