@@ -77,7 +77,8 @@ func WithCompression(c Compression) ProducerOption {
 	return func(o *producerOptions) { o.compression = c }
 }
 
-// WithLinger is how long an event waits at most for others to share its block, 0 to 1 s. Default 5 ms. With nothing in flight no event waits.
+// WithLinger is how long an event waits at most for others to share its block, 0 to 1 s. Default 5 ms. With nothing in flight no event waits, nor where fewer than 8
+// come to the producer in that time.
 func WithLinger(d time.Duration) ProducerOption {
 	return func(o *producerOptions) { o.linger = d }
 }

@@ -41,6 +41,7 @@ type Producer struct {
 		route  *route // that events are placed by; nil: not known yet
 		moving *route // not nil while slots move: will be route
 		places
+		pace pace
 
 		accepted uint64 // number of the last event
 		flushTo  uint64 // events up to here don't linger

@@ -134,11 +134,13 @@ func (s *sender) due() bool {
 	if len(s.window.flights) == 0 || g.full(p.eventsMax()) || g.first.number <= p.mu.flushTo {
 		return true
 	}
-	left := p.options.linger - time.Since(g.since)
-	if left > 0 {
-		s.linger.Reset(left)
+	now := time.Now()
+	left := p.options.linger - now.Sub(g.since)
+	if left <= 0 || !p.mu.pace.worthLingering(p.mu.accepted, p.options.linger, now) {
+		return true
 	}
-	return left <= 0
+	s.linger.Reset(left)
+	return false
 }
 
 // encode makes a block of events, and lets go of the events' bytes.
