@@ -14,7 +14,8 @@ import (
 //
 //   - retained: the owner wants to read it (Retain). Nothing helps but that the owner lets go.
 //   - checkpoint: it has to be replayed after a crash, or the library has not let go of it. A checkpoint helps, and is asked
-//     for when the log is half full.
+//     for when the log is half full, or has so many segments that one of them is better used again than another made: each
+//     that is made is written once more, with zeros.
 //   - a few records, at most an eighth of the segment: they are appended anew, with the same index and term, when that frees
 //     the segment behind as well, or the log is half full. So no idle group pins the log, and a segment that is on its way
 //     out by itself costs nothing.
@@ -22,6 +23,9 @@ import (
 const (
 	moveShare      = 8       // which part of a segment may be appended anew
 	moveBatchBytes = 1 << 20 // how much of it at once
+	// checkpointSegments is from how many segments on checkpoints are asked for. With fewer, who was away for a moment could not go on
+	// from the log.
+	checkpointSegments = 4
 )
 
 // gauge counts the bytes of a group in a segment, from an index on that only rises.
@@ -188,7 +192,7 @@ func (l *Log) retireOne() bool {
 		case w.retained > movable:
 			return false
 		case w.wanted > movable:
-			if pressed {
+			if pressed || l.segments.count() >= checkpointSegments {
 				l.askForCheckpoints(&w)
 			}
 			return false

@@ -113,12 +113,17 @@ func TestIdleGroup(t *testing.T) {
 	must(t, l.Close())
 }
 
-// TestCheckpointsAreAskedFor: what a group has written and no checkpoint covers is asked for when the log is half full, named
-// as the reason, and gone afterwards. What an owner retains is named as such, and nobody is asked.
+// TestCheckpointsAreAskedFor: what a group has written and no checkpoint covers is asked for when the log is half full, or has some
+// segments that could be used again, named as the reason, and gone afterwards. What an owner retains is named as such, and nobody is asked.
 func TestCheckpointsAreAskedFor(t *testing.T) {
+	t.Run("half full", func(t *testing.T) { testCheckpointsAreAskedFor(t, 8) })
+	t.Run("some segments", func(t *testing.T) { testCheckpointsAreAskedFor(t, 1_000) })
+}
+
+func testCheckpointsAreAskedFor(t *testing.T, segmentsMax int64) {
 	wanted := map[GroupID]int{}
 	o := testOptions(t, newCrashFS())
-	o.manual, o.BytesMax = true, 8*segmentBytesMin
+	o.manual, o.BytesMax = true, segmentsMax*segmentBytesMin
 	o.CheckpointWanted = func(id GroupID) { wanted[id]++ }
 	l := mustOpen(t, o)
 	g, other := mustGroup(t, l, 1), mustGroup(t, l, 2)
@@ -132,7 +137,7 @@ func TestCheckpointsAreAskedFor(t *testing.T) {
 			l.retireOne()
 		}
 	}
-	fill(4)
+	fill(checkpointSegments - 1)
 	if len(wanted) > 0 {
 		t.Fatalf("asked %v while there is room", wanted)
 	}

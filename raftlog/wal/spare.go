@@ -22,8 +22,8 @@ import (
 const zeroChunkBytes = 1 << 20
 
 // spareShare is which part of BytesMax may be kept as spare files: a round of checkpoints frees many segments at once, and
-// they are needed again as the log grows to where it was.
-const spareShare = 4
+// they are needed again as the log grows to where it was. What is removed is written with zeros again then.
+const spareShare = 2
 
 // spare is a file that may become a segment: of the right size, written once. What is in it is of no concern.
 type spare struct {
