@@ -38,7 +38,9 @@ type Options struct {
 	// Topics is how many there are, 1 to 1,024, each with all subscriptions. Producers
 	// publish to them in turns. Default 1.
 	Topics int
-	// Partitions is on how many a topic is, 1 to as many as the cluster has. Default 8.
+	// Partitions is on how many a topic is, 1 to as many as the cluster has. Each consumer
+	// has a session with each. Default 8; 1 with WorkRoute, whose thousand queues are enough to
+	// spread.
 	Partitions int
 	// Subscriptions is how many a topic has, 0 to 10,000. Fan-outs with WorkFanout, else
 	// queues. Default by Work.
@@ -183,7 +185,7 @@ func (o *Options) EnsureDefaults() {
 	defaultTo(&o.Send, d.send)
 	defaultTo(&o.EventBytes, eventBytesDefault)
 	defaultTo(&o.Topics, 1)
-	defaultTo(&o.Partitions, partitionsDefault)
+	defaultTo(&o.Partitions, d.partitions)
 	defaultTo(&o.Subscriptions, d.subscriptions)
 	defaultTo(&o.Members, 1)
 	if d.matches > 0 {

@@ -55,9 +55,9 @@ func (s Send) String() string {
 
 // workDefaults are the options in which works differ.
 type workDefaults struct {
-	subscriptions, matches, rate int
-	duration                     time.Duration
-	send                         Send
+	partitions, subscriptions, matches, rate int
+	duration                                 time.Duration
+	send                                     Send
 }
 
 const (
@@ -70,7 +70,7 @@ const (
 )
 
 func (w Work) defaults() workDefaults {
-	d := workDefaults{subscriptions: 1, duration: durationDefault}
+	d := workDefaults{partitions: partitionsDefault, subscriptions: 1, duration: durationDefault}
 	switch w {
 	case WorkQueue:
 	case WorkPublish:
@@ -78,7 +78,7 @@ func (w Work) defaults() workDefaults {
 	case WorkFanout:
 		d.subscriptions = fanoutSubscriptions
 	case WorkRoute:
-		d.subscriptions, d.matches = routeSubscriptions, routeMatches
+		d.partitions, d.subscriptions, d.matches = 1, routeSubscriptions, routeMatches
 	case WorkLatency:
 		d.rate, d.send = latencyRate, SendEach
 	case WorkFailover:

@@ -18,7 +18,7 @@ type benchFlags struct {
 	Nodes      count    `default:"3" help:"Start a cluster of so many nodes: 1, 3 or 5; default 3." placeholder:"N"`
 	Connect    string   `group:"Cluster" help:"Measure a cluster that runs already, in place of one of its own." placeholder:"HOST:PORT"`
 	Topics     count    `default:"1" help:"Number of topics, at most 1024, which producers publish to in turns; default 1." placeholder:"N"`
-	Partitions count    `default:"8" help:"On how many partitions a topic is; default 8." placeholder:"N"`
+	Partitions count    `group:"Cluster" help:"On how many partitions a topic is; default 8, for route 1." placeholder:"N"`
 	LogSize    size     `default:"2GiB" help:"Bytes that a node's log may hold; as much has to be free on the disk for each; default 2GiB." placeholder:"SIZE"`
 	Profile    string   `group:"Results" help:"Write processor profiles of the measured time into this directory: load.pprof, n1.pprof and so on." placeholder:"DIR"`
 	CSV        string   `group:"Results" help:"Write how it went, a line for each interval, into this file." name:"csv" placeholder:"FILE"`
