@@ -11,8 +11,9 @@ const (
 	topic = "sim"
 	// visibility is how long leases last: short, so that they run out while things break.
 	visibility = 3 * time.Second
-	// attemptsMax is more than a run needs: what dies here was rejected.
+	// attemptsMax is more than a run needs: what dies here was rejected. At tries much is given back, and fewAttempts are soon used up.
 	attemptsMax = 1_000
+	fewAttempts = 3
 )
 
 // subscription is one of a run's. What matches it is said twice: by its pattern, for the nodes, and by wants, for the history.
@@ -21,6 +22,7 @@ type subscription struct {
 	pattern string
 	wants   func(message) bool
 	ordered bool
+	tries   bool     // has but fewAttempts
 	members []string // of a fan-out
 	// late ones are made while things break, leaving ones removed.
 	late, leaving bool
@@ -33,14 +35,23 @@ func subscriptions() []subscription {
 		{name: "ordered", ordered: true, wants: all},
 		{name: "few", pattern: `{"detail":{"rest":[{"numeric":["<",3]}]},"source":[{"prefix":"sim."}]}`, ordered: true, wants: func(m message) bool { return m.Detail.Rest < 3 }},
 		{name: "audit", pattern: `{"detail":{"half":[{"anything-but":"even"}]}}`, members: []string{"left", "right"}, wants: func(m message) bool { return m.Detail.Half != "even" }},
+		{name: "tries", tries: true, pattern: `{"detail":{"rest":[4,5]}}`, wants: func(m message) bool { return m.Detail.Rest == 4 || m.Detail.Rest == 5 }},
 		{name: "late", late: true, pattern: `{"detail":{"half":["even"]}}`, wants: func(m message) bool { return m.Detail.Half == "even" }},
 		{name: "leaving", leaving: true, pattern: `{"detail":{"rest":[9]}}`, wants: func(m message) bool { return m.Detail.Rest == 9 }},
 	}
 }
 
+// attempts is how often an event is tried.
+func (s *subscription) attempts() int {
+	if s.tries {
+		return fewAttempts
+	}
+	return attemptsMax
+}
+
 func (s *subscription) config() client.SubscriptionConfig {
 	config := client.SubscriptionConfig{
-		Name: topic + "/" + s.name, Kind: client.KindQueue, Pattern: s.pattern, Visibility: visibility, Attempts: attemptsMax,
+		Name: topic + "/" + s.name, Kind: client.KindQueue, Pattern: s.pattern, Visibility: visibility, Attempts: s.attempts(),
 		Members: s.members, Ordered: s.ordered,
 	}
 	if len(s.members) > 0 {
@@ -71,7 +82,7 @@ func readersOf(all []subscription, recorder *history.Recorder) (readers []reader
 				name += "@" + member
 			}
 			number, err := recorder.Reader(history.ReaderInfo{
-				Name: name, Ordered: all[i].ordered, AttemptsMax: attemptsMax, Asked: history.Never, Made: history.Never,
+				Name: name, Ordered: all[i].ordered, AttemptsMax: all[i].attempts(), Asked: history.Never, Made: history.Never,
 			})
 			if err != nil {
 				return nil, err
