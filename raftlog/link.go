@@ -91,6 +91,7 @@ type linkedPipeline struct {
 	link    *link
 	sending chan struct{} // holds one, who sends, so that what is noted has been sent; a mutex would hold up virtual time
 	said    said
+	left    time.Time // until when the last repetition took that was left out; of who sends
 }
 
 // AppendEntries implements raft.AppendPipeline.
@@ -99,10 +100,15 @@ func (p *linkedPipeline) AppendEntries(request *raft.AppendEntriesRequest, respo
 		return nil, err
 	}
 	p.sending <- struct{}{} // the other who sends is let go with the pipeline's end at the latest
-	defer func() { <-p.sending }()
 	if p.repeats(request) {
+		hasty := p.hasty()
+		<-p.sending
+		if hasty {
+			<-time.After(repeatRest)
+		}
 		return &untold{request, response, time.Now()}, nil
 	}
+	defer func() { <-p.sending }()
 	future, err := p.AppendPipeline.AppendEntries(request, response)
 	if err == nil {
 		p.said.note(request)

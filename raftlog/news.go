@@ -139,6 +139,21 @@ func (p *linkedPipeline) repeats(request *raft.AppendEntriesRequest) bool {
 	return ok && pipeline.Err() == nil
 }
 
+// repeatRest is what a repetition takes that comes right after another.
+const repeatRest = time.Millisecond
+
+// hasty says whether the library repeats itself without a pause: while it hands on its leadership it does, until the successor has answered the
+// last entry, as fast as its messages are taken. Where they are left out that would be all that the processor does, so it is made to
+// wait. The caller has the pipeline's turn to send.
+func (p *linkedPipeline) hasty() bool {
+	now := time.Now()
+	hasty := now.Sub(p.left) < repeatRest
+	if p.left = now; hasty {
+		p.left = now.Add(repeatRest) // when it returns
+	}
+	return hasty
+}
+
 // untold is the future of a request that was left out. The library looks at futures that a pipeline's Consumer hands out, which this one never
 // is: no follower has answered.
 type untold struct {

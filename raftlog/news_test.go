@@ -95,3 +95,31 @@ func TestRepeats(t *testing.T) {
 		}
 	})
 }
+
+// TestRepeatsWithoutPause: a library that asks again and again for nothing new, as it does while it hands on its leadership, is held up, and
+// one that asks now and then isn't.
+func TestRepeatsWithoutPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &linkedPipeline{AppendPipeline: &counted{}, link: newLink(nil), sending: make(chan struct{}, 1)}
+		p.link.term.Store(3)
+		ask := func() time.Duration {
+			began := time.Now()
+			if _, err := p.AppendEntries(&raft.AppendEntriesRequest{Term: 3, PrevLogEntry: 7, PrevLogTerm: 2, LeaderCommitIndex: 7}, nil); err != nil {
+				t.Error(err)
+			}
+			return time.Since(began)
+		}
+		ask() // the first is sent
+		for i := range 100 {
+			if took := ask(); i > 0 && took != repeatRest { // the first repetition may come at once
+				t.Fatalf("number %d took %v", i, took)
+			}
+		}
+		for range 10 {
+			<-time.After(10 * time.Millisecond)
+			if took := ask(); took != 0 {
+				t.Fatalf("after a pause it took %v", took)
+			}
+		}
+	})
+}
