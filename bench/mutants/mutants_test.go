@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ var catchers = map[string][]string{
 	"power":    {"./broker", "-run", "^TestPowerCut$", "-power.cuts", "24"},
 	"crash":    {"./raftlog/wal", "-run", "^TestCrash$|^TestRot$|^TestTornTwice$"},
 	"restarts": {"./raftlog", "-run", "^TestRestartsUnderLoad$|^TestKilledLeader$|^TestDivergedFollower$|^TestInstall$|^TestTornVote$|^TestVoteIsKept$|^TestWedgedTransfer$"},
+	"copies":   {"./partition", "-run", "^TestCopies"},
 	"faults":   {"./raftlog", "-run", "^TestSyncError$|^TestDiskFull$|^TestHangingSync$"},
 	"cluster":  {"./broker", "-run", "^TestThreeNodes$|^TestReplace$|^TestFounding$|^TestClusterScripts$|^TestAnyNode$|^TestStreamsPassOn$|^TestCreatedEverywhere$|^TestReplacedAndAway$"},
 	"stories":  {"./broker", "-run", "^TestScripts$"},
@@ -40,11 +42,14 @@ var catchers = map[string][]string{
 	"lives":    {"./broker", "-run", "OutliveLeaders$|^TestClientThroughRestarts$"},
 }
 
-// mutant is a fault, and who has to notice.
+// mutant is a fault, and who has to notice. What is before at one place is after at the same.
 type mutant struct {
 	name, file, by string
-	before, after  string
+	before, after  []string
 }
+
+// between stands alone on a line between the places of a mutant that has several.
+const between = "\n....\n"
 
 // readMutants reads the list. Of each directive the input is what stands in the file, and what it expects is what is put there.
 func readMutants(t *testing.T) (list []mutant) {
@@ -54,9 +59,12 @@ func readMutants(t *testing.T) (list []mutant) {
 		if d.Cmd != "mutant" || len(d.CmdArgs) != 3 {
 			d.Fatalf(t, "want: mutant NAME file=FILE by=CATCHER")
 		}
-		m := mutant{name: d.CmdArgs[0].Key, before: d.Input, after: strings.TrimSuffix(d.Expected, "\n")}
+		m := mutant{name: d.CmdArgs[0].Key, before: strings.Split(d.Input, between), after: strings.Split(strings.TrimSuffix(d.Expected, "\n"), between)}
 		d.ScanArgs(t, "file", &m.file)
 		d.ScanArgs(t, "by", &m.by)
+		if len(m.before) != len(m.after) {
+			d.Fatalf(t, "%s: %d places, and what is put at %d", m.name, len(m.before), len(m.after))
+		}
 		if catchers[m.by] == nil {
 			d.Fatalf(t, "%s: nobody is called %q", m.name, m.by)
 		}
@@ -72,10 +80,13 @@ func (m *mutant) broken() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := bytes.Count(text, []byte(m.before)); n != 1 {
-		return nil, fmt.Errorf("%s has %q %d times; it has to stand there once", m.file, m.before, n)
+	for i, before := range m.before {
+		if n := bytes.Count(text, []byte(before)); n != 1 {
+			return nil, fmt.Errorf("%s has %q %d times; it has to stand there once", m.file, before, n)
+		}
+		text = bytes.Replace(text, []byte(before), []byte(m.after[i]), 1)
 	}
-	return bytes.Replace(text, []byte(m.before), []byte(m.after), 1), nil
+	return text, nil
 }
 
 // TestListIsCurrent: what the faults replace is there.
@@ -85,7 +96,7 @@ func TestListIsCurrent(t *testing.T) {
 		if _, err := m.broken(); err != nil {
 			t.Errorf("%s: %v", m.name, err)
 		}
-		if seen[m.name] || m.before == m.after {
+		if seen[m.name] || slices.Equal(m.before, m.after) {
 			t.Errorf("%s is there twice, or changes nothing", m.name)
 		}
 		seen[m.name] = true
@@ -117,7 +128,7 @@ func TestMutants(t *testing.T) {
 			verdict := "caught"
 			if !caught {
 				verdict = "NOT CAUGHT"
-				t.Errorf("nobody noticed: %s", m.after)
+				t.Errorf("nobody noticed: %s", strings.Join(m.after, between))
 			}
 			fmt.Fprintf(&table, "%-26s %-24s %-9s %-10s %5.1f s  %s\n", m.name, m.file, m.by, verdict, took.Seconds(), words)
 		})
