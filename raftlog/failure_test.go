@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/hashicorp/raft"
 )
 
 // shaky is a disk of a member that fails on demand.
@@ -215,6 +216,55 @@ func (c *cluster) writeElsewhere(t *testing.T, but *member, name string) {
 		pause(c.ctx, 10*time.Millisecond)
 	}
 	t.Fatal("nobody took it")
+}
+
+// TestHeartbeatWaits: a follower whose disk is slow with a leader's entries answers no heartbeat that comes behind them. Otherwise two goroutines
+// would work on messages of leaders, and entries of one term could be stored in the next (raft issue 695).
+func TestHeartbeatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, 1)
+		disks := map[*member]*shaky{}
+		for _, m := range c.members {
+			disks[m] = &shaky{}
+			disks[m].under(m)
+		}
+		c.start()
+		c.writeMany(t, 0, "a", 5)
+		lead := c.leader(c.ctx, 0)
+		c.settle(c.ctx)
+		follower := c.third(lead, nil)
+		c.isolate(follower, true)
+		g := follower.group(0)
+		c.writeMany(t, 0, "b", 1)
+		var before, missed raft.Log
+		last := g.Usage().Last
+		if err := errors.Join(lead.group(0).entries.GetLog(last, &before), lead.group(0).entries.GetLog(last+1, &missed)); err != nil {
+			t.Fatal(err)
+		}
+		header := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(lead.name), Addr: []byte(lead.address)}
+		release := disks[follower].hold()
+		entries, beats := make(chan raft.RPCResponse, 1), make(chan raft.RPCResponse, 1)
+		go g.pass(raft.RPC{RespChan: entries, Command: &raft.AppendEntriesRequest{
+			RPCHeader: header, Term: missed.Term, PrevLogEntry: before.Index, PrevLogTerm: before.Term, LeaderCommitIndex: before.Index,
+			Entries: []*raft.Log{&missed},
+		}})
+		synctest.Wait()
+		go g.pass(raft.RPC{RespChan: beats, Command: &raft.AppendEntriesRequest{RPCHeader: header, Term: missed.Term}})
+		synctest.Wait()
+		if len(entries) > 0 || len(beats) > 0 {
+			t.Errorf("answers before the disk's: %d to entries, %d to a heartbeat", len(entries), len(beats))
+		}
+		release()
+		if answer := (<-entries).Response.(*raft.AppendEntriesResponse); !answer.Success {
+			t.Errorf("the entries are answered with %+v", answer)
+		}
+		if answer := (<-beats).Response.(*raft.AppendEntriesResponse); !answer.Success {
+			t.Errorf("the heartbeat is answered with %+v", answer)
+		}
+		c.isolate(follower, false)
+		c.writeMany(t, 0, "c", 5)
+		c.settle(c.ctx)
+	})
 }
 
 // TestSyncError (R4): a sync that fails on the leader ends it: Fatal is told once, it takes nothing more, others lead, and when

@@ -34,7 +34,7 @@ var catchers = map[string][]string{
 	"crash":    {"./raftlog/wal", "-run", "^TestCrash$|^TestRot$|^TestTornTwice$"},
 	"restarts": {"./raftlog", "-run", "^TestRestartsUnderLoad$|^TestKilledLeader$|^TestDivergedFollower$|^TestInstall$|^TestTornVote$|^TestVoteIsKept$|^TestWedgedTransfer$"},
 	"copies":   {"./partition", "-run", "^TestCopies"},
-	"faults":   {"./raftlog", "-run", "^TestSyncError$|^TestDiskFull$|^TestHangingSync$"},
+	"faults":   {"./raftlog", "-run", "^TestSyncError$|^TestDiskFull$|^TestHangingSync$|^TestHeartbeatWaits$"},
 	"cluster":  {"./broker", "-run", "^TestThreeNodes$|^TestReplace$|^TestFounding$|^TestClusterScripts$|^TestAnyNode$|^TestStreamsPassOn$|^TestCreatedEverywhere$|^TestReplacedAndAway$"},
 	"stories":  {"./broker", "-run", "^TestScripts$"},
 	"clients":  {"./client", "-run", "UnderFaults$"},
@@ -185,7 +185,7 @@ func attempt(t *testing.T, by, overlay string) (caught bool, words string, took 
 		return false, "", took
 	case strings.Contains(string(out), "[build failed]"), strings.Contains(string(out), "[setup failed]"):
 		t.Fatalf("it doesn't build:\n%s", out)
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, strings.Contains(string(out), "panic: test timed out"):
 		t.Fatalf("%s took longer than %v", by, *withinFlag)
 	}
 	for line := range strings.Lines(string(out)) {
