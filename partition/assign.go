@@ -10,8 +10,9 @@ import (
 // assign gives ready events to the sessions that have room, on every cursor that this entry changed, in the cursors' own order (P9).
 // Sessions take turns and get events in rows, so that a delivery is often whole frames of a block.
 func (m *Machine) assign(fx *Effects) {
-	slices.SortFunc(m.dirty, func(a, b *cursor) int { return cmp.Compare(a.ordinal, b.ordinal) })
-	for _, c := range m.dirty {
+	slices.SortFunc(m.dirty, func(a, b dirtyCursor) int { return cmp.Compare(a.ordinal, b.ordinal) })
+	for _, d := range m.dirty {
+		c := d.cursor
 		c.dirty = false
 		if c.leaving {
 			continue
@@ -121,13 +122,23 @@ func (m *Machine) leasable(c *cursor) uint64 {
 // hold moves events of a cursor from ready to held. What the retention has dropped is needed in the log for as long as it waits, and no longer once it
 // is held: so the stream's floor may move.
 func (m *Machine) hold(c *cursor, taken []Run) {
-	st := c.subscription.stream
+	if len(taken) == 0 {
+		return
+	}
+	if st := c.subscription.stream; taken[0].First < st.dropped {
+		m.stale(st)
+	}
+	events := uint64(0)
+	for _, r := range taken {
+		events += uint64(r.Count)
+	}
+	if events == c.ready.GetCardinality() {
+		c.ready.moveAll(c.held)
+		return
+	}
 	for _, r := range taken {
 		c.ready.removeRun(r)
 		c.held.addRun(r)
-		if r.First < st.dropped {
-			m.stale(st)
-		}
 	}
 }
 

@@ -262,6 +262,25 @@ func (s *offsetSet) addRun(r Run) {
 	}
 }
 
+// moveAll puts all that is in the set into another of the same pieces, which has none of it.
+func (s *offsetSet) moveAll(to *offsetSet) {
+	s.pieces.markRange(s.Minimum(), s.Maximum()+1)
+	to.sum, s.sum = to.sum+s.sum, 0
+	if to.IsEmpty() {
+		s.Bitmap, to.Bitmap = to.Bitmap, s.Bitmap
+		return
+	}
+	to.Bitmap.Or(s.Bitmap)
+	s.Bitmap.Clear()
+}
+
+// removeAll takes everything out.
+func (s *offsetSet) removeAll() {
+	s.pieces.markRange(s.Minimum(), s.Maximum()+1)
+	s.sum = 0
+	s.Bitmap.Clear()
+}
+
 // removeRun is RemoveRange for offsets that are all in the set.
 func (s *offsetSet) removeRun(r Run) {
 	from, to := uint64(r.First), uint64(r.end())

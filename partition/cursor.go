@@ -195,8 +195,14 @@ func (m *Machine) touch(c *cursor) {
 	m.stale(c.subscription.stream)
 	if !c.dirty {
 		c.dirty = true
-		m.dirty = append(m.dirty, c)
+		m.dirty = append(m.dirty, dirtyCursor{c.ordinal, c})
 	}
+}
+
+// dirtyCursor has the ordinal with it, so that a thousand of them are sorted without looking at each.
+type dirtyCursor struct {
+	ordinal uint64
+	cursor  *cursor
 }
 
 // giveBack returns an event whose lease is over to the cursor: ready, delayed or dead.

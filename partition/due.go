@@ -215,8 +215,8 @@ func (m *Machine) dueFull() bool { return m.due.bytes > 2*m.delayedBytesMax }
 // readOn has late events join their lines, and has the far cursors looked at when, by that or before in this entry, there is room again for what they
 // may find.
 func (m *Machine) readOn(wasFull bool) {
-	for _, c := range m.dirty {
-		if c.order != nil && !c.leaving {
+	for _, d := range m.dirty {
+		if c := d.cursor; c.order != nil && !c.leaving {
 			m.pullLate(c)
 		}
 	}

@@ -1,5 +1,7 @@
 package partition
 
+import "slices"
+
 // lease is events of one cursor held until a deadline, by a session, or by whoever has the receipts.
 type lease struct {
 	mark
@@ -100,6 +102,11 @@ func (l *lease) cut(want []Run, each func(EventRun), lost func(Run)) {
 	}
 	kept = append(kept, have...)
 	l.runs = kept
+}
+
+// holdsExactly tells whether runs in order are all that the lease holds.
+func (l *lease) holdsExactly(runs []Run) bool {
+	return slices.EqualFunc(l.runs, runs, func(a EventRun, b Run) bool { return a.Run == b })
 }
 
 func runOf(from, to Offset) Run { return Run{First: from, Count: uint32(to - from)} }

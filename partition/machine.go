@@ -88,7 +88,7 @@ type Machine struct {
 	failed   []failedRun
 
 	// dirty cursors of the entry that is being applied, and what was just taken from one: used again for each.
-	dirty []*cursor
+	dirty []dirtyCursor
 	taken []Run
 	// classes of the sizes of the block that is being stored.
 	classes []sizeClass

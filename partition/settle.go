@@ -55,6 +55,12 @@ func (m *Machine) decide(s *session, dec Decision, want Leased, lost func(Leased
 	for _, l := range held {
 		// A delivery whose events were extended one by one has many leases: each sees only the runs that it may hold.
 		from, to := overlap(missing, l)
+		if dec.Verb == VerbAck && l.cursor.order == nil && l.holdsExactly(missing[from:to]) {
+			m.ackAll(l)
+			m.dropIfEmpty(l)
+			missing = slices.Delete(missing, from, to)
+			continue
+		}
 		var still []Run
 		m.decideOn(l, dec, s.visibility, missing[from:to], func(r Run) { still = append(still, r) })
 		missing = slices.Replace(missing, from, to, still...)
@@ -156,10 +162,32 @@ func (dec *Decision) comeback() comeback {
 	return why
 }
 
+// ackAll settles all that a lease holds, of a cursor without order.
+func (m *Machine) ackAll(l *lease) {
+	c, runs := l.cursor, l.runs
+	l.runs = nil
+	all := eventsOf(runs) == c.held.GetCardinality()
+	if all {
+		c.held.removeAll()
+	}
+	for _, r := range runs {
+		m.free(l, r.Run)
+		if !all {
+			c.held.removeRun(r.Run)
+		}
+		m.forgetAcked(c, r.Run)
+	}
+}
+
 // ack settles events: no set of the cursor has them any more (P5).
 func (m *Machine) ack(c *cursor, r Run) {
-	m.takeBack(c, r)
 	c.held.removeRun(r)
+	m.forgetAcked(c, r)
+}
+
+// forgetAcked takes events that were settled off the books.
+func (m *Machine) forgetAcked(c *cursor, r Run) {
+	m.takeBack(c, r)
 	if c.order != nil {
 		m.dequeueRun(c, r)
 	}
