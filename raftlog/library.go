@@ -18,7 +18,7 @@ const (
 	// commitTimeout is the library's heartbeat of commit indexes to idle replicas, for the first of which there are news (news.go); and after up to
 	// twice as long replication goes on where a connection broke and nothing new is proposed. Its default, 50 ms, would be most of what an idle
 	// group costs.
-	commitTimeout = 500 * time.Millisecond
+	commitTimeout = time.Second
 	// never is a time that does not come.
 	never = math.MaxInt64 / 4 * time.Nanosecond
 )
