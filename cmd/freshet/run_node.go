@@ -24,7 +24,10 @@ const failureTimeout = 3 * time.Second
 // started is called once it serves.
 func runNode(ctx context.Context, options broker.Options, started func(*broker.Node)) (err error) {
 	options.Version = builtFrom().Version
-	node, err := broker.Start(ctx, options)
+	node, err := startNode(ctx, options)
+	if unable, ok := errors.AsType[*failure](err); ok {
+		return unable
+	}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil // it was told to stop before it had started
@@ -50,6 +53,33 @@ func runNode(ctx context.Context, options broker.Options, started func(*broker.N
 		return fmt.Errorf("the node didn't stop in order: %w", err)
 	}
 	return nil
+}
+
+// startNode starts a node. It returns also when the start never does, since it
+// waits for a disk that has failed: then with a *failure.
+func startNode(ctx context.Context, options broker.Options) (*broker.Node, error) {
+	type outcome struct {
+		node *broker.Node
+		err  error
+	}
+	failed, begun := make(chan error, 1), make(chan outcome, 1)
+	options.Fatal = func(why error) { failed <- why } // it is called once
+	go func() {
+		node, err := broker.Start(ctx, options)
+		begun <- outcome{node, err}
+	}()
+	var why error
+	select {
+	case o := <-begun:
+		return o.node, o.err
+	case why = <-failed:
+	}
+	select {
+	case o := <-begun: // it says the same, or the node is there and says so
+		return o.node, o.err
+	case <-time.After(failureTimeout):
+		return nil, endedBy(why)
+	}
 }
 
 // cantGoOn ends a node that has failed, and says why. It returns although a part
