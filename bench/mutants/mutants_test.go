@@ -38,7 +38,7 @@ var catchers = map[string][]string{
 	"cluster":  {"./broker", "-run", "^TestThreeNodes$|^TestReplace$|^TestFounding$|^TestClusterScripts$|^TestAnyNode$|^TestStreamsPassOn$|^TestCreatedEverywhere$|^TestReplacedAndAway$"},
 	"stories":  {"./broker", "-run", "^TestScripts$"},
 	"clients":  {"./client", "-run", "UnderFaults$"},
-	"sim":      {"./bench/sim", "-run", "^TestSim$", "-sim.steps", "64", "-sim.each", "8"},
+	"sim":      {"./bench/sim", "-run", "^TestSim$", "-sim.steps", "24", "-sim.each", "8"},
 	"lives":    {"./broker", "-run", "OutliveLeaders$|^TestClientThroughRestarts$"},
 }
 

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// namers are how many clients make and remove topics of the same few names.
+	// namers are how many clients make and remove topics, each of so many names of its own: a removal that is sent again, since its answer was lost, also
+	// removes what somebody else has made meanwhile (docs/reliability.md).
 	namers = 2
 	names  = 2
 	// nameEvery is about how often each does.
@@ -24,7 +25,7 @@ const (
 // nameThings makes and removes topics until ctx ends, and writes down what it is told.
 func (w *world) nameThings(ctx context.Context, number int, by *client.Client, random *rand.Rand) {
 	for pause(ctx, time.Duration(random.Int64N(int64(2*nameEvery)))) {
-		n := history.Named{Name: fmt.Sprintf("name-%d", random.IntN(names)), Client: number, Verb: history.NameMake, Outcome: history.Unknown}
+		n := history.Named{Name: fmt.Sprintf("name-%d-%d", number, random.IntN(names)), Client: number, Verb: history.NameMake, Outcome: history.Unknown}
 		if random.IntN(2) == 0 {
 			n.Verb = history.NameRemove
 		}
