@@ -64,6 +64,7 @@ func (h *heartbeats) run() {
 		select {
 		case <-timer.C:
 		case <-h.t.closing:
+			return
 		}
 		h.release(func(heldHeartbeat) bool { return true })
 	}

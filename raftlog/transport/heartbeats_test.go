@@ -33,6 +33,7 @@ func heartbeatPair(t *testing.T, run func(t *testing.T, from, to *testNode, hang
 func TestHeartbeatsTogether(t *testing.T) {
 	heartbeatPair(t, func(t *testing.T, from, to *testNode, _ *atomic.Bool) {
 		for round := range 3 {
+			synctest.Wait() // writers count when they have written
 			before := from.Stats()
 			began := time.Now()
 			var calls sync.WaitGroup
@@ -45,6 +46,7 @@ func TestHeartbeatsTogether(t *testing.T) {
 				})
 			}
 			calls.Wait()
+			synctest.Wait()
 			after := from.Stats()
 			if took := time.Since(began); took > 300*time.Millisecond {
 				t.Errorf("round %d took %v; expected at most 300ms", round, took)
@@ -99,6 +101,7 @@ func TestHeartbeatsHeld(t *testing.T) {
 	for what, expected := range map[string]error{"disk": ErrWithheld, "peer": ErrBroken, "group": ErrClosed, "transport": nil} {
 		t.Run(what, func(t *testing.T) {
 			heartbeatPair(t, func(t *testing.T, from, to *testNode, hanging *atomic.Bool) {
+				synctest.Wait()
 				before := to.Stats().Requests
 				var held sync.WaitGroup
 				var err error
