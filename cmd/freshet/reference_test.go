@@ -82,7 +82,7 @@ func TestErrorTableHasLocalCodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	documented := regexp.MustCompile(`(?m)^\| (FR6\d{3}) \|`).FindAllSubmatch(text, -1)
-	local := []failureCode{codePortTaken, codeDiskFull, codeFile, codeCommand, codePartlyDone, codeNoDeadLetter, codeNoNode, codeNodeState}
+	local := []failureCode{codePortTaken, codeDiskFull, codeFile, codeCommand, codePartlyDone, codeNoDeadLetter, codeNoNode, codeNodeState, codeNodeEnded, codeDiffers}
 	if len(documented) != len(local) {
 		t.Errorf("docs/lookup/errors.md has %d codes of this machine, failure.go has %d", len(documented), len(local))
 	}
