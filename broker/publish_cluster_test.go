@@ -90,7 +90,7 @@ func publishUntil(ctx context.Context, t *testing.T, p *client.Producer, publish
 		for i, r := range results {
 			told[string(batch[i].Data)] = r.Receipt
 		}
-		<-time.After(110 * time.Millisecond) // whoever publishes few goes by the clock, 25 ms a partition: not in step with that
+		<-time.After(100 * time.Millisecond)
 	}
 	return told
 }

@@ -38,7 +38,7 @@ import (
 const (
 	snapshotMagic0  = 'F'
 	snapshotMagic1  = 'P'
-	snapshotVersion = 1
+	snapshotVersion = 2
 )
 
 // shifts say how many offsets a piece is of: 1 << so many.

@@ -108,7 +108,7 @@ func (s *Store) build(number raftlog.GroupNumber, generation uint64, records ite
 			return err
 		}
 		if batch.Len() >= buildBytes {
-			if err := batch.Commit(pebble.NoSync); err != nil {
+			if err := s.commit(batch, pebble.NoSync); err != nil {
 				return err
 			}
 			batch.Reset()
@@ -117,7 +117,28 @@ func (s *Store) build(number raftlog.GroupNumber, generation uint64, records ite
 	if batch.Empty() {
 		return nil
 	}
-	return batch.Commit(pebble.NoSync)
+	return s.commit(batch, pebble.NoSync)
+}
+
+// commit commits a batch. Whatever fails there is fatal (R4), and behind what was fatal none is begun any more: Pebble panics where its own log has failed before, under
+// locks that it doesn't hold by then. A panic of one that was on its way meanwhile is told as the failure it is, where Go lets it be.
+func (s *Store) commit(batch *pebble.Batch, options *pebble.WriteOptions) (err error) {
+	defer func() {
+		switch failure := recover().(type) {
+		case nil:
+		case error:
+			err = fmt.Errorf("writing the log of the checkpoints: %w", failure)
+		default:
+			panic(failure)
+		}
+		if err != nil {
+			s.options.Fatal(err)
+		}
+	}()
+	if s.broken.Load() {
+		return errors.New("an earlier write of the checkpoints has failed")
+	}
+	return batch.Commit(options)
 }
 
 // swap makes a batch durable together with the meta that stands for what is then there.

@@ -59,6 +59,19 @@ func TestFailedSync(t *testing.T) {
 		if err := <-fatal; !errors.Is(err, errorfs.ErrInjected) && !strings.Contains(err.Error(), "injected") {
 			t.Fatalf("%v fails, and fatal is told %v", kind, err)
 		}
+		if suffix == ".log" { // another commit, before the process has ended: Pebble would panic
+			done = make(chan struct{})
+			go func() {
+				defer close(done)
+				returned = s.Commit(2, raftlog.CheckpointMeta{Index: 1}, records("b", strings.Repeat("1", 2*buildBytes)), true) == nil
+			}()
+			if <-done; returned {
+				t.Fatalf("%v has failed, and the next commit says that it is durable", kind)
+			}
+			if err := <-fatal; err == nil {
+				t.Fatalf("%v has failed, and the next commit tells no reason", kind)
+			}
+		}
 		again := open(t, fs.CrashClone(vfs.CrashCloneCfg{}))
 		v, found, err := again.Kept(1, []byte("a"))
 		// With the witness alone failing, the commit may be there: nobody was told that it isn't.

@@ -23,6 +23,8 @@ type Store struct {
 	// syncing is held while a batch becomes durable and is counted.
 	syncing sync.Mutex
 	witness *witness
+	// broken: a write has failed, and the process is about to end.
+	broken atomic.Bool
 
 	mu struct {
 		sync.Mutex
@@ -50,11 +52,17 @@ func Open(o Options) (_ *Store, err error) {
 	if err := makeDir(o.FS, o.Dir); err != nil {
 		return nil, fmt.Errorf("store: making %s: %w", o.Dir, err)
 	}
+	s := &Store{}
+	fatal := o.Fatal
+	o.Fatal = func(err error) { // which Pebble tells, too
+		s.broken.Store(true)
+		fatal(err)
+	}
 	db, err := pebble.Open(o.FS.PathJoin(o.Dir, pebbleDir), o.pebbleOptions())
 	if err != nil {
 		return nil, fmt.Errorf("store: opening %s: %w", o.Dir, err)
 	}
-	s := &Store{db: db, options: o}
+	s.db, s.options = db, o
 	s.mu.groups = map[raftlog.GroupNumber]*group{}
 	if s.witness, err = openWitness(o.FS, o.Dir); err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -122,13 +130,14 @@ func (s *Store) sync(batch *pebble.Batch) error {
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
 	next := s.witness.batches + 1
-	err := batch.Set(formatKey, encodeFormat(next), nil)
-	if err == nil {
-		err = batch.Commit(pebble.Sync)
+	if err := batch.Set(formatKey, encodeFormat(next), nil); err != nil {
+		s.options.Fatal(err)
+		return err
 	}
-	if err == nil {
-		err = s.witness.saw(next)
+	if err := s.commit(batch, pebble.Sync); err != nil {
+		return err
 	}
+	err := s.witness.saw(next)
 	if err != nil {
 		s.options.Fatal(err)
 	}

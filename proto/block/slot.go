@@ -35,8 +35,15 @@ func (b *Block) Slot(i int) (slot uint16, placed bool) { return SlotOf(b.KeyHash
 
 // Turn returns which of a topic's partitions, in the order of their numbers, is best for a few events without a slot that are published now. Everybody comes to
 // the same by the clock, TurnLasts each: so what many publish at once, each an event or two, shares the entries of one partition's log, which cost the
-// same for one event as for a hundred, and over a second all partitions get as much. Clocks that differ cost nothing but that, as does who takes
-// another partition. Whoever fills entries alone does better with all partitions at once.
+// same for one event as for a hundred. Each partition has one turn a round, and each round begins with another, so that who publishes on a beat, once a
+// round say, isn't always at the same. Clocks that differ cost nothing but that, as does who takes another partition. Whoever fills entries alone does
+// better with all partitions at once.
 func Turn(now time.Time, partitions int) int {
-	return int(uint64(now.UnixMilli()) / uint64(TurnLasts.Milliseconds()) % uint64(partitions))
+	n := uint64(partitions)
+	turn := uint64(now.UnixMilli()) / uint64(TurnLasts.Milliseconds())
+	first := turn / n * fibonacci >> 32
+	return int((turn%n + first) % n)
 }
+
+// fibonacci spreads the multiples of it evenly over all of a word: 2^64 divided by the golden ratio (Knuth, The Art of Computer Programming, volume 3, 6.4).
+const fibonacci = 0x9e3779b97f4a7c15

@@ -2,6 +2,7 @@ package block
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -38,20 +39,30 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-// TestTurn: all partitions have turns of the same length, in their order, whoever asks.
+// TestTurn: all partitions have a turn of the same length in each round, and who publishes on a beat comes to all of them.
 func TestTurn(t *testing.T) {
-	at := time.UnixMilli(1_700_000_000_000)
+	at := time.UnixMilli(1_700_000_000_000).Truncate(64 * 3 * TurnLasts)
 	for _, partitions := range []int{1, 3, 8, 64} {
-		last, since := Turn(at, partitions), 0
-		for ms := 1; ms < 64*3*25; ms++ {
-			turn := Turn(at.Add(time.Duration(ms)*time.Millisecond), partitions)
-			if turn == last {
-				continue
+		for round := range 10 {
+			turns := make([]int, partitions)
+			for ms := range partitions * int(TurnLasts.Milliseconds()) {
+				turns[Turn(at.Add(time.Duration(round*partitions)*TurnLasts+time.Duration(ms)*time.Millisecond), partitions)]++
 			}
-			if turn != (last+1)%partitions || since > 0 && ms-since != int(TurnLasts.Milliseconds()) {
-				t.Fatalf("of %d partitions it is the turn of %d after %d, %d ms after the one before", partitions, turn, last, ms-since)
+			for partition, n := range turns {
+				if n != int(TurnLasts.Milliseconds()) {
+					t.Fatalf("partition %d of %d has a turn of %d ms in round %d", partition, partitions, n, round)
+				}
 			}
-			last, since = turn, ms
+		}
+	}
+	for _, beat := range []int64{25, 50, 100, 200, 400, 500, 1_000, 1_600, 60_000} {
+		const events, partitions = 1_600, 8
+		got := make([]int, partitions)
+		for i := range events {
+			got[Turn(at.Add(time.Duration(int64(i)*beat)*time.Millisecond), partitions)]++
+		}
+		if low, high := slices.Min(got), slices.Max(got); low < events/partitions*3/4 || high > events/partitions*5/4 {
+			t.Errorf("an event every %d ms: %d", beat, got)
 		}
 	}
 	if before := Turn(time.UnixMilli(-12_345), 8); before < 0 || before > 7 {
