@@ -23,8 +23,9 @@ import (
 const (
 	moveShare      = 8       // which part of a segment may be appended anew
 	moveBatchBytes = 1 << 20 // how much of it at once
-	// checkpointSegments is from how many segments on checkpoints are asked for. With fewer, who was away for a moment could not go on
-	// from the log.
+	// checkpointShare is which part of the log may be full before checkpoints are asked for, and checkpointSegments how many segments it has to
+	// have at least. With less, a follower that was away for a moment could not go on from the log, and needs a checkpoint.
+	checkpointShare    = 16
 	checkpointSegments = 4
 )
 
@@ -192,7 +193,7 @@ func (l *Log) retireOne() bool {
 		case w.retained > movable:
 			return false
 		case w.wanted > movable:
-			if pressed || l.segments.count() >= checkpointSegments {
+			if pressed || int64(l.segments.count()) >= l.checkpointsFrom() {
 				l.askForCheckpoints(&w)
 			}
 			return false
@@ -208,6 +209,11 @@ func (l *Log) retireOne() bool {
 		return false
 	}
 	return true
+}
+
+// checkpointsFrom is how many segments the log has when checkpoints are asked for.
+func (l *Log) checkpointsFrom() int64 {
+	return max(checkpointSegments, l.options.BytesMax/l.options.SegmentBytes/checkpointShare)
 }
 
 // round appends the log's beginning anew, segment by segment, up to where the log ended when it began. Segments go in their order, so one

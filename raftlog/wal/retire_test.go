@@ -137,11 +137,11 @@ func testCheckpointsAreAskedFor(t *testing.T, segmentsMax int64) {
 			l.retireOne()
 		}
 	}
-	fill(checkpointSegments - 1)
+	fill(min(int(l.checkpointsFrom()), int(segmentsMax)/2) - 1)
 	if len(wanted) > 0 {
 		t.Fatalf("asked %v while there is room", wanted)
 	}
-	fill(6)
+	fill(min(int(l.checkpointsFrom()), int(segmentsMax)/2) + 2)
 	pins := l.Pins()
 	if wanted[1] == 0 || wanted[2] > 0 || len(pins) != 2 || pins[0].Group != 1 || pins[0].Why != ReasonCheckpoint || pins[1].Why != ReasonRetained {
 		t.Fatalf("asked %v, pinned by %+v", wanted, pins)
