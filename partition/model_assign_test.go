@@ -139,8 +139,19 @@ func (m *model) isPatient(c *modelCursor) bool {
 	return open && c.patientUntil != 0
 }
 
+// pullLate makes late events of an ordered queue ready for which there is room now, whether or not anybody has room for them.
+func (m *model) pullLate(c *modelCursor) {
+	for c.sub.Ordered && len(c.late) > 0 && c.inLine() < m.lookAheadMax {
+		if e := c.copies[c.late[0]]; e != nil && e.state == stateLater {
+			c.ready(e)
+		}
+		c.late = c.late[1:]
+	}
+}
+
 // assign gives a cursor's events to the sessions that have room, in turns.
 func (m *model) assign(c *modelCursor, is *cursor, fx *Effects) {
+	m.pullLate(c)
 	if c.goesOn && !m.granted(c) {
 		c.patientUntil = is.patientUntil
 		return // nothing may have happened to it
@@ -150,14 +161,6 @@ func (m *model) assign(c *modelCursor, is *cursor, fx *Effects) {
 		return
 	}
 	defer func() { c.goesOn = m.couldGoOn(c) }()
-	if c.sub.Ordered {
-		for len(c.late) > 0 && c.inLine() < m.lookAheadMax {
-			if e := c.copies[c.late[0]]; e != nil && e.state == stateLater {
-				c.ready(e)
-			}
-			c.late = c.late[1:]
-		}
-	}
 	leasable := m.leasable(c)
 	lines := c.lines()
 	var open []*modelGrant
