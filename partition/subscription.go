@@ -31,7 +31,7 @@ func (m *Machine) putSubscription(c SubscriptionConfig) Refusal {
 	if c.Ordered && c.Kind != KindQueue || sub != nil && sub.Ordered != c.Ordered {
 		return RefusedOrdered // as below
 	}
-	if sub != nil && !sub.rememberPattern(c.Pattern) {
+	if sub != nil && !sub.leaving && !sub.rememberPattern(c.Pattern) {
 		// Not even the version changes: blocks that were matched against the refused pattern must find another one than theirs.
 		return RefusedTooMany
 	}
