@@ -76,8 +76,9 @@ func TestHeartbeatsHasten(t *testing.T) {
 		if d := took(beat(2)); d < 200*time.Millisecond {
 			t.Errorf("a heartbeat took %v; it was to wait", d)
 		}
-		if d := took(func() { _ = appendTo(from, 2, "n2", entriesOf(1, 1, 10)) }); d > 10*time.Millisecond {
-			t.Errorf("entries took %v", d)
+		var err error
+		if d := took(func() { err = appendTo(from, 2, "n2", entriesOf(1, 1, 10)) }); err != nil || d > 10*time.Millisecond {
+			t.Errorf("entries took %v: %v", d, err)
 		}
 		var held sync.WaitGroup
 		var heldFor time.Duration
