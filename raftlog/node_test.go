@@ -58,6 +58,9 @@ func TestIdleGroup(t *testing.T) {
 		// Each writes twice what its log may hold: how much that is in entries depends on how many it gets at once.
 		for i, wrote := 0, false; !wrote && i < 50_000; i++ {
 			c.write(c.ctx, 0, fmt.Sprint(i), 200)
+			if i%10 == 9 {
+				pause(c.ctx, time.Millisecond) // a follower that was given up for a moment is tried again when time passes
+			}
 			wrote = i%100 == 99
 			for _, p := range c.running() {
 				wrote = wrote && p.node.LogStats().BytesWritten >= uint64(2*p.node.Usage().BytesMax)
