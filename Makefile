@@ -150,10 +150,8 @@ bench-match: build ## the matcher beside json.Valid and the plain evaluator, the
 
 # ROUNDS=5, or ARGS="-works queue,publish -systems freshet,jetstream-async -duration 5s"; -help lists what there is. The peer is
 # a module of its own, so that nobody else builds it.
-ROUNDS ?= 3
-
 .PHONY: bench-peers
-bench-peers: build ## the same work on freshet and on NATS JetStream, in turns, medians and ratios (ROUNDS=3, 8 min)
+bench-peers: build ## the same work on freshet and on NATS JetStream, in turns, medians and ratios (ROUNDS=5, 15 min)
 	cd bench/peers && $(GO) vet ./... && $(GO) test ./... \
 	  && $(GO) build -o ../../bin/nats-server github.com/nats-io/nats-server/v2 && $(GO) build -o ../../bin/peers .
 	bin/peers -rounds $(ROUNDS) $(ARGS)
