@@ -112,6 +112,10 @@ func TestClusterRefuses(t *testing.T) {
 		}{
 			{"has 4 partitions, and this node is to have 9", func(o *Options) { o.Partitions = 9 }},
 			{"this release can't change them", func(o *Options) { o.Peers[2].Address = "elsewhere:7601" }},
+			{"consists of n1=n1:7601, n2=n2:7601, n3=n3:7601: this release", func(o *Options) {
+				o.Peers = append(o.Peers, Peer{Name: "n4", Address: "n4:7601"}, Peer{Name: "n5", Address: "n5:7601"})
+			}},
+			{"this release can't change them", func(o *Options) { o.Peers[2].Name = "n9" }},
 			{"Peers is empty", func(o *Options) { o.Peers = nil }},
 			{"has lost log/", func(o *Options) { o.FS = vfs.NewMem() }},
 		} {

@@ -74,50 +74,60 @@ func openMetadata(o *Options, d *directory, st *storage, ps *peers, fatal func(e
 	return m, err
 }
 
-// checkMembers refuses a configuration that names other nodes than the cluster consists of: there is no way yet to change them.
+// checkMembers refuses a configuration by which this node would look for the cluster's nodes where they are not: there is no way yet to change them.
+// What the group knows is a part of them: one that is being replaced is gone from it for a moment, and a crash may keep that moment. So names
+// that it lacks are looked at when the catalog is known (checkNames).
 func (m *metadata) checkMembers(o *Options) error {
-	wanted, there := o.members(), m.members()
-	switch {
-	case len(wanted) == 0 && len(there) > 1:
+	wanted, there := o.members(), m.group.Members()
+	for i := range there {
+		there[i] = raftlog.Member{Node: nodeOf(there[i].Node), Address: there[i].Address, Voter: true}
+	}
+	if len(wanted) == 0 && len(there) > 1 {
 		return fmt.Errorf("the data directory belongs to a node of a cluster of %d, and Peers is empty: name all of its nodes", len(there))
-	case len(wanted) == 0, len(there) == 0: // one that takes another's place knows nobody yet
+	}
+	if len(wanted) < 2 && len(there) < 2 { // nobody has to find anybody
 		return nil
 	}
-	for i, known := range there {
-		if known.Address != "" {
-			continue
-		}
-		if at := slices.IndexFunc(wanted, func(w raftlog.Member) bool { return w.Node == known.Node }); at >= 0 {
-			there[i].Address = wanted[at].Address // it is being replaced, and will have this one
+	for _, known := range there {
+		if !slices.Contains(wanted, known) {
+			return refuseMembers(wanted, there)
 		}
 	}
-	for _, list := range [][]raftlog.Member{wanted, there} {
-		slices.SortFunc(list, func(a, b raftlog.Member) int { return strings.Compare(a.Node, b.Node) })
-	}
-	if slices.Equal(wanted, there) || len(wanted) == 1 && len(there) == 1 {
-		return nil
-	}
-	return fmt.Errorf("option Peers is %s, and the cluster that the data directory belongs to consists of %s: this release can't change them, correct the configuration",
-		listMembers(wanted), listMembers(there))
+	return nil
 }
 
-// members are the cluster's nodes, by their own names, as this one knows them. One that is being replaced may have no address.
-func (m *metadata) members() []raftlog.Member {
-	var there []raftlog.Member
-	for _, member := range m.group.Members() {
-		there = append(there, raftlog.Member{Node: nodeOf(member.Node), Address: member.Address, Voter: true})
+// checkNames refuses a configuration that names other nodes than the catalog. It is called when that is known.
+func (m *metadata) checkNames(o *Options) error {
+	wanted, members := o.members(), m.view().Members()
+	if len(wanted) == 0 || len(members) == 0 {
+		return nil
 	}
-	for _, known := range m.view().Members() {
-		if !slices.ContainsFunc(there, func(member raftlog.Member) bool { return member.Node == known.Node }) {
-			there = append(there, raftlog.Member{Node: known.Node, Voter: true})
+	there := make([]raftlog.Member, 0, len(members))
+	for _, known := range members {
+		member := raftlog.Member{Node: known.Node}
+		if at := slices.IndexFunc(wanted, func(w raftlog.Member) bool { return w.Node == known.Node }); at >= 0 {
+			member.Address = wanted[at].Address // checkMembers has seen to it
 		}
+		there = append(there, member)
 	}
-	return there
+	if len(there) != len(wanted) || slices.ContainsFunc(there, func(member raftlog.Member) bool { return member.Address == "" }) {
+		return refuseMembers(wanted, there)
+	}
+	return nil
+}
+
+func refuseMembers(wanted, there []raftlog.Member) error {
+	return fmt.Errorf("option Peers is %s, and the cluster that the data directory belongs to consists of %s: this release can't change them, correct the configuration",
+		listMembers(wanted), listMembers(there))
 }
 
 func listMembers(members []raftlog.Member) string {
 	var parts []string
 	for _, m := range members {
+		if m.Address == "" {
+			parts = append(parts, m.Node)
+			continue
+		}
 		parts = append(parts, m.Node+"="+m.Address)
 	}
 	return strings.Join(parts, ", ")

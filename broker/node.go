@@ -180,6 +180,9 @@ func (n *Node) join(ctx context.Context) (catalog.Cluster, error) {
 		return cluster, fmt.Errorf("cluster %q has %d partitions, and this node is to have %d: it was founded with its number for good, correct Partitions",
 			cluster.Name, count, o.Partitions)
 	}
+	if err := n.metadata.checkNames(o); err != nil {
+		return cluster, err
+	}
 	if err := n.greeter.join(cluster.ID, count); err != nil {
 		return cluster, err
 	}

@@ -171,6 +171,44 @@ func (c *clusterRig) replaceNode(t *testing.T, node, refused string) {
 	}
 }
 
+// TestReplaceInterrupted: between the steps by which a node is let in anew the groups have two members. Nodes that are started again just then know
+// that the third is one of them, whatever their checkpoints are of.
+func TestReplaceInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClusterRig(t)
+		c.startAll()
+		c.create("orders", "billing")
+		n3 := c.members[2]
+		n3.kill()
+		n3.empty()
+		started := make(chan error, 3)
+		go func() { started <- n3.start() }()
+		c.eventually("somebody who waits", func(m *clusterMember) bool {
+			res, err := m.admin.DescribeCluster(c.context(), &freshetv1.DescribeClusterRequest{})
+			return err == nil && res.GetNodes()[2].GetWaiting()
+		})
+		c.replaceNode(t, "n3", "")
+		for _, m := range c.members[:2] {
+			c.eventually("two members at "+m.name, func(at *clusterMember) bool {
+				return at == m && len(m.node.metadata.group.Members()) == 2
+			})
+		}
+		for _, m := range c.members[:2] {
+			m.kill()
+			go func() { started <- m.start() }()
+		}
+		for range c.members {
+			if err := <-started; err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, m := range c.members {
+			c.eventually("the new member at "+m.name, func(at *clusterMember) bool { return at == m && at.settled("n3", 2) })
+		}
+		c.agree()
+	})
+}
+
 // TestFounding: a cluster is founded when all of its nodes have been there; until then no data directory counts for anything.
 func TestFounding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
