@@ -51,8 +51,11 @@ func (c *boltContents) last() uint64 { return c.first + uint64(len(c.sizes)) - 1
 
 // scanBolt reads which entries the file has, without reading the entries: bbolt's leaf pages hold their lengths. The
 // library's store, which has no such method, opens the file afterwards.
+//
+// It refuses a file whose end is gone. bbolt maps files into memory, and to look at what isn't there ends the process (SIGBUS).
 func scanBolt(path string) (contents boltContents, err error) {
-	if _, err := os.Stat(path); err != nil {
+	file, err := os.Stat(path)
+	if err != nil {
 		return contents, err
 	}
 	options := boltOptions()
@@ -63,6 +66,9 @@ func scanBolt(path string) (contents boltContents, err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	err = db.View(func(tx *bbolt.Tx) error {
+		if used := tx.Size(); file.Size() < used { // up to the last page that was ever used; bbolt makes the file longer before it writes there
+			return fmt.Errorf("raftlog: %s has %d bytes, and had %d at least: its end is gone", path, file.Size(), used)
+		}
 		bucket := tx.Bucket(boltBucket)
 		if bucket == nil { // the process died while it made the file
 			return nil
