@@ -2,40 +2,15 @@ package chaos
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/freshet-mq/freshet/bench/history"
-	"github.com/freshet-mq/freshet/matcher"
+	"github.com/freshet-mq/freshet/bench/trial"
 )
-
-// TestPatternsSayWhatIsWanted: what matches is said twice, by a pattern and in Go.
-func TestPatternsSayWhatIsWanted(t *testing.T) {
-	for _, s := range subscriptions() {
-		if s.pattern == "" {
-			continue
-		}
-		p, err := matcher.Parse([]byte(s.pattern))
-		if err != nil {
-			t.Fatalf("%s: %v", s.name, err)
-		}
-		for number := range uint64(100) {
-			m, e, _ := messageOf(number)
-			if got := p.Match(matcher.Event{JSON: e.Data}); got != s.wants(m) {
-				t.Errorf("%s: event %d matches: %t, wanted: %t", s.name, number, got, s.wants(m))
-			}
-			if numberOf(e.Data) != history.Message(number) {
-				t.Errorf("event %d says that it is %d", number, numberOf(e.Data))
-			}
-		}
-	}
-}
 
 // TestSeedDecides: the same seed and number draw the same faults (X3), every kind comes
 // first in its turn, and half of them aim at leaders.
@@ -43,8 +18,8 @@ func TestSeedDecides(t *testing.T) {
 	drawn := func(number int) (names []string, leaders int) {
 		random := rand.New(rand.NewPCG(7, uint64(number)))
 		for _, f := range draw(&rig{}, number, random, kinds, "") {
-			names = append(names, strings.Join([]string{f.name, f.after.String(), f.lasting.String()}, " "))
-			if f.atLeader {
+			names = append(names, strings.Join([]string{f.name, f.After.String(), f.Lasting.String()}, " "))
+			if f.AtLeader {
 				leaders++
 			}
 		}
@@ -90,35 +65,22 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-// TestSummaryAddsUp: void rounds don't count for the bound, and one that failed leaves
-// none.
-func TestSummaryAddsUp(t *testing.T) {
-	began := time.Unix(0, 0)
-	s := newSummary(&Options{Seed: 3}, abilities{}, began)
-	good := history.Check(&history.History{}, history.Options{})
-	for _, r := range []*Round{
-		{Faults: []string{"kill n1"}, Confirmed: 10, verdict: good, Counts: good.Counts()},
-		{Faults: []string{"kill n2", "pause n1"}, Confirmed: 5, Void: "pause had no effect", verdict: good, Counts: good.Counts()},
-	} {
-		s.add(r)
-	}
-	s.end(began.Add(time.Minute))
-	if s.Bound != 3 || s.Void != 1 || s.Confirmed != 15 || s.Faults["kill"] != 2 || !s.OK() || len(s.LeftOut) != 2 {
-		t.Errorf("%+v", s)
-	}
-	s.add(&Round{Trouble: []string{"n1: panic"}, verdict: good})
-	if s.Bound = 0; s.OK() {
-		t.Error("a round with trouble is no failure")
-	}
-	if s.end(began); s.Bound != 0 {
-		t.Errorf("a bound of %v with a failure", s.Bound)
-	}
-	name := filepath.Join(t.TempDir(), "runs.jsonl")
-	if err := errors.Join(s.Append(name), s.Append(name)); err != nil {
+// TestSummaryIsALine: what a round came to is in the summary, and so is what this machine can't do.
+func TestSummaryIsALine(t *testing.T) {
+	s := newSummary(&Options{Seed: 3, First: 2}, abilities{missing: []string{"no links: no root"}})
+	r := trial.NewResult(2)
+	r.Faults["kill"], r.Verdict = 1, history.Check(&history.History{}, history.Options{})
+	s.add(r)
+	line, err := json.Marshal(s)
+	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(name)
-	if err != nil || strings.Count(string(text), "\n") != 2 {
-		t.Errorf("%v: %s", err, text)
+	for _, part := range []string{`"kind":"chaos"`, `"rounds":1`, `"first":2`, `"kill":1`, `"bound":3`, `"left_out":["cut`, "no root"} {
+		if !strings.Contains(string(line), part) {
+			t.Errorf("%s is missing in %s", part, line)
+		}
+	}
+	if text := s.String(); !strings.HasPrefix(text, "rounds 1 (void 0, failed 0) · kill 1 · ") {
+		t.Error(text)
 	}
 }

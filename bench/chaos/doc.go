@@ -3,16 +3,18 @@
 //
 // # What it owns
 //
-// Rounds: a fresh cluster, load, one to four faults, their end, a drain, a check. The
+// Rounds: a fresh cluster, one to four faults while clients use it, their end, a check. The
 // nodes are processes (bench/cluster), each on a network of its own (bench/chaos/lan) and
-// on a disk of its own (bench/chaos/disk) where the system allows it; what clients do and are
-// told is written down and judged by bench/history. It owns nothing of the broker: it sees
-// packages client and proto, as any user's program does.
+// on a disk of its own (bench/chaos/disk) where the system allows it. It owns neither the
+// clients (bench/clients) nor the judgement on what they were told (bench/history), nor
+// what a round has in common with a simulated one (bench/trial); and nothing of the
+// broker: it sees packages client and proto, as any user's program does.
 //
 //	rig: three nodes, links, disks ◄── faults: kill, pause, cut, slow, fill, freeze, flip, ...
-//	        ▲                              │
-//	        │ publish, consume, ack        ▼
-//	   producers, consumers ────────► history.Recorder ──► Check ──► Round ──► Summary, runs.jsonl
+//	        ▲                              ▲
+//	        │ publish, consume, ack        │ begin, end
+//	   clients.Run ─────────────────────────┘
+//	        └──► clients.Outcome ──► trial.Result ──► Summary, runs.jsonl
 //
 // # Invariants
 //
@@ -27,9 +29,9 @@
 //
 // # Goroutines
 //
-// A round joins all that it starts: the supervisor, the load, the faults.
+// A round joins all that it starts: the supervisor, the clients, the faults.
 //
 // # Where to start reading
 //
-// run.go, round.go, then fault.go and load.go.
+// run.go, round.go, then fault.go and rig.go; bench/clients/run.go for what goes on meanwhile.
 package chaos

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/freshet-mq/freshet/bench/trial"
 	"github.com/freshet-mq/freshet/client"
 )
 
@@ -78,24 +79,17 @@ func possible(can abilities) (some, none []kind) {
 // fault is one of a round's. What is random of it was drawn before it began (X3).
 type fault struct {
 	*kind
-	rig    *rig
-	random *rand.Rand
-	// after is when it begins, lasting how long it is there.
-	after, lasting time.Duration
-	// target is a node's number; atLeader has it be one that leads when it begins.
-	target   int
-	atLeader bool
-	admin    *client.Admin
+	trial.Aim
+
+	rig   *rig
+	admin *client.Admin
 }
 
-const (
-	// faultsWithin is the time in which faults begin, faultTimeMin and faultTimeMax how
-	// long they last.
-	faultsWithin = 5 * time.Second
-	faultTimeMin = 500 * time.Millisecond
-	faultTimeMax = 4 * time.Second
-	faultsMax    = 4
-)
+// span: faults begin within 5 seconds.
+var span = trial.Span{AfterMax: 5 * time.Second, TimeMin: 500 * time.Millisecond, TimeMax: 4 * time.Second}
+
+// faultsMax is how many a round has.
+const faultsMax = 4
 
 // draw draws a round's faults: one to four, half of them aimed at leaders.
 func draw(r *rig, number int, random *rand.Rand, some []kind, only string) []*fault {
@@ -108,52 +102,16 @@ func draw(r *rig, number int, random *rand.Rand, some []kind, only string) []*fa
 		faults = append(faults, &fault{kind: &some[random.IntN(len(some))]})
 	}
 	for _, f := range faults {
-		f.rig, f.random = r, rand.New(rand.NewPCG(random.Uint64(), random.Uint64())) //nolint:gosec // a seed replays
-		f.after = time.Duration(random.Int64N(int64(faultsWithin)))
-		f.lasting = faultTimeMin + time.Duration(random.Int64N(int64(faultTimeMax-faultTimeMin)))
-		f.target, f.atLeader = random.IntN(nodes), random.IntN(2) == 0
+		f.rig, f.Aim = r, trial.Draw(random, nodes, span)
 	}
-	slices.SortStableFunc(faults, func(a, b *fault) int { return int(a.after - b.after) })
+	slices.SortStableFunc(faults, func(a, b *fault) int { return int(a.After - b.After) })
 	return faults
-}
-
-// aimTimeout bounds the question who leads.
-const aimTimeout = 2 * time.Second
-
-// aim settles whom the fault hits.
-func (f *fault) aim(ctx context.Context) {
-	if !f.atLeader {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, aimTimeout)
-	defer cancel()
-	seen, err := f.admin.Cluster(ctx)
-	if err != nil || len(seen.Partitions) == 0 {
-		return // as drawn
-	}
-	leader := seen.Partitions[f.random.IntN(len(seen.Partitions))].Leader
-	for i, n := range f.rig.cluster.Nodes() {
-		if n.Name() == leader {
-			f.target = i
-		}
-	}
 }
 
 func (f *fault) String() string {
 	at := ""
-	if f.atLeader {
+	if f.AtLeader {
 		at = ", a leader"
 	}
-	return fmt.Sprintf("%s n%d%s after %.1f s for %.1f s", f.name, f.target+1, at, f.after.Seconds(), f.lasting.Seconds())
-}
-
-// others are all nodes but the target.
-func (f *fault) others() []int {
-	var others []int
-	for i := range nodes {
-		if i != f.target {
-			others = append(others, i)
-		}
-	}
-	return others
+	return fmt.Sprintf("%s n%d%s after %.1f s for %.1f s", f.name, f.Target+1, at, f.After.Seconds(), f.Lasting.Seconds())
 }

@@ -3,10 +3,14 @@ package chaos
 import (
 	"context"
 	"errors"
-	"time"
 
+	"github.com/freshet-mq/freshet/bench/clients"
 	"github.com/freshet-mq/freshet/bench/cluster"
+	"github.com/freshet-mq/freshet/bench/trial"
 )
+
+// awaitInterval is how often it is looked whether a fault had its effect.
+const awaitInterval = superviseInterval / 4
 
 // down kills some nodes at once, does something meanwhile, and lets them come back.
 func (f *fault) down(ctx context.Context, which []int, meanwhile func() error) (effect bool, err error) {
@@ -25,7 +29,7 @@ func (f *fault) down(ctx context.Context, which []int, meanwhile func() error) (
 			return effect, err
 		}
 	}
-	pause(ctx, f.lasting)
+	clients.Pause(ctx, f.Lasting)
 	return effect, nil
 }
 
@@ -38,10 +42,10 @@ func (f *fault) kill(node int) (bool, error) {
 	return err == nil, err
 }
 
-func killOne(ctx context.Context, f *fault) (bool, error) { return f.down(ctx, []int{f.target}, nil) }
+func killOne(ctx context.Context, f *fault) (bool, error) { return f.down(ctx, []int{f.Target}, nil) }
 
 func killTwo(ctx context.Context, f *fault) (bool, error) {
-	spared := f.others()[f.random.IntN(nodes-1)]
+	spared := f.Others(nodes)[f.Random.IntN(nodes-1)]
 	var two []int
 	for i := range nodes {
 		if i != spared {
@@ -61,16 +65,16 @@ func killAll(ctx context.Context, f *fault) (bool, error) {
 
 // pauseOne stops a process in its tracks.
 func pauseOne(ctx context.Context, f *fault) (bool, error) {
-	release := f.rig.claim([]int{f.target}, false)
+	release := f.rig.claim([]int{f.Target}, false)
 	defer release()
-	n := f.rig.node(f.target)
+	n := f.rig.node(f.Target)
 	if err := n.Pause(); err != nil {
 		if _, ok := errors.AsType[*cluster.StateError](err); ok {
 			return false, nil
 		}
 		return false, err
 	}
-	pause(ctx, f.lasting)
+	clients.Pause(ctx, f.Lasting)
 	return true, n.Resume()
 }
 
@@ -86,7 +90,7 @@ func killEach(ctx context.Context, f *fault) (bool, error) {
 
 func (f *fault) oneByOne(ctx context.Context, end func(*cluster.Node) error) (effect bool, err error) {
 	for i := range nodes {
-		which := (f.target + i) % nodes
+		which := (f.Target + i) % nodes
 		n, release := f.rig.node(which), f.rig.claim([]int{which}, false)
 		err := end(n)
 		release()
@@ -97,18 +101,7 @@ func (f *fault) oneByOne(ctx context.Context, end func(*cluster.Node) error) (ef
 			effect = true
 		}
 		// The supervisor starts it.
-		await(ctx, superviseStart, func() bool { return n.State() == cluster.Running })
+		trial.Await(ctx, superviseStart, awaitInterval, func() bool { return n.State() == cluster.Running })
 	}
 	return effect, nil
-}
-
-// await waits until something is so, at most for a time.
-func await(ctx context.Context, within time.Duration, so func() bool) {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	for !so() {
-		if !pause(ctx, superviseInterval/4) {
-			return
-		}
-	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/freshet-mq/freshet/bench/clients"
 )
 
 // Options say what a run is.
@@ -62,7 +64,7 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("%d rounds: 1 to 100,000 are possible", o.Rounds)
 	case o.First < 0:
 		return fmt.Errorf("the first round is number %d: they are counted from 1", o.First)
-	case o.Rate < 10 || o.Rate > 20_000:
+	case o.Rate < clients.RateMin || o.Rate > clients.RateMax:
 		return fmt.Errorf("a rate of %d events a second: 10 to 20,000 are possible", o.Rate)
 	case len(o.Program) == 0:
 		return errors.New("there is no program that runs a node")

@@ -16,7 +16,9 @@ import (
 
 	"github.com/freshet-mq/freshet/bench/chaos/disk"
 	"github.com/freshet-mq/freshet/bench/chaos/lan"
+	"github.com/freshet-mq/freshet/bench/clients"
 	"github.com/freshet-mq/freshet/bench/cluster"
+	"github.com/freshet-mq/freshet/bench/trial"
 	"github.com/freshet-mq/freshet/client"
 )
 
@@ -45,28 +47,9 @@ type rig struct {
 	clocks bool
 	// replacing is held while a node is replaced.
 	replacing sync.Mutex
-	troubles  troubles
-	told      func(format string, arguments ...any)
-}
-
-// troubles are what faults have found.
-type troubles struct {
-	mu struct {
-		sync.Mutex
-		list []string
-	}
-}
-
-func (t *troubles) add(what string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.mu.list = append(t.mu.list, what)
-}
-
-func (t *troubles) all() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.Clone(t.mu.list)
+	// troubles are what faults have found.
+	troubles trial.Troubles
+	told     func(format string, arguments ...any)
 }
 
 // rigNode is what faults know of a node.
@@ -181,6 +164,15 @@ func (r *rig) enter(node int) error {
 // node is the cluster's of a number, from 0 on.
 func (r *rig) node(number int) *cluster.Node { return r.cluster.Nodes()[number] }
 
+// names are the nodes', in their order.
+func (r *rig) names() []string {
+	names := make([]string, nodes)
+	for i := range names {
+		names[i] = r.node(i).Name()
+	}
+	return names
+}
+
 const (
 	// superviseInterval is how soon a node is started again that is not to be dead.
 	superviseInterval = 200 * time.Millisecond
@@ -193,7 +185,7 @@ const (
 func (r *rig) supervise(ctx context.Context) {
 	for i := range nodes {
 		r.joining.Go(func() {
-			for pause(ctx, superviseInterval) {
+			for clients.Pause(ctx, superviseInterval) {
 				n := r.node(i)
 				switch n.State() {
 				case cluster.Stopped, cluster.Killed, cluster.Ended:
@@ -310,16 +302,4 @@ func (r *rig) close() error {
 		errs = append(errs, r.network.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// pause waits, and reports whether ctx is still good.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 )
 
 // Run runs rounds, one after the other, each on a cluster of its own. An error means that
@@ -29,7 +28,7 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 		_, _ = fmt.Fprintf(o.Progress, format+"\n", arguments...) // who looks on changes nothing
 	}
 	can := lookAround(ctx, dir)
-	s := newSummary(&o, can, time.Now())
+	s := newSummary(&o, can)
 	for _, missing := range s.LeftOut {
 		told("left out: %s", missing)
 	}
@@ -41,7 +40,6 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 			return s, fmt.Errorf("round %d: %w (its files are in %s)", number, err, roundDir(dir, number))
 		}
 	}
-	s.end(time.Now())
 	if len(s.Kept) > 0 {
 		return s, ctx.Err() // what was found is looked at later (X2)
 	}
@@ -60,11 +58,11 @@ func (o *Options) one(ctx context.Context, number int, dir string, can abilities
 		return err
 	}
 	s.add(r.result)
-	told("  %s", r.result)
+	told("  %s", r)
 	if r.result.OK() {
 		return os.RemoveAll(own)
 	}
-	for line := range strings.Lines(r.result.verdict.String()) {
+	for line := range strings.Lines(r.result.Verdict.String()) {
 		told("    %s", strings.TrimSuffix(line, "\n"))
 	}
 	for _, trouble := range r.result.Trouble {
@@ -72,5 +70,5 @@ func (o *Options) one(ctx context.Context, number int, dir string, can abilities
 	}
 	told("  kept: %s; again: make chaos ROUNDS=1 SEED=%d ARGS='--first %d'", own, o.Seed, number)
 	s.Kept = append(s.Kept, own)
-	return writeHistory(own, r.recorder.History())
+	return writeHistory(own, r.clients.Recorder().History())
 }

@@ -3,16 +3,17 @@
 //
 // # What it owns
 //
-// Runs: three real nodes (broker.Start, with hashicorp/raft, the log and Pebble in them) inside a bubble of testing/synctest, real
-// clients, faults one upon the other, their end, a drain, a check. It owns neither the network (raftlog/transport's Network) nor the
-// disks (Pebble's crashable memory), and judges nothing itself: bench/history does.
+// Runs: three real nodes (broker.Start, with hashicorp/raft, the log and Pebble in them) inside a bubble of testing/synctest, faults one
+// upon the other while clients use them, their end, a check. It owns neither the network (raftlog/transport's Network) nor the disks (Pebble's
+// crashable memory), nor the clients (bench/clients), which don't know that time is virtual; and judges nothing itself: bench/history does.
+// What a run has in common with a round of bench/chaos is bench/trial's.
 //
 //	            ┌ faults: kill, power, pause, stall, disk-error, cut, unruly, ... ┐
 //	            ▼                          ▼                                      ▼
-//	producers ──▶ transport.Network ──▶ three broker.Nodes ──▶ disk ──▶ vfs.MemFS, cloned as a crash would leave it
-//	consumers ◀──  (delay, loss, cuts)     ▲
+//	clients.Run ──▶ transport.Network ──▶ three broker.Nodes ──▶ disk ──▶ vfs.MemFS, cloned as a crash would leave it
+//	    │           (delay, loss, cuts)    ▲
 //	    │                                  └ supervisor: starts what is down
-//	    └──────▶ history.Recorder ──▶ Check ──▶ Result ──▶ Summary, runs.jsonl
+//	    └──▶ clients.Outcome ──▶ trial.Result ──▶ Result ──▶ Summary, runs.jsonl
 //
 // # What a seed decides, and what it doesn't
 //
@@ -48,5 +49,5 @@
 //
 // # Where to start reading
 //
-// world.go, node.go, then fault.go.
+// world.go, node.go, then fault.go; bench/clients/run.go for what goes on meanwhile.
 package sim

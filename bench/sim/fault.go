@@ -3,13 +3,14 @@ package sim
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/freshet-mq/freshet/bench/clients"
 	"github.com/freshet-mq/freshet/bench/history"
+	"github.com/freshet-mq/freshet/bench/trial"
 )
 
 // kind is a kind of fault. It is done for the fault's time, and undone.
@@ -46,26 +47,20 @@ func kindNames() string {
 	return strings.Join(names, ", ")
 }
 
-// fault is one of a run's steps. What is random of it was drawn before the run began.
+// fault is one of a run's steps. What is random of it was drawn before the run began; it is waited for behind the one before it.
 type fault struct {
 	kind
+	trial.Aim
+
 	world  *world
 	number int
-	random *rand.Rand
-	// gap is how long after the one before it begins, lasting how long it is there.
-	gap, lasting time.Duration
-	// target is a node's number; atLeader has it be one that leads when it begins.
-	target   int
-	atLeader bool
 }
 
-const (
-	faultGapMax  = 3 * time.Second
-	faultTimeMin = 300 * time.Millisecond
-	faultTimeMax = 6 * time.Second
-	// faultsAtOnce is how many there are at a time.
-	faultsAtOnce = 3
-)
+// span: so soon faults come one behind the other, and so long they are there.
+var span = trial.Span{AfterMax: 3 * time.Second, TimeMin: 300 * time.Millisecond, TimeMax: 6 * time.Second}
+
+// faultsAtOnce is how many there are at a time.
+const faultsAtOnce = 3
 
 // draw draws a run's faults: half of them are aimed at leaders, some come one upon the other.
 func draw(w *world) (faults []*fault) {
@@ -75,74 +70,52 @@ func draw(w *world) (faults []*fault) {
 		if k := kindOf(w.Only); k != nil {
 			f.kind = *k
 		}
-		f.random = rand.New(rand.NewPCG(random.Uint64(), random.Uint64())) //nolint:gosec // a seed replays
-		f.gap = time.Duration(random.Int64N(int64(faultGapMax)))
-		f.lasting = faultTimeMin + time.Duration(random.Int64N(int64(faultTimeMax-faultTimeMin)))
-		f.target, f.atLeader = random.IntN(nodes), random.IntN(2) == 0
+		f.Aim = trial.Draw(random, nodes, span)
 		faults = append(faults, f)
 	}
 	return faults
 }
 
 // breakThings does all faults, each at its time.
-func (w *world) breakThings(ctx context.Context, faults []*fault) {
+func (w *world) breakThings(ctx context.Context) error {
 	var breaking sync.WaitGroup
-	room := make(chan struct{}, faultsAtOnce)
-	for _, f := range faults {
+	room, recorder := make(chan struct{}, faultsAtOnce), w.clients.Recorder()
+	names := make([]string, len(w.nodes))
+	for i, n := range w.nodes {
+		names[i] = n.name
+	}
+	for _, f := range draw(w) {
 		room <- struct{}{}
-		pause(ctx, f.gap)
+		clients.Pause(ctx, f.After)
 		breaking.Go(func() {
 			defer func() { <-room }()
-			f.aim(ctx)
-			begin := w.recorder.Now()
+			f.Settle(ctx, w.clients.Admin(), names)
+			begin := recorder.Now()
 			w.journal.notef("step %d begins: %s", f.number, f)
 			f.do(f, ctx)
 			w.journal.notef("step %d ends: %s", f.number, f)
-			_ = w.recorder.Fault(history.Fault{Kind: f.name, Target: w.nodes[f.target].name, Begin: begin, End: w.recorder.Now()}) // a full history says so itself
+			_ = recorder.Fault(history.Fault{Kind: f.name, Target: f.it().name, Begin: begin, End: recorder.Now()}) // a full history says so itself
 		})
 		w.result.Faults[f.name]++
 	}
 	breaking.Wait()
-}
-
-// aimTimeout bounds the question who leads.
-const aimTimeout = 2 * time.Second
-
-// aim settles whom the fault hits.
-func (f *fault) aim(ctx context.Context) {
-	if !f.atLeader {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, aimTimeout)
-	defer cancel()
-	seen, err := f.world.clients[0].Admin().Cluster(ctx)
-	if err != nil || len(seen.Partitions) == 0 {
-		return // as drawn
-	}
-	leader := seen.Partitions[f.random.IntN(len(seen.Partitions))].Leader
-	for i, n := range f.world.nodes {
-		if n.name == leader {
-			f.target = i
-		}
-	}
+	return nil
 }
 
 func (f *fault) String() string {
-	return fmt.Sprintf("%s n%d for %v", f.name, f.target+1, f.lasting.Round(time.Millisecond))
+	return fmt.Sprintf("%s n%d for %v", f.name, f.Target+1, f.Lasting.Round(time.Millisecond))
 }
 
 // others are all nodes but the target.
 func (f *fault) others() (others []*node) {
-	for i, n := range f.world.nodes {
-		if i != f.target {
-			others = append(others, n)
-		}
+	for _, i := range f.Others(len(f.world.nodes)) {
+		others = append(others, f.world.nodes[i])
 	}
 	return others
 }
 
 // it is the target.
-func (f *fault) it() *node { return f.world.nodes[f.target] }
+func (f *fault) it() *node { return f.world.nodes[f.Target] }
 
 // claim takes nodes for this fault, always in the same order, and returns what gives them back. When ctx ends there are none.
 func (f *fault) claim(ctx context.Context, which ...*node) (release func()) {

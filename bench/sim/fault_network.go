@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/freshet-mq/freshet/bench/clients"
 	"github.com/freshet-mq/freshet/raftlog/transport"
 )
 
@@ -25,7 +26,7 @@ func (f *fault) cutFor(ctx context.Context, ways []way) {
 			f.world.network.Cut(w.from, w.to, on)
 		}
 		if on {
-			pause(ctx, f.lasting)
+			clients.Pause(ctx, f.Lasting)
 		}
 	}
 }
@@ -44,7 +45,7 @@ func (f *fault) cut(ctx context.Context) { f.cutFor(ctx, f.toNodes()) }
 // cutOneWay has others not hear a node, or a node not hear them.
 func (f *fault) cutOneWay(ctx context.Context) {
 	var ways []way
-	deaf := f.random.IntN(2) == 0
+	deaf := f.Random.IntN(2) == 0
 	for _, n := range f.others() {
 		if deaf {
 			ways = append(ways, way{n.peer(), f.it().peer()})
@@ -57,7 +58,7 @@ func (f *fault) cutOneWay(ctx context.Context) {
 
 // cutPair parts two nodes; the third hears both.
 func (f *fault) cutPair(ctx context.Context) {
-	f.cutFor(ctx, both(f.it().peer(), f.others()[f.random.IntN(nodes-1)].peer()))
+	f.cutFor(ctx, both(f.it().peer(), f.others()[f.Random.IntN(nodes-1)].peer()))
 }
 
 // cutClients parts a node from clients, and half of the time from the other nodes too.
@@ -66,7 +67,7 @@ func (f *fault) cutClients(ctx context.Context) {
 	for _, c := range f.world.dialers {
 		ways = append(ways, both(c.Addr().String(), f.it().api())...)
 	}
-	if f.random.IntN(2) == 0 {
+	if f.Random.IntN(2) == 0 {
 		ways = append(ways, f.toNodes()...)
 	}
 	f.cutFor(ctx, ways)
@@ -74,46 +75,46 @@ func (f *fault) cutClients(ctx context.Context) {
 
 // flap cuts a node off, again and again.
 func (f *fault) flap(ctx context.Context) {
-	for end := time.Now().Add(f.lasting); time.Now().Before(end) && ctx.Err() == nil; {
+	for end := time.Now().Add(f.Lasting); time.Now().Before(end) && ctx.Err() == nil; {
 		for _, on := range []bool{true, false} {
 			for _, w := range f.toNodes() {
 				f.world.network.Cut(w.from, w.to, on)
 			}
-			pause(ctx, 10*time.Millisecond+time.Duration(f.random.Int64N(int64(700*time.Millisecond))))
+			clients.Pause(ctx, 10*time.Millisecond+time.Duration(f.Random.Int64N(int64(700*time.Millisecond))))
 		}
 	}
 }
 
 // breakConnections breaks a node's connections, some times; new ones can be made.
 func (f *fault) breakConnections(ctx context.Context) {
-	for range 1 + f.random.IntN(5) {
+	for range 1 + f.Random.IntN(5) {
 		for _, n := range f.others() {
 			f.world.network.Break(f.it().peer(), n.peer())
 		}
 		for _, c := range f.world.dialers {
 			f.world.network.Break(c.Addr().String(), f.it().api())
 		}
-		pause(ctx, f.lasting/4)
+		clients.Pause(ctx, f.Lasting/4)
 	}
 }
 
 // slow has everything take longer.
 func (f *fault) slow(ctx context.Context) {
-	most := 5*time.Millisecond + time.Duration(f.random.Int64N(int64(200*time.Millisecond)))
+	most := 5*time.Millisecond + time.Duration(f.Random.Int64N(int64(200*time.Millisecond)))
 	f.world.network.SetFaults(transport.Faults{DelayMin: most / 10, DelayMax: most})
 	defer f.world.network.SetFaults(usual())
-	pause(ctx, f.lasting)
+	clients.Pause(ctx, f.Lasting)
 }
 
 // unruly has messages between nodes be lost, come twice, late, again much later, or their connection break in their place. Snapshots too
 // come again.
 func (f *fault) unruly(ctx context.Context) {
-	share := func(most float64) float64 { return most * f.random.Float64() * f.random.Float64() }
+	share := func(most float64) float64 { return most * f.Random.Float64() * f.Random.Float64() }
 	faults := usual()
 	faults.DelayMax *= 10
 	faults.Drop, faults.Duplicate, faults.Replay, faults.Reorder, faults.Break = share(0.2), share(0.3), share(0.3), share(0.3), share(0.05)
-	faults.LateMax = time.Duration(f.random.Int64N(int64(5 * time.Second)))
+	faults.LateMax = time.Duration(f.Random.Int64N(int64(5 * time.Second)))
 	f.world.network.SetFaults(faults)
 	defer f.world.network.SetFaults(usual())
-	pause(ctx, f.lasting)
+	clients.Pause(ctx, f.Lasting)
 }

@@ -3,6 +3,8 @@ package sim
 import (
 	"context"
 	"sync"
+
+	"github.com/freshet-mq/freshet/bench/clients"
 )
 
 // kill ends a process; what it had written is there when it comes back.
@@ -17,10 +19,10 @@ func (f *fault) powerAll(ctx context.Context) { f.crash(ctx, f.unsynced(), f.wor
 
 // unsynced draws how much of what wasn't synced is left: nothing, half of the time.
 func (f *fault) unsynced() int {
-	if f.random.IntN(2) == 0 {
+	if f.Random.IntN(2) == 0 {
 		return 0
 	}
-	return f.random.IntN(100)
+	return f.Random.IntN(100)
 }
 
 // crash ends nodes at once, and keeps them dead for a while. All of them vanish before the first disk is looked at: nobody is told anything that was done
@@ -40,7 +42,7 @@ func (f *fault) crash(ctx context.Context, unsynced int, which ...*node) {
 		}
 	}
 	dying.Wait()
-	pause(ctx, f.lasting)
+	clients.Pause(ctx, f.Lasting)
 }
 
 // restart stops a node in order, which hands on what it leads.
@@ -48,7 +50,7 @@ func (f *fault) restart(ctx context.Context) {
 	release := f.claim(ctx, f.it())
 	defer release()
 	f.it().stop(ctx)
-	pause(ctx, f.lasting/4)
+	clients.Pause(ctx, f.Lasting/4)
 }
 
 // rolling restarts all, one after the other.
@@ -74,7 +76,7 @@ func (f *fault) pauseNode(ctx context.Context) {
 		n.disk.hold()
 		defer n.disk.release()
 	}
-	pause(ctx, f.lasting)
+	clients.Pause(ctx, f.Lasting)
 	f.world.network.Pause(n.api(), false)
 	f.world.network.Pause(n.peer(), false)
 }
@@ -89,7 +91,7 @@ func (f *fault) stallDisk(ctx context.Context) {
 	}
 	n.disk.hold()
 	defer n.disk.release()
-	pause(ctx, 2*f.lasting)
+	clients.Pause(ctx, 2*f.Lasting)
 }
 
 // breakDisk has every write and sync of the log fail. The node has to end, and comes back with what was synced.
@@ -101,7 +103,7 @@ func (f *fault) breakDisk(ctx context.Context) {
 		return
 	}
 	n.disk.breakDown()
-	pause(ctx, f.lasting)
+	clients.Pause(ctx, f.Lasting)
 	select {
 	case <-n.running.Done():
 	default:

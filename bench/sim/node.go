@@ -13,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/freshet-mq/freshet/bench/clients"
 	"github.com/freshet-mq/freshet/broker"
 )
 
@@ -131,7 +132,7 @@ func timeless(groups []string, a slog.Attr) slog.Attr {
 // supervise starts the node whenever it is down and nobody has claimed it, until ctx ends. One that has ended by itself, and may have, loses
 // nothing that it had written.
 func (n *node) supervise(ctx context.Context) {
-	for pause(ctx, superviseEvery) {
+	for clients.Pause(ctx, superviseEvery) {
 		select {
 		case <-n.claim:
 		default:

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/freshet-mq/freshet/bench/clients"
 )
 
 const (
@@ -58,8 +60,8 @@ func (o *Options) Validate() error {
 	switch {
 	case o.Steps < 1 || o.Steps > stepsMax:
 		return fmt.Errorf("sim: %d steps: 1 to %d are possible", o.Steps, stepsMax)
-	case o.Rate < publishingWays || o.Rate > 10_000:
-		return fmt.Errorf("sim: a rate of %d events a second: %d to 10,000 are possible", o.Rate, publishingWays)
+	case o.Rate < clients.RateMin || o.Rate > clients.RateMax:
+		return fmt.Errorf("sim: a rate of %d events a second: %d to %d are possible", o.Rate, clients.RateMin, clients.RateMax)
 	case o.Dir == "":
 		return fmt.Errorf("sim: there is no directory for the nodes' metadata")
 	case o.Only != "" && kindOf(o.Only) == nil:

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 
 	"github.com/cockroachdb/datadriven"
+
+	"github.com/freshet-mq/freshet/bench/trial"
 )
 
 var (
@@ -32,7 +34,7 @@ func TestSim(t *testing.T) {
 	}
 	t.Log(summary)
 	if *runsFlag != "" {
-		if err := summary.Append(*runsFlag); err != nil {
+		if err := trial.Append(*runsFlag, summary); err != nil {
 			t.Error(err)
 		}
 	}
@@ -61,7 +63,7 @@ func simulate(t *testing.T, o Options, to *Summary) {
 	var r *Result
 	defer func() {
 		if r != nil && to != nil {
-			to.Add(r) // out here the clock is the real one
+			to.AddRun(r) // out here the clock is the real one
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/freshet-mq/freshet/bench/chaos"
+	"github.com/freshet-mq/freshet/bench/trial"
 )
 
 // chaosCommand breaks clusters and checks what comes of it. It is for freshet's own
@@ -55,7 +56,7 @@ func (c *chaosCommand) run(ctx context.Context, call *invocation) error {
 	}
 	summary.Commit = c.Commit
 	if c.Runs != "" {
-		err = errors.Join(err, summary.Append(c.Runs))
+		err = errors.Join(err, trial.Append(c.Runs, summary))
 	}
 	if call.out.structured() {
 		call.out.object(summary)

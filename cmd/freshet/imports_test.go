@@ -49,7 +49,7 @@ var insideRules = []insideRule{
 	{subtree: "client", sees: []string{"proto"}, inTests: []string{"broker"}, because: "services link it: nothing of the server comes along"},
 	{subtree: "bench", sees: []string{"client", "matcher", "proto"}, because: "load comes from outside, as a user's does"},
 	{subtree: "bench/history", because: "a checker that shares code with what it checks shares its mistakes"},
-	{subtree: "bench/sim", sees: []string{"bench/history", "broker", "client", "raftlog/transport"}, because: "whole nodes are in its process, and so are their network and disks"},
+	{subtree: "bench/sim", sees: []string{"bench/clients", "bench/history", "bench/trial", "broker", "client", "raftlog/transport"}, because: "whole nodes are in its process, and so are their network and disks"},
 	{subtree: "cmd", sees: []string{"bench", "broker", "client", "matcher", "partition", "proto", "raftlog"}, because: "the program puts the parts together"},
 }
 

@@ -1,22 +1,19 @@
-package sim
+package clients
 
 import (
-	"time"
+	"context"
 
 	"github.com/freshet-mq/freshet/bench/history"
 	"github.com/freshet-mq/freshet/client"
 )
 
 const (
-	topic = "sim"
-	// visibility is how long leases last: short, so that they run out while things break.
-	visibility = 3 * time.Second
 	// attemptsMax is more than a run needs: what dies here was rejected. At tries much is given back, and fewAttempts are soon used up.
 	attemptsMax = 1_000
 	fewAttempts = 3
 )
 
-// subscription is one of a run's. What matches it is said twice: by its pattern, for the nodes, and by wants, for the history.
+// subscription is one of a run's. What matches it is said twice: by its pattern, for the nodes, and by wants, for the history (C3).
 type subscription struct {
 	name    string
 	pattern string
@@ -30,13 +27,16 @@ type subscription struct {
 
 func subscriptions() []subscription {
 	all := func(message) bool { return true }
+	even := func(m message) bool { return m.Detail.Half == "even" }
 	return []subscription{
 		{name: "all", wants: all},
 		{name: "ordered", ordered: true, wants: all},
-		{name: "few", pattern: `{"detail":{"rest":[{"numeric":["<",3]}]},"source":[{"prefix":"sim."}]}`, ordered: true, wants: func(m message) bool { return m.Detail.Rest < 3 }},
-		{name: "audit", pattern: `{"detail":{"half":[{"anything-but":"even"}]}}`, members: []string{"left", "right"}, wants: func(m message) bool { return m.Detail.Half != "even" }},
+		{name: "even", pattern: `{"detail":{"half":["even"]}}`, wants: even},
+		{name: "few", pattern: `{"detail":{"rest":[{"numeric":["<",3]}]},"source":[{"prefix":"load."}]}`, ordered: true, wants: func(m message) bool { return m.Detail.Rest < 3 }},
+		{name: "audit", pattern: `{"detail":{"half":[{"anything-but":"even"}]}}`, members: []string{"left", "right"}, wants: func(m message) bool { return !even(m) }},
 		{name: "tries", tries: true, pattern: `{"detail":{"rest":[4,5]}}`, wants: func(m message) bool { return m.Detail.Rest == 4 || m.Detail.Rest == 5 }},
-		{name: "late", late: true, pattern: `{"detail":{"half":["even"]}}`, wants: func(m message) bool { return m.Detail.Half == "even" }},
+		{name: "late", late: true, wants: all},
+		{name: "late-even", late: true, pattern: `{"detail":{"half":["even"]}}`, wants: even},
 		{name: "leaving", leaving: true, pattern: `{"detail":{"rest":[9]}}`, wants: func(m message) bool { return m.Detail.Rest == 9 }},
 	}
 }
@@ -49,9 +49,13 @@ func (s *subscription) attempts() int {
 	return attemptsMax
 }
 
-func (s *subscription) config() client.SubscriptionConfig {
+// fullName is a subscription's name, with its topic's.
+func (c *Clients) fullName(s *subscription) string { return c.Topic + "/" + s.name }
+
+// config is what a subscription is made of.
+func (c *Clients) config(s *subscription) client.SubscriptionConfig {
 	config := client.SubscriptionConfig{
-		Name: topic + "/" + s.name, Kind: client.KindQueue, Pattern: s.pattern, Visibility: visibility, Attempts: s.attempts(),
+		Name: c.fullName(s), Kind: client.KindQueue, Pattern: s.pattern, Visibility: c.Visibility, Attempts: s.attempts(),
 		Members: s.members, Ordered: s.ordered,
 	}
 	if len(s.members) > 0 {
@@ -67,7 +71,19 @@ type reader struct {
 	number history.Reader
 }
 
-func (r *reader) fullName() string { return topic + "/" + r.name }
+// source is where a reader gets its events: a queue, or a fan-out in a member's name.
+type source interface {
+	Consume(ctx context.Context, handler client.Handler, options ...client.ConsumeOption) error
+	Receive(ctx context.Context, events int, options ...client.ReceiveOption) (*client.Batch, error)
+}
+
+// source is a client's way to a reader's events.
+func (c *Clients) source(r *reader, by *client.Client) source {
+	if r.member == "" {
+		return by.Queue(c.fullName(r.subscription))
+	}
+	return by.Fanout(c.fullName(r.subscription), r.member)
+}
 
 // readersOf tells the history of all readers. None has been made yet.
 func readersOf(all []subscription, recorder *history.Recorder) (readers []reader, err error) {

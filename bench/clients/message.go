@@ -1,4 +1,4 @@
-package sim
+package clients
 
 import (
 	"encoding/json"
@@ -26,26 +26,29 @@ type message struct {
 }
 
 const (
-	// keysOf is how many keys events have. Some have none; of those, one in delayedOf is to be delivered later, by up to delayMax.
-	keysOf    = 12
+	// keyRate is about how many events of a key are published a second: an ordered queue takes one after the other, also when that takes long.
+	keyRate = 12
+	keysMin = 2
+	// One event in keylessOf has no key; of those, one in delayedOf is to be delivered later, by up to delayMax.
+	keylessOf = 5
 	delayedOf = 4
 	delayMax  = 4 * time.Second
 	// paddingMax is what events differ in length by.
 	paddingMax = 700
 )
 
-// messageOf makes the event of a number.
-func messageOf(number uint64) (m message, e client.Event, key uint32) {
+// messageOf makes the event of a number, with one of so many keys, from 1 on, or none: 0.
+func messageOf(number uint64, keys int) (m message, e client.Event, key uint32) {
 	drawn := number * 0x9e3779b97f4a7c15 >> 20
-	m.Source, m.Kind = "sim.load", "Tick"
+	m.Source, m.Kind = "load.ticker", "Tick"
 	m.Detail.Message, m.Detail.Rest = number, int(number%10)
 	m.Detail.Half = "even"
 	if number%2 == 1 {
 		m.Detail.Half = "odd"
 	}
 	m.Detail.Padding = strings.Repeat("x", int(drawn%paddingMax))
-	if key = uint32(drawn / paddingMax % (keysOf + 3)); key > keysOf {
-		key = 0
+	if mixed := drawn / paddingMax; mixed%keylessOf != 0 {
+		key = 1 + uint32(mixed/keylessOf%uint64(keys))
 	}
 	var due time.Time
 	if key == 0 && drawn%delayedOf == 0 {
@@ -54,7 +57,7 @@ func messageOf(number uint64) (m message, e client.Event, key uint32) {
 	}
 	text, err := json.Marshal(m)
 	if err != nil {
-		panic("sim: an event has no JSON: " + err.Error()) // strings and numbers always have
+		panic("clients: an event has no JSON: " + err.Error()) // strings and numbers always have
 	}
 	e = client.EventFromJSON(text)
 	e.DeliverAt = due
@@ -63,6 +66,9 @@ func messageOf(number uint64) (m message, e client.Event, key uint32) {
 	}
 	return m, e, key
 }
+
+// keys is how many keys a run's events have.
+func (c *Clients) keys() int { return max(keysMin, c.Rate/keyRate) }
 
 // read takes an event's bytes apart. What isn't a message has the number 0.
 func read(data []byte) (m message) {

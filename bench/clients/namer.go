@@ -1,4 +1,4 @@
-package sim
+package clients
 
 import (
 	"context"
@@ -23,14 +23,14 @@ const (
 )
 
 // nameThings makes and removes topics until ctx ends, and writes down what it is told.
-func (w *world) nameThings(ctx context.Context, number int, by *client.Client, random *rand.Rand) {
-	for pause(ctx, time.Duration(random.Int64N(int64(2*nameEvery)))) {
+func (c *Clients) nameThings(ctx context.Context, number int, by *client.Client, random *rand.Rand) {
+	for Pause(ctx, time.Duration(random.Int64N(int64(2*nameEvery)))) {
 		n := history.Named{Name: fmt.Sprintf("name-%d-%d", number, random.IntN(names)), Client: number, Verb: history.NameMake, Outcome: history.Unknown}
 		if random.IntN(2) == 0 {
 			n.Verb = history.NameRemove
 		}
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), nameWithin)
-		n.Invoked = w.recorder.Now()
+		n.Invoked = c.recorder.Now()
 		var err error
 		if n.Verb == history.NameMake {
 			var created bool
@@ -42,7 +42,7 @@ func (w *world) nameThings(ctx context.Context, number int, by *client.Client, r
 			n.Untold = true
 		}
 		cancel()
-		n.Returned = w.recorder.Now()
+		n.Returned = c.recorder.Now()
 		switch {
 		case err == nil:
 			n.Outcome = history.OK
@@ -50,9 +50,9 @@ func (w *world) nameThings(ctx context.Context, number int, by *client.Client, r
 			n.Outcome, n.Untold = history.OK, false
 		}
 		if n.Outcome != history.OK {
-			w.journal.notef("the %s of topic %s: %v", verbOf(n.Verb), n.Name, err)
+			c.Notef("the %s of topic %s: %v", verbOf(n.Verb), n.Name, err)
 		}
-		if w.recorder.Named(n) != nil {
+		if c.recorder.Named(n) != nil {
 			return // it is full, and says so itself
 		}
 	}
