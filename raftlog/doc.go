@@ -39,7 +39,7 @@
 //
 //   - R1: what was reported as appended is on disk, and survives any crash.
 //   - R2: a torn end of the log is cut, damage in its middle is refused and never led from. (For Open: bbolt's copy-on-write pages
-//     and two meta pages keep the first half; of the second, missing entries are found, flipped bits inside commands are not.)
+//     and two meta pages keep the first half; the second is in summed.go, and scanBolt says what it leaves.)
 //   - R3: no entry is returned under an index or term that it was not stored with.
 //   - R4: no failed write or sync is survived: Fatal is called, and nothing is led or accepted any more.
 //   - R5: an install changes nothing that the log has already; after one that does, the library is built anew from disk.

@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	identityFile    = "identity.json"
-	identityVersion = 1
+	identityFile = "identity.json"
+	// identityVersion is that of the directory: 2 has checksums in the log (summed.go).
+	identityVersion = 2
 
 	// stateCreating: the group's first entry may not be on disk yet. Nothing can have been proposed.
 	stateCreating = "creating"

@@ -17,12 +17,12 @@ func TestForeignDirectories(t *testing.T) {
 		"another group": {func(_ *testing.T, o *Options) { o.Name = "p1" }, `not to group "p1"`},
 		"log lost":      {func(t *testing.T, o *Options) { remove(t, o.Dir, logFile) }, "has no log any more"},
 		"identity lost": {func(t *testing.T, o *Options) { remove(t, o.Dir, identityFile) }, "has a log and no identity.json"},
-		"identity cut":  {func(t *testing.T, o *Options) { write(t, o.Dir, identityFile, `{"version":1,`) }, "unexpected end"},
+		"identity cut":  {func(t *testing.T, o *Options) { write(t, o.Dir, identityFile, `{"version":2,`) }, "unexpected end"},
 		"newer release": {func(t *testing.T, o *Options) {
-			write(t, o.Dir, identityFile, `{"version":2,"group":"p0","node":"n1","state":"ready"}`)
-		}, "version 2"},
+			write(t, o.Dir, identityFile, `{"version":3,"group":"p0","node":"n1","state":"ready"}`)
+		}, "version 3"},
 		"unknown state": {func(t *testing.T, o *Options) {
-			write(t, o.Dir, identityFile, `{"version":1,"group":"p0","node":"n1","state":"half"}`)
+			write(t, o.Dir, identityFile, `{"version":2,"group":"p0","node":"n1","state":"half"}`)
 		}, `state "half"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestDirectoryIsPrivateAndExclusive(t *testing.T) {
 
 // TestDiedWhileMaking leaves behind what each crash during the making of a group does, and expects the group to be made.
 func TestDiedWhileMaking(t *testing.T) {
-	const creating = `{"version":1,"group":"p0","node":"n1","state":"creating"}`
+	const creating = `{"version":2,"group":"p0","node":"n1","state":"creating"}`
 	for name, leave := range map[string]func(t *testing.T, dir string){
 		"before the identity's rename": func(t *testing.T, dir string) { write(t, dir, identityFile+".new", creating[:20]) },
 		"before the log":               func(t *testing.T, dir string) { write(t, dir, identityFile, creating) },

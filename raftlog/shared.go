@@ -17,8 +17,10 @@ var keyInstalled = []byte("Installed")
 
 // The library's keys.
 var (
-	keyCurrentTerm  = []byte("CurrentTerm")
-	keyLastVoteTerm = []byte("LastVoteTerm")
+	keyCurrentTerm       = []byte("CurrentTerm")
+	keyLastVoteTerm      = []byte("LastVoteTerm")
+	keyLastVoteCandidate = []byte("LastVoteCand")
+	stableKeys           = [][]byte{keyCurrentTerm, keyLastVoteTerm, keyLastVoteCandidate}
 )
 
 // sharedLog is a group's part of the node's log.

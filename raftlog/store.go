@@ -78,7 +78,7 @@ func openStore(path string, options *Options) (*store, error) {
 		return nil, err
 	}
 	s := &store{
-		disk:         options.wrapDisk(bolt),
+		disk:         options.wrapDisk(summed{bolt}),
 		onFail:       func(error) {},
 		bytesMax:     options.BytesMax,
 		reclaimBytes: options.CheckpointBytes / 8,
@@ -86,11 +86,14 @@ func openStore(path string, options *Options) (*store, error) {
 		stopping:     make(chan struct{}),
 	}
 	s.mu.cache.bytesMax = options.CacheBytes
+	if err := (summed{bolt}).check(contents.first, contents.last()); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), bolt.Close())
+	}
 	if len(contents.sizes) == 0 {
 		return s, nil
 	}
 	var newest raft.Log
-	if err := bolt.GetLog(contents.last(), &newest); err != nil {
+	if err := s.disk.GetLog(contents.last(), &newest); err != nil {
 		return nil, errors.Join(fmt.Errorf("raftlog: reading the last entry, %d: %w", contents.last(), err), bolt.Close())
 	}
 	s.mu.held, s.mu.first, s.mu.last = contents.first, contents.first, contents.last()
