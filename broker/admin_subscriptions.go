@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 
@@ -19,14 +20,7 @@ func (s *adminService) CreateSubscription(ctx context.Context, req *freshetv1.Cr
 	if wanted == nil {
 		return nil, argumentRefused("subscription", "is missing; it is required")
 	}
-	topic, err := s.resolve(ctx, wanted.GetTopic())
-	if err != nil {
-		return nil, err
-	}
-	if err := catalog.CheckName("name", wanted.GetName()); err != nil {
-		return nil, catalogFault(err)
-	}
-	if err := s.may(ctx, actionManage, resource{topic: topic.Name, subscription: wanted.GetName()}); err != nil {
+	if err := s.mayMake(ctx, wanted, req.GetRequest() != 0); err != nil {
 		return nil, err
 	}
 	if text := wanted.GetPattern(); text != "" {
@@ -35,11 +29,11 @@ func (s *adminService) CreateSubscription(ctx context.Context, req *freshetv1.Cr
 		}
 	}
 	res, err := atMetadata(ctx, s.services, func() (*freshetv1.CreateSubscriptionResponse, error) {
-		res, err := s.metadata.propose(ctx, s.creation(topic, req))
+		res, err := s.metadata.proposeOnce(ctx, req.GetRequest(), s.creation(wanted))
 		if err != nil {
-			return nil, err
+			return nil, s.metadata.named(err, wanted.GetTopic(), "")
 		}
-		if err := s.controller.created(ctx, topic, res.Subscription.ID); err != nil {
+		if err := s.controller.created(ctx, s.topicOf(res.Subscription), res.Subscription.ID); err != nil {
 			return nil, err
 		}
 		return &freshetv1.CreateSubscriptionResponse{Subscription: wireSubscription(res.Subscription), Created: res.Created}, nil
@@ -49,7 +43,11 @@ func (s *adminService) CreateSubscription(ctx context.Context, req *freshetv1.Cr
 	if err != nil || res.GetCreated() || passedOn(ctx) {
 		return res, err
 	}
-	held, err := s.holdings(ctx, topic, []uint64{res.GetSubscription().GetId()}) // it was there already, and may hold something
+	there, ok := s.metadata.view().SubscriptionByID(res.GetSubscription().GetId())
+	if !ok { // it was deleted meanwhile
+		return res, nil
+	}
+	held, err := s.holdings(ctx, s.topicOf(there), []uint64{there.ID}) // it was there already, and may hold something
 	if err != nil {
 		return nil, err
 	}
@@ -57,13 +55,30 @@ func (s *adminService) CreateSubscription(ctx context.Context, req *freshetv1.Cr
 	return res, nil
 }
 
+// mayMake checks the names of a subscription that is wanted, and who wants it. A request with a number may have been carried out when the topic was there:
+// whether it is the catalog says.
+func (s *adminService) mayMake(ctx context.Context, wanted *freshetv1.Subscription, numbered bool) error {
+	err := catalog.CheckName("topic", wanted.GetTopic())
+	if err != nil {
+		return catalogFault(err)
+	}
+	if !numbered {
+		if _, err = s.resolve(ctx, wanted.GetTopic()); err != nil {
+			return err
+		}
+	}
+	if err = catalog.CheckName("name", wanted.GetName()); err != nil {
+		return catalogFault(err)
+	}
+	return s.may(ctx, actionManage, resource{topic: wanted.GetTopic(), subscription: wanted.GetName()})
+}
+
 // creation fills in what the request leaves to the node. The catalog checks the rest.
-func (s *adminService) creation(topic catalog.Topic, req *freshetv1.CreateSubscriptionRequest) catalog.CreateSubscription {
-	wanted := req.GetSubscription()
+func (s *adminService) creation(wanted *freshetv1.Subscription) catalog.CreateSubscription {
 	c := catalog.CreateSubscription{
-		Topic: topic.Name, Name: wanted.GetName(), Kind: wanted.GetKind(), Pattern: wanted.GetPattern(),
+		Topic: wanted.GetTopic(), Name: wanted.GetName(), Kind: wanted.GetKind(), Pattern: wanted.GetPattern(),
 		VisibilityMs: wanted.GetVisibilityMs(), AttemptsMax: wanted.GetAttemptsMax(), Ordered: wanted.GetOrdered(), Members: wanted.GetMembers(),
-		From: wanted.GetFrom(), Request: req.GetRequest(), CreatedMs: s.life.clock.Now().UnixMilli(),
+		From: wanted.GetFrom(), CreatedMs: s.life.clock.Now().UnixMilli(),
 	}
 	if c.VisibilityMs == 0 {
 		c.VisibilityMs = uint32(s.defaults.Visibility.Milliseconds())
@@ -74,19 +89,28 @@ func (s *adminService) creation(topic catalog.Topic, req *freshetv1.CreateSubscr
 	return c
 }
 
-// DeleteSubscription removes a subscription, or a member of one, and answers when every partition has.
+// DeleteSubscription removes a subscription, or a member of one, and answers when every partition has. A request with a number is as DeleteTopic's.
 func (s *adminService) DeleteSubscription(ctx context.Context, req *freshetv1.DeleteSubscriptionRequest) (*freshetv1.DeleteSubscriptionResponse, error) {
-	sub, err := s.subscription(ctx, actionManage, req.GetTopic(), req.GetSubscription())
-	if err != nil {
-		return nil, err
-	}
-	if req.GetMember() != "" {
-		return &freshetv1.DeleteSubscriptionResponse{}, s.deleteMember(ctx, sub, req.GetMember())
-	}
-	return atMetadata(ctx, s.services, func() (*freshetv1.DeleteSubscriptionResponse, error) {
-		res, err := s.metadata.propose(ctx, catalog.DeleteSubscription{Topic: sub.Topic, Name: sub.Name})
+	if req.GetMember() != "" || req.GetRequest() == 0 {
+		sub, err := s.subscription(ctx, actionManage, req.GetTopic(), req.GetSubscription())
 		if err != nil {
 			return nil, err
+		}
+		if req.GetMember() != "" {
+			return &freshetv1.DeleteSubscriptionResponse{}, s.deleteMember(ctx, sub, req.GetMember())
+		}
+	} else {
+		if err := cmp.Or(catalog.CheckName("topic", req.GetTopic()), catalog.CheckName("subscription", req.GetSubscription())); err != nil {
+			return nil, catalogFault(err)
+		}
+		if err := s.may(ctx, actionManage, resource{topic: req.GetTopic(), subscription: req.GetSubscription()}); err != nil {
+			return nil, err
+		}
+	}
+	return atMetadata(ctx, s.services, func() (*freshetv1.DeleteSubscriptionResponse, error) {
+		res, err := s.metadata.proposeOnce(ctx, req.GetRequest(), catalog.DeleteSubscription{Topic: req.GetTopic(), Name: req.GetSubscription()})
+		if err != nil {
+			return nil, s.metadata.named(err, req.GetTopic(), req.GetSubscription())
 		}
 		return &freshetv1.DeleteSubscriptionResponse{}, s.controller.deleted(ctx, s.topicOf(res.Subscription), res.Subscription.ID)
 	}, func(to grpc.ClientConnInterface) (*freshetv1.DeleteSubscriptionResponse, error) {

@@ -22,7 +22,7 @@ func (s *adminService) CreateTopic(ctx context.Context, req *freshetv1.CreateTop
 	}
 	command := catalog.CreateTopic{
 		Name: req.GetName(), EventBytesMax: req.GetEventBytesMax(), Partitions: req.GetPartitions(), Retention: retentionOf(req.GetRetention()),
-		Request: req.GetRequest(), CreatedMs: s.life.clock.Now().UnixMilli(),
+		CreatedMs: s.life.clock.Now().UnixMilli(),
 	}
 	if req.GetRetention() == nil { // an empty one says that nothing is to be kept
 		command.Retention = s.defaults.retention()
@@ -31,7 +31,7 @@ func (s *adminService) CreateTopic(ctx context.Context, req *freshetv1.CreateTop
 		command.EventBytesMax = uint32(s.defaults.EventBytesMax)
 	}
 	return atMetadata(ctx, s.services, func() (*freshetv1.CreateTopicResponse, error) {
-		res, err := s.metadata.propose(ctx, command)
+		res, err := s.metadata.proposeOnce(ctx, req.GetRequest(), command)
 		if err != nil {
 			return nil, err
 		}
@@ -44,19 +44,24 @@ func (s *adminService) CreateTopic(ctx context.Context, req *freshetv1.CreateTop
 	})
 }
 
-// DeleteTopic removes a topic, and answers when every partition that held a part of it has.
+// DeleteTopic removes a topic, and answers when every partition that held a part of it has. Only the catalog knows what became of a request that has a number:
+// it may be the topic's maker's next one that is there by now, or nothing, since this very request has removed it.
 func (s *adminService) DeleteTopic(ctx context.Context, req *freshetv1.DeleteTopicRequest) (*freshetv1.DeleteTopicResponse, error) {
 	if err := catalog.CheckName("name", req.GetName()); err != nil {
 		return nil, catalogFault(err)
 	}
-	topic, err := s.topic(ctx, actionManage, req.GetName())
-	if err != nil {
+	if req.GetRequest() == 0 {
+		if _, err := s.resolve(ctx, req.GetName()); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.may(ctx, actionManage, resource{topic: req.GetName()}); err != nil {
 		return nil, err
 	}
 	return atMetadata(ctx, s.services, func() (*freshetv1.DeleteTopicResponse, error) {
-		res, err := s.metadata.propose(ctx, catalog.DeleteTopic{Name: topic.Name})
+		res, err := s.metadata.proposeOnce(ctx, req.GetRequest(), catalog.DeleteTopic{Name: req.GetName()})
 		if err != nil {
-			return nil, err
+			return nil, s.metadata.named(err, req.GetName(), "")
 		}
 		return &freshetv1.DeleteTopicResponse{}, s.controller.deleted(ctx, res.Topic, 0)
 	}, func(to grpc.ClientConnInterface) (*freshetv1.DeleteTopicResponse, error) {

@@ -276,15 +276,18 @@ func (c *controller) await(ctx context.Context, version uint64) error {
 }
 
 // created waits until this node's replicas of a topic's partitions hold it, and a subscription of it unless its id is 0: what a replica has applied is
-// stored for good. A refusal by a partition that this node leads ends the wait; so does the topic's end.
+// stored for good. A refusal by a partition that this node leads ends the wait; so does its deletion, or the topic's.
 func (c *controller) created(ctx context.Context, topic catalog.Topic, subscription uint64) error {
 	id := max(topic.ID, subscription)
 	for _, p := range c.partitions.holding(topic) {
 		there := func() bool {
-			if _, listed := c.metadata.view().TopicByID(topic.ID); !listed {
-				return true
+			view := c.metadata.view()
+			if subscription != 0 {
+				_, listed := view.SubscriptionByID(subscription)
+				return !listed || p.HasSubscription(partition.SubscriptionID(subscription))
 			}
-			return p.HasStream(partition.StreamID(topic.ID)) && (subscription == 0 || p.HasSubscription(partition.SubscriptionID(subscription)))
+			_, listed := view.TopicByID(topic.ID)
+			return !listed || p.HasStream(partition.StreamID(topic.ID))
 		}
 		if err := c.until(ctx, p, id, there); err != nil {
 			return err

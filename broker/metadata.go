@@ -241,6 +241,12 @@ func (m *metadata) propose(ctx context.Context, c catalog.Command) (catalog.Resu
 	return m.proposeData(ctx, data)
 }
 
+// proposeOnce is propose of what a client's request wants, under the request's number: when it comes again it is answered as it was the first time, if it
+// has a number other than 0.
+func (m *metadata) proposeOnce(ctx context.Context, request uint64, c catalog.Command) (catalog.Result, error) {
+	return m.propose(ctx, catalog.Requested{Command: c, Number: request, AtMs: m.clock.Now().UnixMilli()})
+}
+
 func (m *metadata) proposeData(ctx context.Context, data []byte) (catalog.Result, error) {
 	applied, err := m.group.Propose(data).Wait(ctx)
 	if err := metadataFault(err); err != nil {
@@ -390,9 +396,7 @@ func (m *metadata) topic(field, name string) (catalog.Topic, error) {
 	if err := catalog.CheckName(field, name); err != nil {
 		return catalog.Topic{}, catalogFault(err)
 	}
-	f := catalogFault(view.NoTopic(name)).with("topic", name)
-	f.message = fmt.Sprintf("topic %q not found", name)
-	return catalog.Topic{}, f
+	return catalog.Topic{}, m.named(catalogFault(view.NoTopic(name)), name, "")
 }
 
 // subscription resolves the names of a topic and of its subscription.
@@ -401,17 +405,30 @@ func (m *metadata) subscription(topic, name string) (catalog.Subscription, error
 	if s, ok := view.Subscription(topic, name); ok {
 		return s, nil
 	}
-	t, err := m.topic("topic", topic)
-	if err != nil {
+	if _, err := m.topic("topic", topic); err != nil {
 		return catalog.Subscription{}, err
 	}
 	if err := catalog.CheckName("subscription", name); err != nil {
 		return catalog.Subscription{}, catalogFault(err)
 	}
-	f := catalogFault(view.NoSubscription(topic, name)).with("topic", topic).with("subscription", name).
-		with("subscriptions", strconv.Itoa(t.Subscriptions))
-	f.message = fmt.Sprintf("subscription %q not found", topic+"/"+name)
-	return catalog.Subscription{}, f
+	return catalog.Subscription{}, m.named(catalogFault(view.NoSubscription(topic, name)), topic, name)
+}
+
+// named says of a refusal for want of a topic, or of a subscription, which one it is that isn't there.
+func (m *metadata) named(err error, topic, subscription string) error {
+	f, ok := errors.AsType[*fault](err)
+	switch {
+	case !ok:
+		return err
+	case f.code == freshetv1.ErrorCode_ERROR_CODE_TOPIC_NOT_FOUND:
+		f = f.with("topic", topic)
+		f.message = fmt.Sprintf("topic %q not found", topic)
+	case f.code == freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_NOT_FOUND:
+		t, _ := m.view().Topic(topic)
+		f = f.with("topic", topic).with("subscription", subscription).with("subscriptions", strconv.Itoa(t.Subscriptions))
+		f.message = fmt.Sprintf("subscription %q not found", topic+"/"+subscription)
+	}
+	return f
 }
 
 // topicName is what people call a stream.

@@ -73,7 +73,7 @@ func (a *Admin) CreateTopic(ctx context.Context, config TopicConfig) (topic *Top
 // DeleteTopic removes a topic with its subscriptions and all that they hold, dead letters too. Its producers, consumers and readers end with
 // errors that are ErrNotFound. A topic made again under the name is another one.
 func (a *Admin) DeleteTopic(ctx context.Context, name string) error {
-	if _, err := a.client.admin.DeleteTopic(ctx, &freshetv1.DeleteTopicRequest{Name: name}); err != nil {
+	if _, err := a.client.admin.DeleteTopic(ctx, &freshetv1.DeleteTopicRequest{Name: name, Request: requestNumber()}); err != nil {
 		return errorOf(ctx, err)
 	}
 	return nil
@@ -209,7 +209,7 @@ func (a *Admin) deleteSubscription(ctx context.Context, topicSlashSub, member st
 		return err
 	}
 	_, err = a.client.admin.DeleteSubscription(ctx, &freshetv1.DeleteSubscriptionRequest{
-		Topic: name.topic, Subscription: name.subscription, Member: member,
+		Topic: name.topic, Subscription: name.subscription, Member: member, Request: requestNumber(),
 	})
 	if err != nil {
 		return errorOf(ctx, err)
@@ -283,11 +283,11 @@ func pages[T any](ctx context.Context, page func(after string) ([]T, bool, error
 	}
 }
 
-// requestNumber tells a request from others that ask for the same, so that one that is made again is known again.
+// requestNumber tells a request from others that ask for the same, so that one that is made again is known again: what it came to the first time is the answer.
 func requestNumber() uint64 {
 	var random [8]byte
 	rand.Read(random[:])
-	return binary.LittleEndian.Uint64(random[:])
+	return max(binary.LittleEndian.Uint64(random[:]), 1) // 0 is none
 }
 
 // millis is a duration on the wire, rounded up.

@@ -25,8 +25,8 @@ type anyNode struct {
 	purpose purpose
 }
 
-// idempotent are the calls that may be made again when the answer was lost. Those that create carry a number by which a node knows that it was they who did;
-// those that delete tell that it is gone; redriving names the letters that it is about.
+// idempotent are the calls that may be made again when the answer was lost. Those that create and delete carry a number under which the cluster remembers what
+// they came to, for longer than failoverTimeout; redriving names the letters that it is about.
 var idempotent = map[string]bool{
 	freshetv1.AdminService_CreateTopic_FullMethodName:        true,
 	freshetv1.AdminService_DeleteTopic_FullMethodName:        true,
@@ -47,10 +47,19 @@ var looks = map[string]bool{
 	freshetv1.AdminService_ListDeadLetters_FullMethodName:   true,
 }
 
-// deletes are the calls whose repetition finds nothing.
-var deletes = map[string]bool{
+// changes are the calls of whose answers one that says that nothing was done speaks for itself alone: an earlier try may have done it.
+var changes = map[string]bool{
+	freshetv1.AdminService_CreateTopic_FullMethodName:        true,
 	freshetv1.AdminService_DeleteTopic_FullMethodName:        true,
+	freshetv1.AdminService_CreateSubscription_FullMethodName: true,
 	freshetv1.AdminService_DeleteSubscription_FullMethodName: true,
+	freshetv1.AdminService_RedriveDeadLetters_FullMethodName: true,
+}
+
+// removesMember tells whether a call's repetition finds nothing: a fan-out's members aren't the catalog's, which remembers what a request came to.
+func removesMember(request any) bool {
+	r, ok := request.(*freshetv1.DeleteSubscriptionRequest)
+	return ok && r.GetMember() != ""
 }
 
 // Invoke makes a call with one answer.
@@ -74,9 +83,14 @@ func (a anyNode) Invoke(ctx context.Context, method string, request, response an
 			return &noAnswerError{asked: "any node", ended: ctx.Err(), last: said}
 		case !ok:
 			return err
-		case trouble.Is(ErrNotFound) && lost && deletes[method]:
+		case trouble.Is(ErrNotFound) && lost && removesMember(request):
 			return nil // that it isn't there is our own doing
-		case !elsewhere(trouble):
+		}
+		if lost && changes[method] {
+			trouble = trouble.doubtful()
+			err = trouble
+		}
+		if !elsewhere(trouble) {
 			a.nodes.answered(l.address)
 			return err
 		}
@@ -106,6 +120,18 @@ func (a anyNode) Invoke(ctx context.Context, method string, request, response an
 		if ended := again.pause(ctx); ended != nil {
 			return &noAnswerError{asked: "any node", ended: ended, last: trouble}
 		}
+	}
+}
+
+// doubtful is what a change came to of which an answer was lost before: that this try did nothing says nothing of the one before. What is refused for good
+// was refused to that one too.
+func (e *Error) doubtful() *Error {
+	if !e.Retryable || e.OutcomeUnknown {
+		return e
+	}
+	return &Error{
+		Code: CodeOutcomeUnknown, Message: "an answer was lost: it may have been done or not; since then: " + e.Message,
+		Retryable: true, OutcomeUnknown: true, Metadata: e.Metadata,
 	}
 }
 

@@ -93,7 +93,7 @@ func TestNobodyAnswers(t *testing.T) {
 	})
 }
 
-// TestDeletedAlready: the answer to a delete is lost, and that it is gone when it is asked again is no error. What others deleted is one.
+// TestDeletedAlready: the answer to a delete is lost, and it hears all the same that it is done: it asks again under the same number. What others deleted isn't there.
 func TestDeletedAlready(t *testing.T) {
 	withFronts(t, 2, 1, func(t *testing.T, f *fakeFronts, c *Client) {
 		f.mu.Lock()

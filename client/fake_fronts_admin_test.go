@@ -89,8 +89,10 @@ func (f *fakeFront) DeleteTopic(_ context.Context, r *freshetv1.DeleteTopicReque
 		return nil, err
 	}
 	f.mu.Lock()
-	deleted := f.mu.deleted
-	f.mu.deleted = true
+	if f.mu.deleted == 0 {
+		f.mu.deleted = r.GetRequest()
+	}
+	deleted := f.mu.deleted != r.GetRequest() // by another request
 	lose := f.mu.loseDelete
 	f.mu.loseDelete = false
 	f.mu.Unlock()

@@ -39,8 +39,9 @@ type fakeFronts struct {
 		ghosts []*freshetv1.PublishRequest
 		passed int // blocks that another node than the leader got
 
-		// The topic is deleted; and the answer to that is lost.
-		deleted, loseDelete bool
+		// The number of the request that deleted the topic; and the answer to that is lost.
+		deleted    uint64
+		loseDelete bool
 		// How many of the next answers to what makes and redrives are lost, and the number of the request that made a topic.
 		lose int
 		made uint64

@@ -11,7 +11,7 @@ import (
 // command's kind says what is there now.
 type Result struct {
 	Err          error
-	Created      bool // false: it was there, with the same settings; made by another request
+	Created      bool // false: it was there, with the same settings
 	Cluster      Cluster
 	Topic        Topic
 	Subscription Subscription
@@ -80,7 +80,7 @@ func (v *View) createTopic(index uint64, c CreateTopic) (*View, Result) {
 		if d != nil {
 			return v, Result{Err: exists(freshetv1.ErrorCode_ERROR_CODE_TOPIC_EXISTS, "topic", c.Name, d)}
 		}
-		return v, Result{Topic: there, Created: c.Request != 0 && c.Request == there.Request}
+		return v, Result{Topic: there}
 	}
 	bytes := topicBytes(c.Name)
 	switch {
@@ -97,7 +97,7 @@ func (v *View) createTopic(index uint64, c CreateTopic) (*View, Result) {
 	entry := &topicEntry{
 		Topic: Topic{
 			Name: c.Name, ID: next.lastID, EventBytesMax: c.EventBytesMax, Partitions: v.place(int(c.Partitions)), Epoch: firstEpoch,
-			Retention: c.Retention, Request: c.Request, CreatedMs: c.CreatedMs, Changed: index,
+			Retention: c.Retention, CreatedMs: c.CreatedMs, Changed: index,
 		},
 		subscriptions: newSubscriptions(),
 		newest:        index,
@@ -117,7 +117,7 @@ func (v *View) createSubscription(index uint64, c CreateSubscription) (*View, Re
 		if d := there.differsFrom(c); d != nil {
 			return v, Result{Err: exists(freshetv1.ErrorCode_ERROR_CODE_SUBSCRIPTION_EXISTS, "subscription", c.Topic+"/"+c.Name, d)}
 		}
-		return v, Result{Subscription: *there, Created: c.Request != 0 && c.Request == there.Request}
+		return v, Result{Subscription: *there}
 	}
 	bytes := subscriptionBytes(c.Name, c.Pattern, c.Members)
 	switch {
@@ -131,7 +131,7 @@ func (v *View) createSubscription(index uint64, c CreateSubscription) (*View, Re
 	next.bytes += bytes
 	subscription := &Subscription{
 		Topic: c.Topic, TopicID: entry.ID, Name: c.Name, ID: next.lastID, Kind: c.Kind, Pattern: c.Pattern,
-		VisibilityMs: c.VisibilityMs, AttemptsMax: c.AttemptsMax, Ordered: c.Ordered, Members: c.Members, From: c.From, Request: c.Request,
+		VisibilityMs: c.VisibilityMs, AttemptsMax: c.AttemptsMax, Ordered: c.Ordered, Members: c.Members, From: c.From,
 		CreatedMs: c.CreatedMs, Changed: index,
 	}
 	changed := *entry

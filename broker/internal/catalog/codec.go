@@ -33,6 +33,12 @@ func Encode(command Command) ([]byte, error) {
 		return nil, refused
 	}
 	message := &catalogpb.Command{Version: formVersion}
+	if requested, ok := command.(Requested); ok {
+		command = requested.Command
+		if requested.Number != 0 {
+			message.Request, message.AtMs = requested.Number, requested.AtMs
+		}
+	}
 	switch c := command.(type) {
 	case FoundCluster:
 		message.Command = &catalogpb.Command_FoundCluster{FoundCluster: &catalogpb.FoundCluster{
@@ -42,12 +48,12 @@ func Encode(command Command) ([]byte, error) {
 	case CreateTopic:
 		message.Command = &catalogpb.Command_CreateTopic{CreateTopic: &catalogpb.CreateTopic{
 			Name: c.Name, EventBytesMax: c.EventBytesMax, CreatedMs: c.CreatedMs, Partitions: c.Partitions,
-			Retention: c.Retention.form(), Request: c.Request,
+			Retention: c.Retention.form(),
 		}}
 	case CreateSubscription:
 		message.Command = &catalogpb.Command_CreateSubscription{CreateSubscription: &catalogpb.CreateSubscription{
 			Topic: c.Topic, Name: c.Name, Kind: c.Kind, Pattern: c.Pattern, VisibilityMs: c.VisibilityMs,
-			AttemptsMax: c.AttemptsMax, Ordered: c.Ordered, Members: c.Members, From: startForm(c.From), Request: c.Request, CreatedMs: c.CreatedMs,
+			AttemptsMax: c.AttemptsMax, Ordered: c.Ordered, Members: c.Members, From: startForm(c.From), CreatedMs: c.CreatedMs,
 		}}
 	case DeleteTopic:
 		message.Command = &catalogpb.Command_DeleteTopic{DeleteTopic: &catalogpb.DeleteTopic{Name: c.Name}}
@@ -84,6 +90,15 @@ func decode(data []byte) (Command, error) {
 	if err := checkForm("command", message.GetVersion(), message); err != nil {
 		return nil, err
 	}
+	command, err := commandOf(message)
+	if err != nil || message.GetRequest() == 0 {
+		return command, err
+	}
+	return Requested{Command: command, Number: message.GetRequest(), AtMs: message.GetAtMs()}, nil
+}
+
+// commandOf reads the command itself.
+func commandOf(message *catalogpb.Command) (Command, error) {
 	switch c := message.GetCommand().(type) {
 	case *catalogpb.Command_FoundCluster:
 		m := c.FoundCluster
@@ -97,14 +112,14 @@ func decode(data []byte) (Command, error) {
 		m := c.CreateTopic
 		return CreateTopic{
 			Name: m.GetName(), EventBytesMax: m.GetEventBytesMax(), Partitions: max(m.GetPartitions(), 1),
-			Retention: retentionOf(m.GetRetention()), Request: m.GetRequest(), CreatedMs: m.GetCreatedMs(),
+			Retention: retentionOf(m.GetRetention()), CreatedMs: m.GetCreatedMs(),
 		}, nil
 	case *catalogpb.Command_CreateSubscription:
 		m := c.CreateSubscription
 		return CreateSubscription{
 			Topic: m.GetTopic(), Name: m.GetName(), Kind: m.GetKind(), Pattern: m.GetPattern(), VisibilityMs: m.GetVisibilityMs(),
 			AttemptsMax: m.GetAttemptsMax(), Ordered: m.GetOrdered(), Members: m.GetMembers(),
-			From: startOf(m.GetFrom()), Request: m.GetRequest(), CreatedMs: m.GetCreatedMs(),
+			From: startOf(m.GetFrom()), CreatedMs: m.GetCreatedMs(),
 		}, nil
 	case *catalogpb.Command_DeleteTopic:
 		return DeleteTopic{Name: c.DeleteTopic.GetName()}, nil

@@ -8,7 +8,7 @@ import (
 )
 
 // Command changes the catalog once it is applied: FoundCluster, CreateTopic, CreateSubscription, DeleteTopic,
-// DeleteSubscription, ForgetRemovals, PutNode or ReplaceMember.
+// DeleteSubscription, ForgetRemovals, PutNode or ReplaceMember; or Requested, which has one of the four in the middle in it.
 type Command interface {
 	// withDefaults returns the command with everything filled in that may be left out.
 	withDefaults() Command
@@ -76,9 +76,7 @@ type CreateTopic struct {
 	// Partitions is on how many of the cluster's it is to be. Those that hold the fewest topics take it. 0: the default, 1.
 	Partitions uint32
 	Retention  Retention
-	// Request tells the command from another that asks for the same: who asks again under it is told what became of the first. 0: unused.
-	Request   uint64
-	CreatedMs int64
+	CreatedMs  int64
 }
 
 func (c CreateTopic) withDefaults() Command {
@@ -124,9 +122,7 @@ type CreateSubscription struct {
 	// Members are those that a fan-out begins with, at most 256. A queue has none.
 	Members []string
 	// From is where it begins: latest or earliest. Unspecified: latest.
-	From freshetv1.SubscriptionStart
-	// Request is as a topic's.
-	Request   uint64
+	From      freshetv1.SubscriptionStart
 	CreatedMs int64
 }
 

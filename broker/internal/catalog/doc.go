@@ -20,11 +20,12 @@
 //   - M3: an id is given once. Topics and subscriptions count in one sequence, whose last number is part of the state.
 //   - M4: a view never changes. What a reader holds is the catalog after exactly the entries up to its version.
 //   - M5: equal entries give equal checkpoints, byte for byte, within a release.
+//   - M6: a request that comes again changes nothing, and is answered as it was the first time, while it is remembered.
 //
 // # Bounds
 //
 // limits.go: 10,000 topics, 10,000 subscriptions a topic, and 64 MiB in all, since every node holds it in memory and
-// writes all of it at each checkpoint. Beyond them a command is refused and says so.
+// writes all of it at each checkpoint. Beyond them a command is refused and says so. Requests are remembered in another 16 MiB, for two minutes at least.
 //
 // # Goroutines
 //
@@ -32,6 +33,6 @@
 //
 // # Where to start
 //
-// command.go is what can be asked, apply.go what it does, view.go what can be read. codec.go and snapshot.go are the bytes,
+// command.go is what can be asked, apply.go what it does, view.go what can be read; request.go and memory.go are how a thing is done once. codec.go and snapshot.go are the bytes,
 // catalogpb/catalog.proto their form. testdata/ tells stories.
 package catalog

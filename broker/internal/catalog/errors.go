@@ -10,7 +10,7 @@ import (
 // Error is a command's refusal, or a lookup's: it changed nothing. The same command is refused with the same words on
 // every replica.
 type Error struct {
-	// Code is one of NAME_REFUSED, ARGUMENT_REFUSED, LIMIT_EXCEEDED, TOO_MANY, TOPIC_EXISTS, SUBSCRIPTION_EXISTS,
+	// Code is one of NAME_REFUSED, ARGUMENT_REFUSED, LIMIT_EXCEEDED, TOO_MANY, BUSY, TOPIC_EXISTS, SUBSCRIPTION_EXISTS,
 	// TOPIC_NOT_FOUND and SUBSCRIPTION_NOT_FOUND.
 	Code freshetv1.ErrorCode
 	// Field is the one that is refused, as the API names it: "name", "members[2]". For TOO_MANY what there are too many

@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -31,15 +32,26 @@ func FuzzCommand(f *testing.F) {
 		}
 		m := NewMachine()
 		apply(t, m, 1, CreateTopic{Name: "topic-1"})
-		before := snapshot(t, m)
+		before := m.View().Version()
 		result, _ := m.Apply(raftlog.Entry{Index: 2, Data: data}).(Result)
-		after := snapshot(t, m)
-		_, deletes := command.(DeleteTopic)
-		if !deletes && result.Created == bytes.Equal(before, after) {
-			t.Fatalf("created: %v, changed: %v", result.Created, !bytes.Equal(before, after))
+		after, changed := snapshot(t, m), m.View().Version() != before
+		requested, once := command.(Requested)
+		if once {
+			command = requested.Command
 		}
-		if err := restore(NewMachine(), after); err != nil {
+		_, deletes := command.(DeleteTopic)
+		if !deletes && result.Created != changed {
+			t.Fatalf("created: %v, changed: %v", result.Created, changed)
+		}
+		restored := NewMachine()
+		if err := restore(restored, after); err != nil {
 			t.Fatalf("after %+v the catalog can't be restored: %v", command, err)
+		}
+		if once { // M6
+			second, _ := restored.Apply(raftlog.Entry{Index: 3, Data: data}).(Result)
+			if fmt.Sprintf("%+v", second) != fmt.Sprintf("%+v", result) || !bytes.Equal(snapshot(t, restored), after) {
+				t.Fatalf("answered %+v, and %+v when it came again", result, second)
+			}
 		}
 		if result.Err != nil {
 			return

@@ -21,6 +21,14 @@ const (
 	// EntryBytes is what a topic or a subscription counts for besides its texts.
 	EntryBytes = 128
 
+	// RequestBytesMax bounds the requests that are remembered: 16 MiB, with RequestBytes for each besides the texts of refusals and numbers of partitions, which
+	// is some 120,000. Nothing more is taken when it is reached, so that it may be exceeded by one.
+	RequestBytesMax = 16 << 20
+	// RequestBytes is what a request counts for.
+	RequestBytes = 128
+	// RequestMs is how long a request is remembered at least, in milliseconds: two minutes. A client that waits for an answer asks again for 10 s.
+	RequestMs = 120_000
+
 	// EventBytesMax is the largest event data that a topic can allow, and the default: 1 MiB.
 	EventBytesMax = 1 << 20
 

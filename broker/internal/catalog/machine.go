@@ -14,13 +14,15 @@ import (
 // its View.
 type Machine struct {
 	view atomic.Pointer[View]
+	// requests is for who applies entries alone.
+	requests *memory
 }
 
 var _ raftlog.Machine = (*Machine)(nil)
 
 // NewMachine returns an empty catalog.
 func NewMachine() *Machine {
-	m := &Machine{}
+	m := &Machine{requests: newMemory()}
 	m.view.Store(emptyView())
 	return m
 }
@@ -38,7 +40,29 @@ func (m *Machine) Apply(entry raftlog.Entry) any {
 	case err != nil:
 		return Result{Err: err}
 	}
-	next, result := m.View().apply(entry.Index, command)
+	return m.carryOut(entry.Index, command)
+}
+
+// carryOut does what a command says, but a request only once (M6).
+func (m *Machine) carryOut(index uint64, command Command) Result {
+	requested, ok := command.(Requested)
+	if !ok {
+		next, result := m.View().apply(index, command)
+		m.swap(next)
+		return result
+	}
+	// What a proposer of another release may not have refused, and needs no memory.
+	if refused := requested.check(); refused != nil {
+		return Result{Err: refused}
+	}
+	if before := m.requests.known[requested.Number]; before != nil {
+		return before.answer(requested, m.View())
+	}
+	if !m.requests.room(requested.AtMs) {
+		return Result{Err: memoryFull()}
+	}
+	next, result := m.View().apply(index, requested.Command)
+	m.requests.add(requested.cameTo(index, result))
 	m.swap(next)
 	return result
 }
@@ -48,7 +72,7 @@ const stateKey = "catalog"
 
 // Snapshot implements raftlog.Machine. The catalog is small and written whole.
 func (m *Machine) Snapshot(bool) ([]raftlog.Record, error) {
-	state, err := m.View().encode()
+	state, err := encode(m.View(), m.requests)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +81,7 @@ func (m *Machine) Snapshot(bool) ([]raftlog.Record, error) {
 
 // Restore implements raftlog.Machine. After an error the catalog is what it was.
 func (m *Machine) Restore(records iter.Seq2[raftlog.Record, error]) error {
-	view := emptyView()
+	view, requests := emptyView(), newMemory()
 	for record, err := range records {
 		if err != nil {
 			return err
@@ -66,10 +90,11 @@ func (m *Machine) Restore(records iter.Seq2[raftlog.Record, error]) error {
 			return fmt.Errorf("%w: found a record %q, expected %q alone", ErrCorrupt, record.Key, stateKey)
 		}
 		// The log's bytes are valid until the next step.
-		if view, err = decodeView(bytes.Clone(record.Value)); err != nil {
+		if view, requests, err = decodeState(bytes.Clone(record.Value)); err != nil {
 			return err
 		}
 	}
+	m.requests = requests
 	m.swap(view)
 	return nil
 }

@@ -45,7 +45,7 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 				}
 			}
 		}
-		return s.propose(t, c)
+		return s.propose(t, d, c)
 	case "topic":
 		c := CreateTopic{Name: first(d), CreatedMs: 2000}
 		d.MaybeScanArgs(t, "event-bytes-max", &c.EventBytesMax)
@@ -53,8 +53,7 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		d.MaybeScanArgs(t, "age-ms", &c.Retention.AgeMs)
 		d.MaybeScanArgs(t, "bytes", &c.Retention.Bytes)
 		c.Retention.Drop = d.HasArg("drop")
-		d.MaybeScanArgs(t, "request", &c.Request)
-		return s.propose(t, c)
+		return s.propose(t, d, c)
 	case "queue", "fanout":
 		c := CreateSubscription{Kind: queue, Pattern: strings.TrimSpace(d.Input), CreatedMs: 3000}
 		if d.Cmd == "fanout" {
@@ -67,28 +66,27 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		if d.HasArg("earliest") {
 			c.From = earliest
 		}
-		d.MaybeScanArgs(t, "request", &c.Request)
 		for _, arg := range d.CmdArgs {
 			if arg.Key == "members" {
 				c.Members = arg.Vals
 			}
 		}
-		return s.propose(t, c)
+		return s.propose(t, d, c)
 	case "delete":
 		topic, name, subscription := strings.Cut(first(d), "/")
 		if subscription {
-			return s.propose(t, DeleteSubscription{Topic: topic, Name: name})
+			return s.propose(t, d, DeleteSubscription{Topic: topic, Name: name})
 		}
-		return s.propose(t, DeleteTopic{Name: topic})
+		return s.propose(t, d, DeleteTopic{Name: topic})
 	case "forget":
 		var c ForgetRemovals
 		d.ScanArgs(t, "through", &c.Through)
-		return s.propose(t, c)
+		return s.propose(t, d, c)
 	case "replace":
 		c := ReplaceMember{Node: first(d)}
 		d.MaybeScanArgs(t, "with", &c.Directory)
 		d.MaybeScanArgs(t, "generation", &c.Generation)
-		return s.propose(t, c)
+		return s.propose(t, d, c)
 	case "members":
 		var b strings.Builder
 		for _, m := range s.machine.View().Members() {
@@ -138,7 +136,14 @@ func first(d *datadriven.TestData) string {
 	return d.CmdArgs[0].Key
 }
 
-func (s *script) propose(t *testing.T, command Command) string {
+// propose has a command applied; with request=NUMBER and now=MS as what a request wants.
+func (s *script) propose(t *testing.T, d *datadriven.TestData, command Command) string {
+	if d.HasArg("request") {
+		requested := Requested{Command: command}
+		d.ScanArgs(t, "request", &requested.Number)
+		d.MaybeScanArgs(t, "now", &requested.AtMs)
+		command = requested
+	}
 	data, err := Encode(command)
 	if err != nil {
 		if _, ok := errors.AsType[*Error](err); !ok {

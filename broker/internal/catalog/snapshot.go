@@ -8,8 +8,19 @@ import (
 	"github.com/freshet-mq/freshet/broker/internal/catalog/catalogpb"
 )
 
-// encode returns the view as a checkpoint. Equal views give equal bytes: trees are walked in order, and there are no maps.
-func (v *View) encode() ([]byte, error) {
+// encode returns the view and the requests as a checkpoint. Equal ones give equal bytes: trees are walked in order, and no map is.
+func encode(v *View, m *memory) ([]byte, error) {
+	state := v.form()
+	state.Requests = m.form()
+	data, err := deterministic.Marshal(state)
+	if err != nil {
+		return nil, fmt.Errorf("catalog: encoding a checkpoint: %w", err)
+	}
+	return data, nil
+}
+
+// form is the view as it stands in a checkpoint.
+func (v *View) form() *catalogpb.State {
 	state := &catalogpb.State{Version: formVersion, Changed: v.version, LastId: v.lastID}
 	if v.cluster != nil {
 		state.Cluster = &catalogpb.Cluster{
@@ -20,12 +31,12 @@ func (v *View) encode() ([]byte, error) {
 	v.topics.Ascend(func(entry *topicEntry) bool {
 		topic := &catalogpb.Topic{
 			Name: entry.Name, Id: entry.ID, EventBytesMax: entry.EventBytesMax, CreatedMs: entry.CreatedMs, Changed: entry.Changed,
-			Partitions: entry.Partitions, Epoch: entry.Epoch, Retention: entry.Retention.form(), Request: entry.Request,
+			Partitions: entry.Partitions, Epoch: entry.Epoch, Retention: entry.Retention.form(),
 		}
 		entry.subscriptions.Ascend(func(s *Subscription) bool {
 			topic.Subscriptions = append(topic.Subscriptions, &catalogpb.Subscription{
 				Name: s.Name, Id: s.ID, Kind: s.Kind, Pattern: s.Pattern, VisibilityMs: s.VisibilityMs, AttemptsMax: s.AttemptsMax,
-				Ordered: s.Ordered, Members: s.Members, From: startForm(s.From), Request: s.Request, CreatedMs: s.CreatedMs, Changed: s.Changed,
+				Ordered: s.Ordered, Members: s.Members, From: startForm(s.From), CreatedMs: s.CreatedMs, Changed: s.Changed,
 			})
 			return true
 		})
@@ -41,23 +52,32 @@ func (v *View) encode() ([]byte, error) {
 		})
 	}
 	state.Members = membersToWire(v.members)
-	data, err := deterministic.Marshal(state)
-	if err != nil {
-		return nil, fmt.Errorf("catalog: encoding a checkpoint: %w", err)
-	}
-	return data, nil
+	return state
 }
 
-// decodeView reads what encode wrote. It takes no state that no sequence of commands could have made: names out of order,
+// decodeState reads what encode wrote. It takes no state that no sequence of commands could have made: names out of order,
 // ids twice or beyond the last, settings beyond their limits. Errors are ErrVersion and ErrCorrupt.
-func decodeView(data []byte) (*View, error) {
+func decodeState(data []byte) (*View, *memory, error) {
 	state := &catalogpb.State{}
 	if err := proto.Unmarshal(data, state); err != nil {
-		return nil, fmt.Errorf("%w: a checkpoint: %w", ErrCorrupt, err)
+		return nil, nil, fmt.Errorf("%w: a checkpoint: %w", ErrCorrupt, err)
 	}
 	if err := checkForm("checkpoint", state.GetVersion(), state); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	v, err := viewOf(state)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := memoryOf(state.GetRequests(), v)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return v, m, nil
+}
+
+// viewOf reads what View.form gave.
+func viewOf(state *catalogpb.State) (*View, error) {
 	v := emptyView()
 	v.version, v.lastID = state.GetChanged(), state.GetLastId()
 	if c := state.GetCluster(); c != nil {
@@ -118,7 +138,7 @@ func (v *View) restoreTopic(t *catalogpb.Topic) error {
 	}
 	command := CreateTopic{
 		Name: t.GetName(), EventBytesMax: t.GetEventBytesMax(), Partitions: uint32(len(on)),
-		Retention: retentionOf(t.GetRetention()), Request: t.GetRequest(), CreatedMs: t.GetCreatedMs(),
+		Retention: retentionOf(t.GetRetention()), CreatedMs: t.GetCreatedMs(),
 	}
 	if refused := command.check(); refused != nil {
 		return refused
@@ -129,7 +149,7 @@ func (v *View) restoreTopic(t *catalogpb.Topic) error {
 	entry := &topicEntry{
 		Topic: Topic{
 			Name: command.Name, ID: t.GetId(), EventBytesMax: command.EventBytesMax, CreatedMs: command.CreatedMs,
-			Partitions: on, Epoch: max(t.GetEpoch(), firstEpoch), Retention: command.Retention, Request: command.Request,
+			Partitions: on, Epoch: max(t.GetEpoch(), firstEpoch), Retention: command.Retention,
 			Subscriptions: len(t.GetSubscriptions()), Changed: t.GetChanged(),
 		},
 		subscriptions: newSubscriptions(),
@@ -160,7 +180,7 @@ func (v *View) restoreTopic(t *catalogpb.Topic) error {
 func (v *View) restoreSubscription(entry *topicEntry, s *catalogpb.Subscription) error {
 	command := CreateSubscription{
 		Topic: entry.Name, Name: s.GetName(), Kind: s.GetKind(), Pattern: s.GetPattern(), VisibilityMs: s.GetVisibilityMs(),
-		AttemptsMax: s.GetAttemptsMax(), Ordered: s.GetOrdered(), Members: s.GetMembers(), From: startOf(s.GetFrom()), Request: s.GetRequest(),
+		AttemptsMax: s.GetAttemptsMax(), Ordered: s.GetOrdered(), Members: s.GetMembers(), From: startOf(s.GetFrom()),
 		CreatedMs: s.GetCreatedMs(),
 	}
 	if refused := command.check(); refused != nil {
@@ -172,7 +192,7 @@ func (v *View) restoreSubscription(entry *topicEntry, s *catalogpb.Subscription)
 	entry.subscriptions.ReplaceOrInsert(&Subscription{
 		Topic: entry.Name, TopicID: entry.ID, Name: command.Name, ID: s.GetId(), Kind: command.Kind, Pattern: command.Pattern,
 		VisibilityMs: command.VisibilityMs, AttemptsMax: command.AttemptsMax, Ordered: command.Ordered, Members: command.Members,
-		From: command.From, Request: command.Request, CreatedMs: command.CreatedMs, Changed: s.GetChanged(),
+		From: command.From, CreatedMs: command.CreatedMs, Changed: s.GetChanged(),
 	})
 	entry.newest = max(entry.newest, s.GetChanged())
 	v.bytes += subscriptionBytes(command.Name, command.Pattern, command.Members)

@@ -30,8 +30,6 @@ type Topic struct {
 	// Epoch grows when slots move. At least 1.
 	Epoch     uint64
 	Retention Retention
-	// Request that made it; 0: it had no number.
-	Request   uint64
 	CreatedMs int64
 	// Subscriptions is how many it has.
 	Subscriptions int
@@ -51,10 +49,8 @@ type Subscription struct {
 	AttemptsMax  uint32
 	Ordered      bool
 	// Members that it was made with, sorted. They must not be changed.
-	Members []string
-	From    freshetv1.SubscriptionStart
-	// Request that made it; 0: it had no number.
-	Request   uint64
+	Members   []string
+	From      freshetv1.SubscriptionStart
 	CreatedMs int64
 	// Changed is the index of the entry that changed it last.
 	Changed uint64

@@ -311,7 +311,9 @@ type CreateTopicRequest struct {
 	Partitions uint32 `protobuf:"varint,3,opt,name=partitions,proto3" json:"partitions,omitempty"`
 	// As in Topic. Absent: what the node's configuration says, nothing if it says nothing. Present with all fields 0: nothing.
 	Retention *Retention `protobuf:"bytes,4,opt,name=retention,proto3" json:"retention,omitempty"`
-	// A random number that is the same when the request is made again since its answer was lost: then `created` tells what the first one did. Default 0: unused.
+	// A random number that is the same when the request is made again since its answer was lost: the answer is then what the first one came to, also if the
+	// name has gone since, or somebody else has it. Remembered are the requests of the last two minutes at least, refused ones too, and 16 MiB of
+	// them; where those are full of younger ones a request is refused (BUSY). A number that another request had is refused. Default 0: what is asked for is done again.
 	Request       uint64 `protobuf:"fixed64,5,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1043,7 +1045,9 @@ func (x *ListSubscriptionsResponse) GetMore() bool {
 type DeleteTopicRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required.
-	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// As in CreateTopicRequest.
+	Request       uint64 `protobuf:"fixed64,2,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1083,6 +1087,13 @@ func (x *DeleteTopicRequest) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+func (x *DeleteTopicRequest) GetRequest() uint64 {
+	if x != nil {
+		return x.Request
+	}
+	return 0
 }
 
 type DeleteTopicResponse struct {
@@ -1128,7 +1139,9 @@ type DeleteSubscriptionRequest struct {
 	// Name of the subscription. Required.
 	Subscription string `protobuf:"bytes,2,opt,name=subscription,proto3" json:"subscription,omitempty"`
 	// Fan-out only: this member alone. One that consumes again is there again, from then on.
-	Member        string `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	Member string `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	// As in CreateTopicRequest. Unused with a member.
+	Request       uint64 `protobuf:"fixed64,4,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1182,6 +1195,13 @@ func (x *DeleteSubscriptionRequest) GetMember() string {
 		return x.Member
 	}
 	return ""
+}
+
+func (x *DeleteSubscriptionRequest) GetRequest() uint64 {
+	if x != nil {
+		return x.Request
+	}
+	return 0
 }
 
 type DeleteSubscriptionResponse struct {
@@ -2452,14 +2472,16 @@ const file_freshet_v1_admin_proto_rawDesc = "" +
 	"\x03max\x18\x03 \x01(\rR\x03max\"o\n" +
 	"\x19ListSubscriptionsResponse\x12>\n" +
 	"\rsubscriptions\x18\x01 \x03(\v2\x18.freshet.v1.SubscriptionR\rsubscriptions\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"(\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"B\n" +
 	"\x12DeleteTopicRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\x15\n" +
-	"\x13DeleteTopicResponse\"m\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\arequest\x18\x02 \x01(\x06R\arequest\"\x15\n" +
+	"\x13DeleteTopicResponse\"\x87\x01\n" +
 	"\x19DeleteSubscriptionRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
 	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
-	"\x06member\x18\x03 \x01(\tR\x06member\"\x1c\n" +
+	"\x06member\x18\x03 \x01(\tR\x06member\x12\x18\n" +
+	"\arequest\x18\x04 \x01(\x06R\arequest\"\x1c\n" +
 	"\x1aDeleteSubscriptionResponse\"\xb8\x02\n" +
 	"\x16ListDeadLettersRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +

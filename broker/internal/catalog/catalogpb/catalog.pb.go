@@ -41,7 +41,12 @@ type Command struct {
 	//	*Command_ForgetRemovals
 	//	*Command_PutNode
 	//	*Command_ReplaceMember
-	Command       isCommand_Command `protobuf_oneof:"command"`
+	Command isCommand_Command `protobuf_oneof:"command"`
+	// Tells a command that makes or deletes something from others that ask for the same: one that comes again is answered as it was the
+	// first time. 0: it isn't remembered.
+	Request uint64 `protobuf:"fixed64,10,opt,name=request,proto3" json:"request,omitempty"`
+	// When it was proposed, in milliseconds since 1970 UTC, by the proposer's clock; with a request alone.
+	AtMs          int64 `protobuf:"varint,11,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -160,6 +165,20 @@ func (x *Command) GetReplaceMember() *ReplaceMember {
 		}
 	}
 	return nil
+}
+
+func (x *Command) GetRequest() uint64 {
+	if x != nil {
+		return x.Request
+	}
+	return 0
+}
+
+func (x *Command) GetAtMs() int64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
 }
 
 type isCommand_Command interface {
@@ -441,7 +460,7 @@ type CreateTopic struct {
 	Partitions uint32 `protobuf:"varint,4,opt,name=partitions,proto3" json:"partitions,omitempty"`
 	// Absent: none.
 	Retention *Retention `protobuf:"bytes,5,opt,name=retention,proto3" json:"retention,omitempty"`
-	// Tells the request from another that asks for the same; 0: unused.
+	// As Command.request, before that was there. Nothing follows from it any more.
 	Request       uint64 `protobuf:"fixed64,6,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -599,7 +618,7 @@ type CreateSubscription struct {
 	Ordered bool `protobuf:"varint,9,opt,name=ordered,proto3" json:"ordered,omitempty"`
 	// Where it begins: 0 for latest, 1 for earliest.
 	From uint32 `protobuf:"varint,10,opt,name=from,proto3" json:"from,omitempty"`
-	// As of a topic.
+	// As of a topic: nothing follows from it.
 	Request       uint64 `protobuf:"fixed64,11,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -943,7 +962,9 @@ type State struct {
 	// By name.
 	Nodes []*Node `protobuf:"bytes,7,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	// By node.
-	Members       []*Member `protobuf:"bytes,8,rep,name=members,proto3" json:"members,omitempty"`
+	Members []*Member `protobuf:"bytes,8,rep,name=members,proto3" json:"members,omitempty"`
+	// What was asked for with a number, in the order in which it came.
+	Requests      []*Request `protobuf:"bytes,9,rep,name=requests,proto3" json:"requests,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1034,6 +1055,221 @@ func (x *State) GetMembers() []*Member {
 	return nil
 }
 
+func (x *State) GetRequests() []*Request {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+// Request is what became of a command with a number. What else belongs to the answer stands in the command that comes again.
+type Request struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its number, not 0.
+	Number uint64 `protobuf:"fixed64,1,opt,name=number,proto3" json:"number,omitempty"`
+	// FNV-1a of what is asked for, of what (drawn in request.go): another command must not have its answer.
+	About uint64 `protobuf:"fixed64,2,opt,name=about,proto3" json:"about,omitempty"`
+	// When it was proposed, and the entry that it was.
+	AtMs  int64  `protobuf:"varint,3,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	Index uint64 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"`
+	// What was made, found or deleted: its id, its topic's id where it is a subscription, when it was made, and its topic's partitions.
+	Id         uint64   `protobuf:"varint,5,opt,name=id,proto3" json:"id,omitempty"`
+	TopicId    uint64   `protobuf:"varint,6,opt,name=topic_id,json=topicId,proto3" json:"topic_id,omitempty"`
+	CreatedMs  int64    `protobuf:"varint,7,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
+	Partitions []uint32 `protobuf:"varint,8,rep,packed,name=partitions,proto3" json:"partitions,omitempty"`
+	// It made it.
+	Created bool `protobuf:"varint,9,opt,name=created,proto3" json:"created,omitempty"`
+	// It was refused. Then all of the above but for the first four is absent.
+	Refusal       *Refusal `protobuf:"bytes,10,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Request) Reset() {
+	*x = Request{}
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Request) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Request) ProtoMessage() {}
+
+func (x *Request) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Request.ProtoReflect.Descriptor instead.
+func (*Request) Descriptor() ([]byte, []int) {
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Request) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Request) GetAbout() uint64 {
+	if x != nil {
+		return x.About
+	}
+	return 0
+}
+
+func (x *Request) GetAtMs() int64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
+func (x *Request) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Request) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Request) GetTopicId() uint64 {
+	if x != nil {
+		return x.TopicId
+	}
+	return 0
+}
+
+func (x *Request) GetCreatedMs() int64 {
+	if x != nil {
+		return x.CreatedMs
+	}
+	return 0
+}
+
+func (x *Request) GetPartitions() []uint32 {
+	if x != nil {
+		return x.Partitions
+	}
+	return nil
+}
+
+func (x *Request) GetCreated() bool {
+	if x != nil {
+		return x.Created
+	}
+	return false
+}
+
+func (x *Request) GetRefusal() *Refusal {
+	if x != nil {
+		return x.Refusal
+	}
+	return nil
+}
+
+// Refusal is an error, with the code of freshet/v1/errors.proto.
+type Refusal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          int32                  `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	Field         string                 `protobuf:"bytes,2,opt,name=field,proto3" json:"field,omitempty"`
+	Limit         int64                  `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	Got           int64                  `protobuf:"varint,4,opt,name=got,proto3" json:"got,omitempty"`
+	Closest       string                 `protobuf:"bytes,5,opt,name=closest,proto3" json:"closest,omitempty"`
+	Text          string                 `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Refusal) Reset() {
+	*x = Refusal{}
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Refusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Refusal) ProtoMessage() {}
+
+func (x *Refusal) ProtoReflect() protoreflect.Message {
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
+func (*Refusal) Descriptor() ([]byte, []int) {
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Refusal) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *Refusal) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *Refusal) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *Refusal) GetGot() int64 {
+	if x != nil {
+		return x.Got
+	}
+	return 0
+}
+
+func (x *Refusal) GetClosest() string {
+	if x != nil {
+		return x.Closest
+	}
+	return ""
+}
+
+func (x *Refusal) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type Node struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Name        string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1048,7 +1284,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1060,7 +1296,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[12]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1073,7 +1309,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{12}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Node) GetName() string {
@@ -1125,7 +1361,7 @@ type Removal struct {
 
 func (x *Removal) Reset() {
 	*x = Removal{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +1373,7 @@ func (x *Removal) String() string {
 func (*Removal) ProtoMessage() {}
 
 func (x *Removal) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[13]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +1386,7 @@ func (x *Removal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Removal.ProtoReflect.Descriptor instead.
 func (*Removal) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{13}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Removal) GetId() uint64 {
@@ -1188,7 +1424,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[14]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1436,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[14]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +1449,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{14}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Cluster) GetName() string {
@@ -1266,7 +1502,7 @@ type Topic struct {
 	// Of the slots' places: it grows when they move. 0: 1.
 	Epoch     uint64     `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Retention *Retention `protobuf:"bytes,9,opt,name=retention,proto3" json:"retention,omitempty"`
-	// That made it.
+	// That made it, before there were State.requests. It isn't written any more.
 	Request       uint64 `protobuf:"fixed64,10,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1274,7 +1510,7 @@ type Topic struct {
 
 func (x *Topic) Reset() {
 	*x = Topic{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[15]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1522,7 @@ func (x *Topic) String() string {
 func (*Topic) ProtoMessage() {}
 
 func (x *Topic) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[15]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1535,7 @@ func (x *Topic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Topic.ProtoReflect.Descriptor instead.
 func (*Topic) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{15}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Topic) GetName() string {
@@ -1373,26 +1609,27 @@ func (x *Topic) GetRequest() uint64 {
 }
 
 type Subscription struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Id            uint64                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
-	Kind          v1.SubscriptionKind    `protobuf:"varint,3,opt,name=kind,proto3,enum=freshet.v1.SubscriptionKind" json:"kind,omitempty"`
-	Pattern       string                 `protobuf:"bytes,4,opt,name=pattern,proto3" json:"pattern,omitempty"`
-	VisibilityMs  uint32                 `protobuf:"varint,5,opt,name=visibility_ms,json=visibilityMs,proto3" json:"visibility_ms,omitempty"`
-	AttemptsMax   uint32                 `protobuf:"varint,6,opt,name=attempts_max,json=attemptsMax,proto3" json:"attempts_max,omitempty"`
-	Members       []string               `protobuf:"bytes,7,rep,name=members,proto3" json:"members,omitempty"`
-	CreatedMs     int64                  `protobuf:"varint,8,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
-	Changed       uint64                 `protobuf:"varint,9,opt,name=changed,proto3" json:"changed,omitempty"`
-	Ordered       bool                   `protobuf:"varint,10,opt,name=ordered,proto3" json:"ordered,omitempty"`
-	From          uint32                 `protobuf:"varint,11,opt,name=from,proto3" json:"from,omitempty"`
-	Request       uint64                 `protobuf:"fixed64,12,opt,name=request,proto3" json:"request,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Name         string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Id           uint64                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	Kind         v1.SubscriptionKind    `protobuf:"varint,3,opt,name=kind,proto3,enum=freshet.v1.SubscriptionKind" json:"kind,omitempty"`
+	Pattern      string                 `protobuf:"bytes,4,opt,name=pattern,proto3" json:"pattern,omitempty"`
+	VisibilityMs uint32                 `protobuf:"varint,5,opt,name=visibility_ms,json=visibilityMs,proto3" json:"visibility_ms,omitempty"`
+	AttemptsMax  uint32                 `protobuf:"varint,6,opt,name=attempts_max,json=attemptsMax,proto3" json:"attempts_max,omitempty"`
+	Members      []string               `protobuf:"bytes,7,rep,name=members,proto3" json:"members,omitempty"`
+	CreatedMs    int64                  `protobuf:"varint,8,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
+	Changed      uint64                 `protobuf:"varint,9,opt,name=changed,proto3" json:"changed,omitempty"`
+	Ordered      bool                   `protobuf:"varint,10,opt,name=ordered,proto3" json:"ordered,omitempty"`
+	From         uint32                 `protobuf:"varint,11,opt,name=from,proto3" json:"from,omitempty"`
+	// As of a topic.
+	Request       uint64 `protobuf:"fixed64,12,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Subscription) Reset() {
 	*x = Subscription{}
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[16]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +1641,7 @@ func (x *Subscription) String() string {
 func (*Subscription) ProtoMessage() {}
 
 func (x *Subscription) ProtoReflect() protoreflect.Message {
-	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[16]
+	mi := &file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1417,7 +1654,7 @@ func (x *Subscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscription.ProtoReflect.Descriptor instead.
 func (*Subscription) Descriptor() ([]byte, []int) {
-	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{16}
+	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Subscription) GetName() string {
@@ -1508,7 +1745,7 @@ var File_broker_internal_catalog_catalogpb_catalog_proto protoreflect.FileDescri
 
 const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\n" +
-	"/broker/internal/catalog/catalogpb/catalog.proto\x12\x12freshet.catalog.v1\x1a\x18freshet/v1/consume.proto\"\x8e\x05\n" +
+	"/broker/internal/catalog/catalogpb/catalog.proto\x12\x12freshet.catalog.v1\x1a\x18freshet/v1/consume.proto\"\xbd\x05\n" +
 	"\aCommand\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12G\n" +
 	"\rfound_cluster\x18\x02 \x01(\v2 .freshet.catalog.v1.FoundClusterH\x00R\ffoundCluster\x12D\n" +
@@ -1518,7 +1755,10 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\x13delete_subscription\x18\x06 \x01(\v2&.freshet.catalog.v1.DeleteSubscriptionH\x00R\x12deleteSubscription\x12M\n" +
 	"\x0fforget_removals\x18\a \x01(\v2\".freshet.catalog.v1.ForgetRemovalsH\x00R\x0eforgetRemovals\x128\n" +
 	"\bput_node\x18\b \x01(\v2\x1b.freshet.catalog.v1.PutNodeH\x00R\aputNode\x12J\n" +
-	"\x0ereplace_member\x18\t \x01(\v2!.freshet.catalog.v1.ReplaceMemberH\x00R\rreplaceMemberB\t\n" +
+	"\x0ereplace_member\x18\t \x01(\v2!.freshet.catalog.v1.ReplaceMemberH\x00R\rreplaceMember\x12\x18\n" +
+	"\arequest\x18\n" +
+	" \x01(\x06R\arequest\x12\x13\n" +
+	"\x05at_ms\x18\v \x01(\x03R\x04atMsB\t\n" +
 	"\acommand\"\xc8\x01\n" +
 	"\fFoundCluster\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
@@ -1583,7 +1823,7 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\vapi_address\x18\x02 \x01(\tR\n" +
 	"apiAddress\x12!\n" +
 	"\fpeer_address\x18\x03 \x01(\tR\vpeerAddress\x12\x18\n" +
-	"\aversion\x18\x04 \x01(\tR\aversion\"\xdd\x02\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\"\x96\x03\n" +
 	"\x05State\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\x04R\achanged\x12\x17\n" +
@@ -1592,7 +1832,30 @@ const file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc = "" +
 	"\x06topics\x18\x05 \x03(\v2\x19.freshet.catalog.v1.TopicR\x06topics\x127\n" +
 	"\bremovals\x18\x06 \x03(\v2\x1b.freshet.catalog.v1.RemovalR\bremovals\x12.\n" +
 	"\x05nodes\x18\a \x03(\v2\x18.freshet.catalog.v1.NodeR\x05nodes\x124\n" +
-	"\amembers\x18\b \x03(\v2\x1a.freshet.catalog.v1.MemberR\amembers\"\x92\x01\n" +
+	"\amembers\x18\b \x03(\v2\x1a.freshet.catalog.v1.MemberR\amembers\x127\n" +
+	"\brequests\x18\t \x03(\v2\x1b.freshet.catalog.v1.RequestR\brequests\"\x9d\x02\n" +
+	"\aRequest\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x06R\x06number\x12\x14\n" +
+	"\x05about\x18\x02 \x01(\x06R\x05about\x12\x13\n" +
+	"\x05at_ms\x18\x03 \x01(\x03R\x04atMs\x12\x14\n" +
+	"\x05index\x18\x04 \x01(\x04R\x05index\x12\x0e\n" +
+	"\x02id\x18\x05 \x01(\x04R\x02id\x12\x19\n" +
+	"\btopic_id\x18\x06 \x01(\x04R\atopicId\x12\x1d\n" +
+	"\n" +
+	"created_ms\x18\a \x01(\x03R\tcreatedMs\x12\x1e\n" +
+	"\n" +
+	"partitions\x18\b \x03(\rR\n" +
+	"partitions\x12\x18\n" +
+	"\acreated\x18\t \x01(\bR\acreated\x125\n" +
+	"\arefusal\x18\n" +
+	" \x01(\v2\x1b.freshet.catalog.v1.RefusalR\arefusal\"\x89\x01\n" +
+	"\aRefusal\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x14\n" +
+	"\x05field\x18\x02 \x01(\tR\x05field\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\x03R\x05limit\x12\x10\n" +
+	"\x03got\x18\x04 \x01(\x03R\x03got\x12\x18\n" +
+	"\aclosest\x18\x05 \x01(\tR\aclosest\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\"\x92\x01\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\vapi_address\x18\x02 \x01(\tR\n" +
@@ -1657,7 +1920,7 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_rawDescGZIP() []byte {
 	return file_broker_internal_catalog_catalogpb_catalog_proto_rawDescData
 }
 
-var file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_broker_internal_catalog_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_broker_internal_catalog_catalogpb_catalog_proto_goTypes = []any{
 	(*Command)(nil),            // 0: freshet.catalog.v1.Command
 	(*FoundCluster)(nil),       // 1: freshet.catalog.v1.FoundCluster
@@ -1671,12 +1934,14 @@ var file_broker_internal_catalog_catalogpb_catalog_proto_goTypes = []any{
 	(*ForgetRemovals)(nil),     // 9: freshet.catalog.v1.ForgetRemovals
 	(*PutNode)(nil),            // 10: freshet.catalog.v1.PutNode
 	(*State)(nil),              // 11: freshet.catalog.v1.State
-	(*Node)(nil),               // 12: freshet.catalog.v1.Node
-	(*Removal)(nil),            // 13: freshet.catalog.v1.Removal
-	(*Cluster)(nil),            // 14: freshet.catalog.v1.Cluster
-	(*Topic)(nil),              // 15: freshet.catalog.v1.Topic
-	(*Subscription)(nil),       // 16: freshet.catalog.v1.Subscription
-	(v1.SubscriptionKind)(0),   // 17: freshet.v1.SubscriptionKind
+	(*Request)(nil),            // 12: freshet.catalog.v1.Request
+	(*Refusal)(nil),            // 13: freshet.catalog.v1.Refusal
+	(*Node)(nil),               // 14: freshet.catalog.v1.Node
+	(*Removal)(nil),            // 15: freshet.catalog.v1.Removal
+	(*Cluster)(nil),            // 16: freshet.catalog.v1.Cluster
+	(*Topic)(nil),              // 17: freshet.catalog.v1.Topic
+	(*Subscription)(nil),       // 18: freshet.catalog.v1.Subscription
+	(v1.SubscriptionKind)(0),   // 19: freshet.v1.SubscriptionKind
 }
 var file_broker_internal_catalog_catalogpb_catalog_proto_depIdxs = []int32{
 	1,  // 0: freshet.catalog.v1.Command.found_cluster:type_name -> freshet.catalog.v1.FoundCluster
@@ -1689,20 +1954,22 @@ var file_broker_internal_catalog_catalogpb_catalog_proto_depIdxs = []int32{
 	3,  // 7: freshet.catalog.v1.Command.replace_member:type_name -> freshet.catalog.v1.ReplaceMember
 	2,  // 8: freshet.catalog.v1.FoundCluster.members:type_name -> freshet.catalog.v1.Member
 	5,  // 9: freshet.catalog.v1.CreateTopic.retention:type_name -> freshet.catalog.v1.Retention
-	17, // 10: freshet.catalog.v1.CreateSubscription.kind:type_name -> freshet.v1.SubscriptionKind
-	14, // 11: freshet.catalog.v1.State.cluster:type_name -> freshet.catalog.v1.Cluster
-	15, // 12: freshet.catalog.v1.State.topics:type_name -> freshet.catalog.v1.Topic
-	13, // 13: freshet.catalog.v1.State.removals:type_name -> freshet.catalog.v1.Removal
-	12, // 14: freshet.catalog.v1.State.nodes:type_name -> freshet.catalog.v1.Node
+	19, // 10: freshet.catalog.v1.CreateSubscription.kind:type_name -> freshet.v1.SubscriptionKind
+	16, // 11: freshet.catalog.v1.State.cluster:type_name -> freshet.catalog.v1.Cluster
+	17, // 12: freshet.catalog.v1.State.topics:type_name -> freshet.catalog.v1.Topic
+	15, // 13: freshet.catalog.v1.State.removals:type_name -> freshet.catalog.v1.Removal
+	14, // 14: freshet.catalog.v1.State.nodes:type_name -> freshet.catalog.v1.Node
 	2,  // 15: freshet.catalog.v1.State.members:type_name -> freshet.catalog.v1.Member
-	16, // 16: freshet.catalog.v1.Topic.subscriptions:type_name -> freshet.catalog.v1.Subscription
-	5,  // 17: freshet.catalog.v1.Topic.retention:type_name -> freshet.catalog.v1.Retention
-	17, // 18: freshet.catalog.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	12, // 16: freshet.catalog.v1.State.requests:type_name -> freshet.catalog.v1.Request
+	13, // 17: freshet.catalog.v1.Request.refusal:type_name -> freshet.catalog.v1.Refusal
+	18, // 18: freshet.catalog.v1.Topic.subscriptions:type_name -> freshet.catalog.v1.Subscription
+	5,  // 19: freshet.catalog.v1.Topic.retention:type_name -> freshet.catalog.v1.Retention
+	19, // 20: freshet.catalog.v1.Subscription.kind:type_name -> freshet.v1.SubscriptionKind
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_broker_internal_catalog_catalogpb_catalog_proto_init() }
@@ -1726,7 +1993,7 @@ func file_broker_internal_catalog_catalogpb_catalog_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc), len(file_broker_internal_catalog_catalogpb_catalog_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
