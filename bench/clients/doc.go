@@ -23,7 +23,7 @@
 //     reject, take their time, and outlast their leases.
 //   - The wanderer: goes from one to the next with one-shot requests; acks in time and too late, extends, gives back, forgets.
 //   - Comers: subscriptions that are made, or removed, while things break.
-//   - Namers: topics that are made and removed all the time.
+//   - Namers: topics and subscriptions that are made, removed and looked for all the time, by several under the same names.
 //
 // # Invariants
 //

@@ -65,7 +65,7 @@ func (c *Clients) judge(o *Outcome) {
 	if o.Verdict.Count(history.Names) == 0 {
 		return
 	}
-	for _, n := range h.Named {
-		c.Notef("the %s of topic %s by client %d, from %v to %v: %v, found %v (told: %v)", verbOf(n.Verb), n.Name, n.Client, n.Invoked, n.Returned, n.Outcome, n.Found, !n.Untold)
+	for i := range h.Named {
+		c.noteNamed(&h.Named[i])
 	}
 }

@@ -106,7 +106,7 @@ func (c *Clients) publishAll(ctx context.Context, sending *sync.WaitGroup) {
 	}
 }
 
-// nameAll starts those who make and remove topics.
+// nameAll starts those who share names.
 func (c *Clients) nameAll(ctx context.Context, sending *sync.WaitGroup) {
 	for number := range namers {
 		sending.Go(func() { c.nameThings(ctx, number, c.all[number], Drawer(c.Seed, fmt.Sprint("namer ", number))) })

@@ -68,10 +68,10 @@ func good(t *testing.T) *History {
 	}
 	h.Named = []Named{
 		{Name: "late", Verb: NameLook, Invoked: 1, Returned: 2, Outcome: OK},
-		{Name: "late", Verb: NameMake, Invoked: 3, Returned: 9, Outcome: OK},
-		{Name: "late", Client: 1, Verb: NameLook, Invoked: 4, Returned: 5, Outcome: OK, Found: true},
+		{Name: "late", Verb: NameMake, Invoked: 3, Returned: 9, Outcome: OK, ID: 5},
+		{Name: "late", Client: 1, Verb: NameLook, Invoked: 4, Returned: 5, Outcome: OK, Found: true, ID: 5},
 		{Name: "late", Verb: NameRemove, Invoked: 10, Returned: Never},
-		{Name: "late", Client: 1, Verb: NameLook, Invoked: 11, Returned: 12, Outcome: OK, Found: true},
+		{Name: "late", Client: 1, Verb: NameLook, Invoked: 11, Returned: 12, Outcome: OK, Found: true, ID: 5},
 		{Name: "late", Client: 1, Verb: NameLook, Invoked: 13, Returned: 14, Outcome: OK},
 	}
 	return h
@@ -222,7 +222,7 @@ func TestEveryWrongIsFound(t *testing.T) {
 		}, Lifetime},
 		{"a name is found before it is made", func(_ *testing.T, h *History) { h.Named[0].Found = true }, Names},
 		{"a name that is gone is there again", func(_ *testing.T, h *History) {
-			h.Named = append(h.Named, Named{Name: "late", Verb: NameLook, Invoked: 15, Returned: 16, Outcome: OK, Found: true})
+			h.Named = append(h.Named, Named{Name: "late", Verb: NameLook, Invoked: 15, Returned: 16, Outcome: OK, Found: true, ID: 5})
 		}, Names},
 		{"a reading leaves an event out", func(_ *testing.T, h *History) { h.Reads = append(h.Reads[:6], h.Reads[7:]...) }, Replay},
 		{"a reading shows other bytes", func(_ *testing.T, h *History) { h.Reads[6].Digest++ }, Replay},
@@ -286,20 +286,36 @@ func TestDoubtfulPublishIsStoredLater(t *testing.T) {
 	}
 }
 
-// TestRemovalThatDoesNotSay: a removal that only says that the name is gone may have found nothing, and the name is gone all the same.
-func TestRemovalThatDoesNotSay(t *testing.T) {
-	h := &History{Named: []Named{
-		{Name: "a", Verb: NameRemove, Invoked: 1, Returned: 2, Outcome: OK, Untold: true},
-		{Name: "a", Verb: NameMake, Invoked: 3, Returned: 4, Outcome: OK},
-		{Name: "a", Verb: NameRemove, Invoked: 5, Returned: 6, Outcome: OK, Untold: true},
-		{Name: "a", Verb: NameMake, Invoked: 7, Returned: 8, Outcome: OK},
-	}}
-	if v := Check(h, Options{}); v.Count(Names) != 0 {
-		t.Error(v)
+// TestNames: what explains an answer may be an operation without one; ids tell what else looks alike.
+func TestNames(t *testing.T) {
+	did := func(verb NameVerb, at Time, found bool, id uint64) Named {
+		return Named{Name: "a", Verb: verb, Invoked: at, Returned: at + 1, Outcome: OK, Found: found, ID: id}
 	}
-	h.Named[3].Found = true
-	if v := Check(h, Options{}); v.Count(Names) != 1 {
-		t.Errorf("found behind its removal: %v", v)
+	doubtful := func(verb NameVerb, at Time) Named { return Named{Name: "a", Client: 1, Verb: verb, Invoked: at} }
+	for _, c := range []struct {
+		name  string
+		wrong int
+		named []Named
+	}{
+		{"made, removed, made", 0, []Named{did(NameMake, 1, false, 5), did(NameRemove, 3, true, 0), did(NameMake, 5, false, 6), did(NameLook, 7, true, 6)}},
+		{"found behind its removal", 1, []Named{did(NameMake, 1, false, 5), did(NameRemove, 3, true, 0), did(NameMake, 5, true, 5)}},
+		{"removed twice, since a removal came again", 1, []Named{did(NameMake, 1, false, 5), did(NameRemove, 3, true, 0), did(NameMake, 5, false, 6), did(NameLook, 7, false, 0)}},
+		{"a removal in doubt", 0, []Named{did(NameMake, 1, false, 5), doubtful(NameRemove, 2), did(NameLook, 3, true, 5), did(NameLook, 5, false, 0)}},
+		{"a removal in doubt counts once", 1, []Named{
+			did(NameMake, 1, false, 5), doubtful(NameRemove, 2), did(NameLook, 3, false, 0), did(NameMake, 5, false, 6), did(NameLook, 7, false, 0),
+		}},
+		{"a making in doubt", 0, []Named{doubtful(NameMake, 1), did(NameLook, 3, false, 0), did(NameLook, 5, true, 5), did(NameMake, 7, true, 5)}},
+		{"a making in doubt has one id", 1, []Named{doubtful(NameMake, 1), did(NameLook, 5, true, 5), did(NameMake, 7, true, 6)}},
+		{"a making in doubt hasn't the id of another", 1, []Named{
+			did(NameMake, 1, false, 5), did(NameRemove, 3, true, 0), doubtful(NameMake, 5), did(NameLook, 7, true, 5),
+		}},
+		{"an id is given once", 1, []Named{did(NameMake, 1, false, 5), did(NameRemove, 3, true, 0), did(NameMake, 5, false, 5)}},
+		{"nothing was removed", 1, []Named{did(NameRemove, 1, true, 0)}},
+		{"what is refused isn't done", 0, []Named{{Name: "a", Outcome: Fail}, did(NameLook, 3, false, 0)}},
+	} {
+		if v := Check(&History{Named: c.named}, Options{}); v.Count(Names) != c.wrong {
+			t.Errorf("%s: %d findings, %v", c.name, v.Count(Names), v)
+		}
 	}
 }
 

@@ -190,7 +190,8 @@ type Named struct {
 	Verb              NameVerb
 	Invoked, Returned Time
 	Outcome           Outcome
-	// Found: there was one, before a make or a removal, or as it was looked for. Untold:
-	// the answer doesn't say; only that it is made, or gone, now.
-	Found, Untold bool
+	// Found: there was one, before a make or a removal, or as it was looked for.
+	Found bool
+	// ID is of what was made or found; 0 where nothing was, or a removal doesn't say.
+	ID uint64
 }
