@@ -39,7 +39,7 @@ func startLoser(t *testing.T, node string) *loser {
 		t.Fatal(err)
 	}
 	l := &loser{to: to, served: make(chan error, 1), addr: listener.Addr().String()}
-	l.server = grpc.NewServer(grpc.UnknownServiceHandler(l.pass), grpc.ForceServerCodec(untouched{})) //nolint:staticcheck // bytes need no buffers
+	l.server = grpc.NewServer(grpc.UnknownServiceHandler(l.pass), grpc.ForceServerCodec(untouched{}))
 	go func() { l.served <- l.server.Serve(listener) }()
 	t.Cleanup(func() {
 		l.server.Stop()
@@ -82,9 +82,9 @@ func (l *loser) lose(meanwhile func()) {
 type untouched struct{}
 
 func (untouched) Name() string                  { return "proto" }
-func (untouched) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil } //nolint:forcetypeassert // this file's own
+func (untouched) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
 func (untouched) Unmarshal(data []byte, v any) error {
-	*v.(*[]byte) = slices.Clone(data) //nolint:forcetypeassert // this file's own
+	*v.(*[]byte) = slices.Clone(data)
 	return nil
 }
 

@@ -64,15 +64,15 @@ func verbOf(c Command) byte {
 // Settings aren't in it: a node fills in its own defaults, and the request may come again through another.
 func (c Requested) about() uint64 {
 	topic, subscription := "", ""
-	switch c := c.Command.(type) {
+	switch plain := c.Command.(type) {
 	case CreateTopic:
-		topic = c.Name
+		topic = plain.Name
 	case CreateSubscription:
-		topic, subscription = c.Topic, c.Name
+		topic, subscription = plain.Topic, plain.Name
 	case DeleteTopic:
-		topic = c.Name
+		topic = plain.Name
 	case DeleteSubscription:
-		topic, subscription = c.Topic, c.Name
+		topic, subscription = plain.Topic, plain.Name
 	}
 	sum := fnv.New64a()
 	for _, text := range []string{string(verbOf(c.Command)), topic, "\x00", subscription} {
