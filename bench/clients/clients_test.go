@@ -99,3 +99,22 @@ func TestOptionsAreChecked(t *testing.T) {
 		t.Error("clients of nobody are made")
 	}
 }
+
+// TestSlotsAreNotShared: a publish that is on its way has its number to itself, however many others have come and gone meanwhile.
+func TestSlotsAreNotShared(t *testing.T) {
+	slots, out := newSlots(), map[uint32]bool{}
+	kept := <-slots
+	for i := range 3 * outstandingMax {
+		slot := <-slots
+		if out[slot] || slot == kept || slot == 0 {
+			t.Fatalf("slot %d is given while it is taken", slot)
+		}
+		if out[slot] = true; i%3 > 0 || len(out) == outstandingMax-1 {
+			for back := range out {
+				delete(out, back)
+				slots <- back
+				break
+			}
+		}
+	}
+}

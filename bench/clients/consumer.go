@@ -50,7 +50,8 @@ func (c *Clients) note(r *reader, d *client.Delivery, a arrival) (int32, error) 
 	return number, err
 }
 
-// handler gets an event, takes some time, and decides.
+// handler gets an event, takes some time, and decides. It goes on when its lease is lost, as a service does that doesn't look: its word has to be
+// refused then (I7).
 func (c *Clients) handler(run context.Context, r *reader, consumer uint32) client.Handler {
 	return func(_ context.Context, d *client.Delivery) error {
 		now := c.recorder.Now()

@@ -42,6 +42,16 @@ func (c *Clients) answer(number int32, r client.Receipt, err error) {
 	}
 }
 
+// newSlots are what a publisher may have on its way, numbered from 1 on. A slot is free again when its event is answered, so that what is sent in one
+// is in order; what is on its way in two is not, whichever call came first.
+func newSlots() chan uint32 {
+	slots := make(chan uint32, outstandingMax)
+	for number := range uint32(outstandingMax) {
+		slots <- number + 1
+	}
+	return slots
+}
+
 // publish publishes until ctx ends, and waits for all answers. way is how: without waiting, event by event with little patience, or in batches.
 func (c *Clients) publish(ctx context.Context, by *client.Client, way uint32, random *rand.Rand) error {
 	producer, err := by.Producer(c.Topic)
@@ -50,7 +60,7 @@ func (c *Clients) publish(ctx context.Context, by *client.Client, way uint32, ra
 	}
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
-	room := make(chan struct{}, outstandingMax)
+	slots := newSlots()
 	each := max(1, c.Rate/publishingWays*int(publishEvery)/int(time.Second))
 	// Who publishes goes on waiting for answers when no more is to be published.
 	answers := context.WithoutCancel(ctx)
@@ -58,9 +68,9 @@ func (c *Clients) publish(ctx context.Context, by *client.Client, way uint32, ra
 		count := 1 + random.IntN(2*each)
 		switch way {
 		case 0:
-			err = c.async(answers, producer, way, count, room, &waiting)
+			err = c.async(answers, producer, way, count, slots, &waiting)
 		case 1:
-			err = c.oneByOne(answers, producer, way, count, room, &waiting)
+			err = c.oneByOne(answers, producer, way, count, slots, &waiting)
 		default:
 			err = c.batch(answers, producer, way, count)
 		}
@@ -71,9 +81,9 @@ func (c *Clients) publish(ctx context.Context, by *client.Client, way uint32, ra
 	return nil
 }
 
-func (c *Clients) async(ctx context.Context, producer *client.Producer, way uint32, count int, room chan struct{}, waiting *sync.WaitGroup) error {
+func (c *Clients) async(ctx context.Context, producer *client.Producer, way uint32, count int, slots chan uint32, waiting *sync.WaitGroup) error {
 	for range count {
-		room <- struct{}{} // answers make room
+		slot := <-slots // answers make room
 		e, number, err := c.tell(way)
 		if err != nil {
 			return err
@@ -85,20 +95,21 @@ func (c *Clients) async(ctx context.Context, producer *client.Producer, way uint
 			<-future.Done() // at the latest when the client is shut down
 			receipt, err := future.Wait(ctx)
 			c.answer(number, receipt, err)
-			<-room
+			slots <- slot
 		})
 	}
 	return nil
 }
 
-func (c *Clients) oneByOne(ctx context.Context, producer *client.Producer, way uint32, count int, room chan struct{}, waiting *sync.WaitGroup) error {
+func (c *Clients) oneByOne(ctx context.Context, producer *client.Producer, way uint32, count int, slots chan uint32, waiting *sync.WaitGroup) error {
 	for range count {
+		var slot uint32
 		select {
-		case room <- struct{}{}:
+		case slot = <-slots:
 		default:
 			return nil // it is slow
 		}
-		e, number, err := c.tell(way + 100*uint32(len(room))) // who is beside whom has no order
+		e, number, err := c.tell(way + publishingWays*slot) // who is beside whom has no order
 		if err != nil {
 			return err
 		}
@@ -107,7 +118,7 @@ func (c *Clients) oneByOne(ctx context.Context, producer *client.Producer, way u
 			defer cancel()
 			receipt, err := producer.Publish(bounded, e)
 			c.answer(number, receipt, err)
-			<-room
+			slots <- slot
 		})
 	}
 	return nil
