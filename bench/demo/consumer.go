@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet-mq/freshet/bench/history"
 	"github.com/freshet-mq/freshet/client"
 )
 
@@ -70,6 +71,7 @@ func fateOf(seed uint64, r Reader, at Place) fate {
 type consumers struct {
 	seed          uint64
 	ledger        *Ledger
+	witness       *witness
 	subscriptions []Subscription
 	readers       []reader
 	clients       []*client.Client
@@ -106,12 +108,12 @@ func (c *consumers) consume(ctx context.Context, r Reader, from *client.Client) 
 	options := []client.ConsumeOption{
 		client.WithWindow(consumerWindow, consumerBytes), client.WithConcurrency(consumerHandlers), client.WithDrainTimeout(drainTimeout),
 	}
-	reader, name := c.readers[r], c.fullName(r)
+	reader, name, handler := c.readers[r], c.fullName(r), c.handler(r, c.witness.consumer())
 	var err error
 	if reader.member == "" {
-		err = from.Queue(name).Consume(ctx, c.handler(r), options...)
+		err = from.Queue(name).Consume(ctx, handler, options...)
 	} else {
-		err = from.Fanout(name, reader.member).Consume(ctx, c.handler(r), options...)
+		err = from.Fanout(name, reader.member).Consume(ctx, handler, options...)
 	}
 	if ctx.Err() == nil {
 		return fmt.Errorf("the consumer of %s ended: %w", reader.name(c.subscriptions), err)
@@ -126,10 +128,11 @@ func (c *consumers) fullName(r Reader) string {
 
 // handler works on one event: it writes down that it began, and after the client
 // has confirmed an ack, that.
-func (c *consumers) handler(r Reader) client.Handler {
+func (c *consumers) handler(r Reader, consumer uint32) client.Handler {
 	return func(ctx context.Context, d *client.Delivery) error {
 		at := Place{Partition: d.Partition, Offset: d.Offset}
-		times := c.ledger.Arrived(r, at, DigestOf(d.Event.Data))
+		now, digest := c.witness.recorder.Now(), DigestOf(d.Event.Data)
+		times, number := c.ledger.Arrived(r, at, digest), c.witness.came(r, d, digest, handover{consumer: consumer, asked: now, got: now})
 		fate := fateAck
 		if times == 1 {
 			c.begins(r, at, d.Event.Key)
@@ -139,12 +142,14 @@ func (c *consumers) handler(r Reader) client.Handler {
 		case fateRelease:
 			// An error means that the lease is over or the run is: then
 			// there is nothing left to release.
-			if d.Release(ctx, 100*time.Millisecond, "released by the demo") == nil {
+			release := func() error { return d.Release(ctx, 100*time.Millisecond, "released by the demo") }
+			if c.witness.decide(number, d, history.Release, release) == nil {
 				c.released.Add(1)
 			}
 			return nil
 		case fateReject:
-			if d.Reject(ctx, "rejected by the demo") == nil {
+			reject := func() error { return d.Reject(ctx, "rejected by the demo") }
+			if c.witness.decide(number, d, history.Reject, reject) == nil {
 				c.ledger.Rejected(r, at)
 			}
 			return nil
@@ -152,7 +157,7 @@ func (c *consumers) handler(r Reader) client.Handler {
 			pause(ctx, 30*time.Millisecond)
 		case fateAck:
 		}
-		if d.Ack(ctx) == nil {
+		if c.witness.decide(number, d, history.Ack, func() error { return d.Ack(ctx) }) == nil {
 			c.ledger.Acked(r, at)
 		}
 		// Without a confirmed ack the event may come again, and nobody may

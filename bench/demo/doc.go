@@ -7,8 +7,8 @@
 // # What it owns
 //
 // The scenario; the events (a generator's, or a file's) and what should become of
-// them; the ledger that is told what did become of them; the live view and the
-// report. It owns nothing of the broker: it sees packages client, matcher and
+// them; the ledger that is told what did become of them, and the witness that writes
+// it down for bench/history; the live view and the report. It owns nothing of the broker: it sees packages client, matcher and
 // proto, as any user's program does, and the nodes are processes, which package
 // bench/cluster runs.
 //
@@ -18,6 +18,7 @@
 //	nodes ◄──── publisher ── Sent, Stored, Unknown ──┐
 //	(child                                           ▼
 //	processes)► consumers ── Arrived, Acked, ... ─► Ledger ──► Figures ──► view, Report
+//	            (both tell the witness, too ──► history.Recorder ──► Check ──► Report)
 //	 ▲  ▲  ▲        └─── began ─► sequence           ▲                       ▲
 //	 │  │  └─── drain: what do you still hold? Dead ─┘                       │
 //	 │  └────── agreement: what have you applied, with which state? ─────────┘
@@ -48,6 +49,10 @@
 //	    this process is killed they die with it (bench/cluster, CL2).
 //	D7  An event of an ordered queue begins for the first time after all events of
 //	    its key that lie before it have.
+//	D8  What clients were told is also judged by bench/history, which sees when things
+//	    happened: whatever it finds makes the run a failure. It holds two million
+//	    records (some 300,000 of the generator's events); of a longer run the ledger is
+//	    the only judge.
 //
 // After the last event is settled the run listens for longer than any lease
 // lasts: an ack that had ended no lease would show as an event that comes again.
@@ -55,11 +60,11 @@
 // # Goroutines
 //
 // Run joins all that it starts: the view, one that asks who leads, the consumers,
-// the publisher's two, and the killer. The ledger and the sequence are told by many
-// at once; everything else has one owner.
+// the publisher's two, and the killer. The ledger, the sequence and the witness are told
+// by many at once; everything else has one owner.
 //
 // # Where to start reading
 //
-// scenario.go from top to bottom, then ledger.go and figures.go. shop_subscriptions.go
+// scenario.go from top to bottom, then ledger.go, figures.go and witness.go. shop_subscriptions.go
 // shows what is expected of what.
 package demo

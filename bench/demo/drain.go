@@ -62,6 +62,7 @@ func (s *scenario) listen(ctx context.Context) error {
 	if !pause(ctx, listenTime) {
 		return context.Cause(ctx)
 	}
+	s.witness.recorder.Drained()
 	return nil
 }
 
@@ -74,7 +75,9 @@ func (s *scenario) listDead(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("dead letters of %s: %w", r.name(s.subscriptions), err)
 			}
-			s.ledger.Dead(Reader(i), Place{Partition: letter.Partition, Offset: letter.Offset})
+			at := Place{Partition: letter.Partition, Offset: letter.Offset}
+			s.ledger.Dead(Reader(i), at)
+			s.witness.dead(Reader(i), at)
 		}
 	}
 	return nil

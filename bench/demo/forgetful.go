@@ -36,6 +36,7 @@ func (c *consumers) forgetAround(ctx context.Context, events int) {
 func (c *consumers) forget(ctx context.Context, r Reader, number int, wait time.Duration) {
 	from, name, member := c.clients[0], c.fullName(r), c.readers[r].member
 	options := []client.ReceiveOption{client.WithLease(visibility), client.WithWait(wait)}
+	asked := c.witness.recorder.Now()
 	var batch *client.Batch
 	var err error
 	if member == "" {
@@ -46,11 +47,13 @@ func (c *consumers) forget(ctx context.Context, r Reader, number int, wait time.
 	if err != nil {
 		return
 	}
+	how := handover{consumer: c.witness.consumer(), request: c.witness.request(), asked: asked, got: c.witness.recorder.Now()}
 	for _, d := range batch.Deliveries {
-		at := Place{Partition: d.Partition, Offset: d.Offset}
-		if c.ledger.Arrived(r, at, DigestOf(d.Event.Data)) == 1 {
+		at, digest := Place{Partition: d.Partition, Offset: d.Offset}, DigestOf(d.Event.Data)
+		if c.ledger.Arrived(r, at, digest) == 1 {
 			c.begins(r, at, d.Event.Key)
 		}
+		c.witness.came(r, d, digest, how)
 		c.forgotten.Add(1)
 	}
 }

@@ -22,6 +22,7 @@ type publisher struct {
 	feed     Feed
 	readers  []reader
 	ledger   *Ledger
+	witness  *witness
 	producer *client.Producer
 	// half is closed when half of the events are confirmed.
 	half chan struct{}
@@ -49,8 +50,8 @@ type publishing struct {
 	future *client.Future
 }
 
-func newPublisher(feed Feed, readers []reader, ledger *Ledger, producer *client.Producer) *publisher {
-	return &publisher{feed: feed, readers: readers, ledger: ledger, producer: producer, half: make(chan struct{}), gate: make(chan struct{})}
+func newPublisher(feed Feed, readers []reader, ledger *Ledger, seen *witness, producer *client.Producer) *publisher {
+	return &publisher{feed: feed, readers: readers, ledger: ledger, witness: seen, producer: producer, half: make(chan struct{}), gate: make(chan struct{})}
 }
 
 // run returns when every event is confirmed or refused, or ctx has ended.
@@ -79,9 +80,11 @@ func (p *publisher) send(ctx context.Context, futures chan<- publishing) error {
 			}
 		}
 		event, wanted := p.feed.Event(position)
-		p.ledger.Sent(position, readersWanting(wanted, p.readers), DigestOf(event))
 		published := client.EventFromJSON(event)
 		published.Key = p.feed.Key(position)
+		readers, digest := readersWanting(wanted, p.readers), DigestOf(event)
+		p.ledger.Sent(position, readers, digest)
+		p.witness.sent(position, readers, digest, published.Key)
 		future := p.producer.PublishAsync(ctx, published)
 		select {
 		case futures <- publishing{event: position, future: future}:
@@ -101,7 +104,9 @@ func (p *publisher) collect(ctx context.Context, futures <-chan publishing) {
 			p.failed(ctx, sent.event, err)
 			continue
 		}
-		p.ledger.Stored(sent.event, Place{Partition: receipt.Partition, Offset: receipt.Offset})
+		at := Place{Partition: receipt.Partition, Offset: receipt.Offset}
+		p.ledger.Stored(sent.event, at)
+		p.witness.answered(sent.event, at, nil)
 		p.confirmed()
 	}
 }
@@ -109,8 +114,9 @@ func (p *publisher) collect(ctx context.Context, futures <-chan publishing) {
 func (p *publisher) failed(ctx context.Context, event int, err error) {
 	if ctx.Err() != nil {
 		p.ledger.Unknown(event) // nobody waited for its answer
-		return
+		return                  // which is what the witness takes it for
 	}
+	p.witness.answered(event, Place{}, err)
 	if errors.Is(err, client.ErrUnknownOutcome) {
 		p.ledger.Unknown(event)
 	}

@@ -115,6 +115,9 @@ func (s *scenario) faults(r *Report, f Figures, trouble error) []string {
 	if r.OutOfOrder != 0 {
 		lines = append(lines, counted(r.OutOfOrder, "event")+" of ordered queues began after a later one of the same key")
 	}
+	if trouble == nil {
+		lines = append(lines, s.witness.findings()...)
+	}
 	if len(lines) == 0 {
 		return nil // what is open now was settled, and only its answer lost
 	}

@@ -43,7 +43,7 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	s := &scenario{Options: o, dir: dir, feed: feed, subscriptions: feed.Subscriptions(), began: time.Now()}
+	s := &scenario{Options: o, dir: dir, feed: feed, subscriptions: feed.Subscriptions(), witness: newWitness(feed.Len()), began: time.Now()}
 	s.readers = readersOf(s.subscriptions)
 	if s.ledger, err = NewLedger(len(s.readers)); err != nil {
 		return nil, err
@@ -59,6 +59,7 @@ type scenario struct {
 	subscriptions []Subscription
 	readers       []reader
 	ledger        *Ledger
+	witness       *witness
 	cluster       *cluster.Cluster
 	began         time.Time
 
@@ -133,6 +134,7 @@ func (s *scenario) prepare(ctx context.Context) error {
 	if _, _, err := admin.CreateTopic(ctx, client.TopicConfig{Name: topicName, Partitions: s.Partitions}); err != nil {
 		return fmt.Errorf("topic %s: %w", topicName, err)
 	}
+	asked := s.witness.recorder.Now()
 	// All at once: each waits until every node has it, and they can wait together.
 	making, within := errgroup.WithContext(ctx)
 	for _, subscription := range s.subscriptions {
@@ -141,11 +143,12 @@ func (s *scenario) prepare(ctx context.Context) error {
 	if err := making.Wait(); err != nil {
 		return err
 	}
+	s.witness.made(s.readers, s.subscriptions, asked)
 	producer, err := s.clients[0].Producer(topicName)
 	if err != nil {
 		return err
 	}
-	s.publisher = newPublisher(s.feed, s.readers, s.ledger, producer)
+	s.publisher = newPublisher(s.feed, s.readers, s.ledger, s.witness, producer)
 	s.progress = newProgressKeeper(s)
 	return nil
 }
@@ -182,7 +185,7 @@ func (s *scenario) disconnect(parent context.Context) {
 // perform is the run's middle: what goes on all the time beside what comes one
 // after the other. It returns why it ended early, or nil.
 func (s *scenario) perform(ctx context.Context, end context.CancelCauseFunc) error {
-	consuming := &consumers{seed: s.Seed, ledger: s.ledger, sequence: newSequence(), subscriptions: s.subscriptions, readers: s.readers, clients: s.clients[1:]}
+	consuming := &consumers{seed: s.Seed, ledger: s.ledger, witness: s.witness, sequence: newSequence(), subscriptions: s.subscriptions, readers: s.readers, clients: s.clients[1:]}
 	s.progress.phase("publishing")
 	open, closing := context.WithCancelCause(ctx)
 	var consumed, shown sync.WaitGroup

@@ -1,6 +1,6 @@
 // Package history records what clients did to a cluster and what they were told, and
 // decides afterwards whether the cluster kept its promises. `make chaos` and `make sim` stand
-// on it, by way of bench/clients; any run of which the outcome has to be more than "no error" can.
+// on it, by way of bench/clients, and so does `freshet demo`; any run of which the outcome has to be more than "no error" can.
 //
 // # What it owns
 //

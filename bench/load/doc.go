@@ -50,6 +50,8 @@
 //	    each arrival beyond the first. What was published with an unknown outcome may
 //	    arrive, and isn't missed if it doesn't. What comes to a subscription that it doesn't match
 //	    ends the run.
+//	    (bench/history, which also sees when things happened, holds some seconds of this at
+//	    most: freshet demo, chaos and the simulation ask it.)
 //	B3  Rates and costs are of the measured time alone, latencies of what ended in it.
 //	    At an offered rate a latency begins when the event should have been sent, so
 //	    that a stall shows in all events that it held up.
