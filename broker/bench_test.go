@@ -48,9 +48,11 @@ func BenchmarkCheckBlock(b *testing.B) {
 				req := &freshetv1.PublishRequest{Block: benchBlock(b, codec), RequireJson: strict}
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := checkBlock(req, topic); err != nil {
+					checked := takeBlock()
+					if err := checked.check(req, &topic); err != nil {
 						b.Fatal(err)
 					}
+					checked.giveBack()
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1_000, "ns/event")
 			})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -217,19 +218,22 @@ func (s *services) partitionOf(topic catalog.Topic, number *uint32) (hosted, err
 	case number == nil:
 		return s.partitions.home(topic), nil
 	}
-	return s.partOf(topic, *number)
+	return s.partOf(&topic, *number)
 }
 
 // partitionsNamed is how many of a topic's partitions an error lists.
 const partitionsNamed = 8
 
 // partOf returns a partition by its number, which has to hold a part of the topic.
-func (s *services) partOf(topic catalog.Topic, number uint32) (hosted, error) {
-	for _, p := range s.partitions.holding(topic) {
-		if p.number == number {
-			return p, nil
-		}
+func (s *services) partOf(topic *catalog.Topic, number uint32) (hosted, error) {
+	if slices.Contains(topic.Partitions, number) {
+		return s.partitions.all[number], nil
 	}
+	return hosted{}, notOn(topic, number)
+}
+
+// notOn is the refusal of a partition that holds no part of the topic.
+func notOn(topic *catalog.Topic, number uint32) error {
 	on := make([]string, 0, partitionsNamed)
 	for _, n := range topic.Partitions[:min(len(topic.Partitions), partitionsNamed)] {
 		on = append(on, strconv.FormatUint(uint64(n), 10))
@@ -238,6 +242,6 @@ func (s *services) partOf(topic catalog.Topic, number uint32) (hosted, error) {
 	if more := len(topic.Partitions) - len(on); more > 0 {
 		where += fmt.Sprintf(" and %d others", more)
 	}
-	return hosted{}, faultf(freshetv1.ErrorCode_ERROR_CODE_PARTITION_NOT_FOUND, "topic %q isn't on partition %d; it is on %s", topic.Name, number, where).
+	return faultf(freshetv1.ErrorCode_ERROR_CODE_PARTITION_NOT_FOUND, "topic %q isn't on partition %d; it is on %s", topic.Name, number, where).
 		with("field", "partition").with("partition", fmt.Sprint(number)).with("topic", topic.Name)
 }

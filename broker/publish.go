@@ -45,10 +45,11 @@ func (s *publishService) admit(ctx context.Context, req *freshetv1.PublishReques
 		return hosted{}, partition.Publication{}, err
 	}
 	began := s.life.clock.Now()
-	b, err := checkBlock(req, topic)
+	b := takeBlock()
+	defer b.giveBack()
 	p := hosted{}
-	if err == nil {
-		p, err = s.placed(req, topic, &b)
+	if err = b.check(req, &topic); err == nil {
+		p, err = s.placed(req, &topic, &b.Block)
 	}
 	if err != nil {
 		s.countPublished(topic.Name, req.GetBlock(), partition.Published{}, err)
@@ -61,9 +62,9 @@ func (s *publishService) admit(ctx context.Context, req *freshetv1.PublishReques
 }
 
 // placed returns the partition that a block belongs to: by the slots of its events, all of which have to be on it.
-func (s *publishService) placed(req *freshetv1.PublishRequest, topic catalog.Topic, b *block.Block) (p hosted, err error) {
+func (s *publishService) placed(req *freshetv1.PublishRequest, topic *catalog.Topic, b *block.Block) (p hosted, err error) {
 	if len(topic.Partitions) == 0 {
-		return s.partitionOf(topic, nil)
+		return s.partitionOf(*topic, nil)
 	}
 	named := req.Partition != nil
 	if named {
@@ -76,7 +77,7 @@ func (s *publishService) placed(req *freshetv1.PublishRequest, topic catalog.Top
 		}
 	}
 	if len(topic.Partitions) == 1 {
-		return s.partitions.home(topic), nil
+		return s.partitions.home(*topic), nil
 	}
 	first := -1 // the first event that has a slot
 	for i := range b.Len() {
@@ -84,7 +85,7 @@ func (s *publishService) placed(req *freshetv1.PublishRequest, topic catalog.Top
 		if !some {
 			continue
 		}
-		at := s.partitions.at(topic, slot)
+		at := s.partitions.at(*topic, slot)
 		switch {
 		case !named && first < 0:
 			p = at
@@ -101,7 +102,7 @@ func (s *publishService) placed(req *freshetv1.PublishRequest, topic catalog.Top
 	if named || first >= 0 {
 		return p, nil
 	}
-	return s.anyOf(topic, b.Producer().ID, s.life.clock.Now()), nil
+	return s.anyOf(*topic, b.Producer().ID, s.life.clock.Now()), nil
 }
 
 // anyOf returns a partition of a topic for events that may go to any: one that is led here, where there is, and of these the one that has its turn (block.Turn). A
@@ -144,32 +145,46 @@ func (s *publishService) published(req *freshetv1.PublishRequest, p hosted, publ
 	return res
 }
 
-// blockReaders keeps the buffers that blocks are inflated into.
-var blockReaders = sync.Pool{New: func() any { return new(block.Reader) }}
+// checkedBlock is a published block while it is looked at. It is used again: on the stack of a call it would be what makes that grow once more.
+type checkedBlock struct {
+	block.Block
+	reader block.Reader // with the buffer that it inflates into
+}
 
-// checkBlock verifies a published block: its bytes, its limits, and what this release doesn't do.
-func checkBlock(req *freshetv1.PublishRequest, topic catalog.Topic) (b block.Block, err error) {
+var checkedBlocks = sync.Pool{New: func() any { return new(checkedBlock) }}
+
+func takeBlock() *checkedBlock {
+	b, _ := checkedBlocks.Get().(*checkedBlock)
+	return b
+}
+
+// giveBack lets go of the request, which the block and the reader refer to.
+func (b *checkedBlock) giveBack() {
+	b.Block = block.Block{}
+	b.reader.Reset(&b.Block)
+	checkedBlocks.Put(b)
+}
+
+// check verifies a published block: its bytes, its limits, and what this release doesn't do.
+func (b *checkedBlock) check(req *freshetv1.PublishRequest, topic *catalog.Topic) error {
 	if len(req.GetBlock()) == 0 {
-		return b, argumentRefused("block", "is empty; it is required")
+		return argumentRefused("block", "is empty; it is required")
 	}
-	if b, err = block.Open(req.GetBlock()); err != nil {
-		return b, blockFault(err)
+	if err := b.Open(req.GetBlock()); err != nil {
+		return blockFault(err)
 	}
 	if n := b.Len(); req.GetReportMatches() && n > reportEventsMax {
 		f := limitExceeded("block.events", reportEventsMax, int64(n), "")
 		f.message = fmt.Sprintf("the block has %d events, with report_matches at most %d", n, reportEventsMax)
-		return b, f
+		return f
 	}
-	reader, _ := blockReaders.Get().(*block.Reader)
-	defer blockReaders.Put(reader)
-	if err := reader.Verify(&b, int(topic.EventBytesMax)); err != nil {
-		return b, blockFault(err)
+	if err := b.reader.Verify(&b.Block, int(topic.EventBytesMax)); err != nil {
+		return blockFault(err)
 	}
 	if req.GetRequireJson() {
-		err = checkJSON(reader, &b)
-		return b, err
+		return checkJSON(&b.reader, &b.Block)
 	}
-	return b, nil
+	return nil
 }
 
 // checkJSON refuses a block in which an event says that it is JSON and isn't.

@@ -34,6 +34,9 @@ const (
 	pingTimeout = 10 * time.Second
 	// writeBufferBytes is how much is written to a connection at once: a block goes out in two system calls, not in eight. What is idle has no buffer.
 	writeBufferBytes = 128 << 10
+	// callWorkers is how many goroutines wait for calls of clients: a call's stack grows twice, which costs more than all else that a call for one event does on
+	// it, and theirs has grown. Calls beyond that many get goroutines of their own.
+	callWorkers = 64
 	// connectionAgeMax is how long a client's connection lives before it is asked to make another, so that clients spread over nodes and addresses as these
 	// change; connectionAgeGrace is how long its calls then have to end.
 	connectionAgeMax   = time.Hour
@@ -43,6 +46,7 @@ const (
 // newClientServer makes the server of the clients' port: who is connected there is bounded in all.
 func newClientServer(g *guard, b *budget) *grpc.Server {
 	return newServer(g, grpc.Creds(newClientCredentials()), grpc.StaticStreamWindowSize(streamWindowBytes), grpc.StaticConnWindowSize(connectionWindowBytes),
+		grpc.NumStreamWorkers(callWorkers),
 		grpc.ChainUnaryInterceptor(b.unary), grpc.ChainStreamInterceptor(b.stream),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time: pingAfter, Timeout: pingTimeout, MaxConnectionAge: connectionAgeMax, MaxConnectionAgeGrace: connectionAgeGrace,

@@ -30,7 +30,8 @@ const (
 	keepaliveTime    = 15 * time.Second
 	keepaliveTimeout = 5 * time.Second
 
-	// Flow control windows: 4 blocks of 256 KiB in flight must not wait for a window.
+	// Flow control windows: 4 blocks of 256 KiB in flight must not wait for a window. They don't grow: to find out by how much they might, gRPC would
+	// ping the node for all that comes, one ping at a time.
 	streamWindowBytes     = 4 << 20
 	connectionWindowBytes = 8 << 20
 
@@ -101,8 +102,8 @@ func (c *Client) dial(address string) (*grpc.ClientConn, error) {
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(sendBytesMax), grpc.MaxCallRecvMsgSize(receiveMessageMax), grpc.ForceCodecV2(wire.NewCodec())),
 		grpc.WithWriteBufferSize(ioBufferBytes),
 		grpc.WithReadBufferSize(ioBufferBytes),
-		grpc.WithInitialWindowSize(streamWindowBytes),
-		grpc.WithInitialConnWindowSize(connectionWindowBytes),
+		grpc.WithStaticStreamWindowSize(streamWindowBytes),
+		grpc.WithStaticConnWindowSize(connectionWindowBytes),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: backoffMin, Multiplier: 2, Jitter: 0.5, MaxDelay: backoffMax},
 			MinConnectTimeout: connectTimeout,

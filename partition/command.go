@@ -15,6 +15,8 @@ type command struct {
 	section section
 	// publication is set for a block, which is matched when its entry is sealed.
 	publication *publication
+	// weight is what it counts for while it waits (queued).
+	weight int64
 	// done is called once, by the carrier, in the order of the log; or by whoever finds that it can't be proposed.
 	done func(Result, error)
 }
@@ -65,12 +67,20 @@ func (p *Partition) hand(ctx context.Context, lane chan<- *command, c *command) 
 	if !p.leading.Load() {
 		return ErrUnavailable
 	}
+	p.queued.add(c)
+	select {
+	case lane <- c:
+		return nil
+	default:
+	}
 	select {
 	case lane <- c:
 		return nil
 	case <-ctx.Done():
+		p.queued.remove(c)
 		return errors.Join(ErrBusy, ctx.Err())
 	case <-p.closing:
+		p.queued.remove(c)
 		return ErrUnavailable
 	}
 }

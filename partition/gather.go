@@ -5,12 +5,8 @@ import (
 	"sync/atomic"
 )
 
-const (
-	// gatherBytes is up to where an entry is small: it waits for more while another is on its way.
-	gatherBytes = 16 << 10
-	// gatheredMax is how many commands wait so at most.
-	gatheredMax = 1_024
-)
+// gatherBytes is up to where an entry is small: it waits for more while another is on its way.
+const gatherBytes = 16 << 10
 
 // gather holds a small entry back until those that were on their way when it might have begun have been carried out, or what waits with it comes
 // to more. An entry costs each node some tens of microseconds whatever is in it, and a sync: acks, which come by themselves when publishing
@@ -19,53 +15,67 @@ const (
 //
 //	on its way:  ─────── entry 1 ───────▶│◀─ acks, an event, acks: entry 2 ─▶
 //	                ▲      ▲       ▲      │
-//	              acks   event   acks ────┘ held
+//	              acks   event   acks ────┘ in their lanes
 //
-// It returns false when the replica no longer leads, or ends: then what was held has been refused.
+// What comes stays in its lane, and the proposer asleep: sixty callers of one event each would wake it sixty times for an entry. It returns false when
+// the replica no longer leads, or ends: then the first command has been refused.
 func (pr *proposer) gather(ctx context.Context, first *command) bool {
 	p := pr.p
-	pr.held = append(pr.held[:0], first)
-	bytes, until := first.bytes(), p.landed.count.Load()+uint64(len(p.inFlight))
-	hold := func(c *command) {
-		pr.held = append(pr.held, c)
-		bytes += c.bytes()
-	}
-	for len(p.inFlight) > 0 && p.landed.count.Load() < until && bytes < gatherBytes && len(pr.held) < gatheredMax {
+	pr.first = first
+	until := p.landed.count.Load() + uint64(len(p.inFlight))
+	for len(p.inFlight) > 0 && p.landed.count.Load() < until && !p.queued.enough() {
 		select {
 		case <-p.landed.changed:
-		case c := <-p.controls:
-			hold(c)
-		case c := <-p.publications:
-			hold(c)
+		case <-p.queued.reached:
 		case l := <-p.group.Leadership():
 			if !l.Leading {
-				pr.refuseHeld()
+				pr.refuseFirst()
 				return false
 			}
 		case <-ctx.Done():
-			pr.refuseHeld()
+			pr.refuseFirst()
 			return false
 		}
 	}
 	return true
 }
 
-// refuseHeld answers what was gathered for an entry that isn't made.
-func (pr *proposer) refuseHeld() {
-	for i, c := range pr.held {
-		c.done(Result{}, ErrUnavailable)
-		pr.held[i] = nil
+// refuseFirst answers the command that an entry was to be made for which isn't made.
+func (pr *proposer) refuseFirst() {
+	if pr.first != nil {
+		pr.p.refuse(pr.first)
+		pr.first = nil
 	}
-	pr.held = pr.held[:0]
 }
 
+// queued is about how many bytes of commands wait for an entry, in the lanes or on their way into them, and tells when that is no small entry any more.
+type queued struct {
+	bytes   atomic.Int64
+	reached chan struct{} // holds one
+}
+
+func (q *queued) add(c *command) {
+	c.weight = c.bytes()
+	if after := q.bytes.Add(c.weight); after >= gatherBytes && after-c.weight < gatherBytes {
+		select {
+		case q.reached <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// remove takes out a command that waits no more; one that was never added has no weight.
+func (q *queued) remove(c *command) { q.bytes.Add(-c.weight) }
+
+func (q *queued) enough() bool { return q.bytes.Load() >= gatherBytes }
+
 // bytes is about what a command will take of an entry.
-func (c *command) bytes() int {
+func (c *command) bytes() int64 {
 	const some, run = 64, 8
 	if c.publication != nil {
-		return some + len(c.publication.Block)
+		return some + int64(len(c.publication.Block))
 	}
-	n := some
+	n := 0
 	switch s := c.section.(type) {
 	case settleSection:
 		for i := range s.Decisions {
@@ -78,7 +88,7 @@ func (c *command) bytes() int {
 	case fillSection:
 		n += run * len(s.Runs)
 	}
-	return n
+	return int64(some + n)
 }
 
 // landed counts the entries that are no longer on their way.

@@ -56,6 +56,7 @@ type Partition struct {
 	inFlight     chan struct{}
 	carrying     chan sealed
 	landed       landed
+	queued       queued
 	// flying is how many bytes are proposed and not yet applied.
 	flying atomic.Int64
 
@@ -112,6 +113,7 @@ func Open(o Options) (*Partition, error) {
 		inFlight:     make(chan struct{}, entriesInFlight),
 		carrying:     make(chan sealed, entriesInFlight),
 		landed:       landed{changed: make(chan struct{}, 1)},
+		queued:       queued{reached: make(chan struct{}, 1)},
 		attaching:    make(chan struct{}, 1),
 		schedule:     make(chan schedule, 1),
 		reclaims:     make(chan struct{}, 1),

@@ -45,9 +45,9 @@ type proposer struct {
 	schedule schedule
 	// away has detached sessions, the longest away first.
 	away []awaySession
-	// held are the commands that the next entry begins with (gather).
-	held []*command
-	buf  []byte
+	// first is the command that the next entry begins with (gather).
+	first *command
+	buf   []byte
 }
 
 // propose runs the proposer: a turn for each time that the replica leads. In between it refuses what still comes: whoever put it into a lane
@@ -62,9 +62,9 @@ func (p *Partition) propose(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case c := <-p.controls:
-			c.done(Result{}, ErrUnavailable)
+			p.refuse(c)
 		case c := <-p.publications:
-			c.done(Result{}, ErrUnavailable)
+			p.refuse(c)
 		case l, open := <-p.group.Leadership():
 			switch {
 			case !open:
@@ -99,11 +99,11 @@ func (pr *proposer) lead(ctx context.Context) {
 		select {
 		case p.inFlight <- struct{}{}:
 		case <-ctx.Done():
-			pr.refuseHeld()
+			pr.refuseFirst()
 			return
 		}
 		if p.resync.Swap(false) && !pr.resync(ctx) {
-			pr.refuseHeld()
+			pr.refuseFirst()
 			return
 		}
 		pr.seal()
@@ -235,7 +235,7 @@ func (pr *proposer) untilDue() (d time.Duration, some bool) {
 	return d, some
 }
 
-// seal makes one entry of what was held and everything that waits, within the entry's shares, and proposes it. The control lane goes first.
+// seal makes one entry of its first command and everything that waits, within the entry's shares, and proposes it. The control lane goes first.
 func (pr *proposer) seal() {
 	p := pr.p
 	s, began := sealed{turn: pr.turn}, p.now()
@@ -245,12 +245,11 @@ func (pr *proposer) seal() {
 	waiting := len(p.controls)
 	read, due := pr.read, pr.schedule.due
 	s.read = pr.readClock(&s)
-	some := len(pr.held) > 0
-	for i, c := range pr.held {
-		pr.add(&s, c)
-		pr.held[i] = nil
+	some := pr.first != nil
+	if some {
+		pr.add(&s, pr.first)
+		pr.first = nil
 	}
-	pr.held = pr.held[:0]
 	pr.drain(&s, p.controls, waiting, p.shares.controls)
 	pr.drain(&s, p.publications, len(p.publications), p.shares.gathered)
 	pr.addAway(&s)
@@ -302,6 +301,7 @@ func (pr *proposer) readClock(s *sealed) time.Time {
 
 // add puts a command into the entry.
 func (pr *proposer) add(s *sealed, c *command) {
+	pr.p.queued.remove(c)
 	var sec section
 	var err error
 	if c.publication != nil {
@@ -350,13 +350,19 @@ func (pr *proposer) refuseUntil(ctx context.Context) {
 	for {
 		select {
 		case c := <-pr.p.controls:
-			c.done(Result{}, ErrUnavailable)
+			pr.p.refuse(c)
 		case c := <-pr.p.publications:
-			c.done(Result{}, ErrUnavailable)
+			pr.p.refuse(c)
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// refuse answers a command that was taken out of a lane for nothing.
+func (p *Partition) refuse(c *command) {
+	p.queued.remove(c)
+	c.done(Result{}, ErrUnavailable)
 }
 
 // refuseWaiting answers everything that still waits when the replica has ended.
@@ -364,9 +370,9 @@ func (p *Partition) refuseWaiting() {
 	for {
 		select {
 		case c := <-p.controls:
-			c.done(Result{}, ErrUnavailable)
+			p.refuse(c)
 		case c := <-p.publications:
-			c.done(Result{}, ErrUnavailable)
+			p.refuse(c)
 		default:
 			return
 		}

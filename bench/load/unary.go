@@ -38,6 +38,9 @@ type unaryPartition struct {
 	leader freshetv1.PublishServiceClient
 }
 
+// unaryWindowBytes is how many bytes of answers may be on their way: each has a few dozen.
+const unaryWindowBytes = 64 << 10
+
 // unaryRouteTimeout is how long it may take until all partitions have leaders.
 const unaryRouteTimeout = 10 * time.Second
 
@@ -96,7 +99,12 @@ func (u *unary) connect(address string) (*grpc.ClientConn, error) {
 	if connected := u.connections[address]; connected != nil {
 		return connected, nil
 	}
-	connected, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connected, err := grpc.NewClient(address,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		// A window that could grow costs a ping for most answers, and their answers.
+		grpc.WithStaticStreamWindowSize(unaryWindowBytes), grpc.WithStaticConnWindowSize(unaryWindowBytes),
+		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
+	)
 	if err != nil {
 		return nil, err
 	}
