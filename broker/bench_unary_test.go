@@ -78,9 +78,13 @@ func benchUnary(b *testing.B, address string) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer conn.Close() //nolint:errcheck // the benchmark is over
 		connections[i] = conn
 	}
+	defer func() {
+		for _, conn := range connections {
+			_ = conn.Close() // the benchmark is over
+		}
+	}()
 	// A topic without subscriptions keeps nothing, so the log doesn't fill up. The bare service has none.
 	_, _ = freshetv1.NewAdminServiceClient(connections[0]).CreateTopic(b.Context(), &freshetv1.CreateTopicRequest{Name: "t"})
 	var w block.Writer

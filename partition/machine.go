@@ -142,7 +142,11 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	}
 	m.applied, m.term, m.offers = index, term, 0
 	m.logBytes += uint64(len(entry))
-	fx, full := &Effects{Index: index}, m.dueFull()
+	all, blocks := countSections(entry)
+	fx, full := &Effects{Index: index, Results: make([]Result, 0, all)}, m.dueFull()
+	if blocks > 0 {
+		fx.Appended = make([]Appended, 0, blocks)
+	}
 	position := uint32(0)
 	for raw, err := range sections(entry) {
 		if err != nil {

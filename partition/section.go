@@ -171,3 +171,16 @@ func sections(entry []byte) iter.Seq2[rawSection, error] {
 		}
 	}
 }
+
+// countSections tells how many sections an entry seems to have, and how many of them are blocks, for what is made of them to have its size at once.
+func countSections(entry []byte) (all, blocks int) {
+	for rest := entry[min(entryHeaderLen, len(entry)):]; len(rest) >= sectionHeaderLen; all++ {
+		if SectionType(rest[0]) == sectionBlock {
+			blocks++
+		}
+		size := uint64(binary.LittleEndian.Uint32(rest[2:]))
+		rest = rest[sectionHeaderLen:]
+		rest = rest[min(size, uint64(len(rest))):]
+	}
+	return all, blocks
+}
