@@ -26,19 +26,21 @@ func LetIn(ctx context.Context, admin *client.Admin, name string) error {
 func letIn(ctx context.Context, admin *client.Admin, name string, asked *bool) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	var refused error
 	if !*asked {
-		if _, err := admin.ReplaceNode(ctx, name); err != nil {
-			return err
-		}
-		*asked = true
+		_, refused = admin.ReplaceNode(ctx, name)
+		*asked = refused == nil // or its answer was lost, and then it is refused as one of which nothing is lost: so it is looked at anyway
 	}
 	seen, err := admin.Cluster(ctx)
 	if err != nil {
-		return err
+		return errors.Join(refused, err)
 	}
 	counts := func(n client.Node) bool { return n.Name == name && n.Reached && !n.Waiting && !n.Joining }
-	if !slices.ContainsFunc(seen.Nodes, counts) {
-		return errBehind
+	switch {
+	case slices.ContainsFunc(seen.Nodes, counts):
+		return nil
+	case refused != nil:
+		return refused
 	}
-	return nil
+	return errBehind
 }
