@@ -15,6 +15,9 @@ import (
 // errCatchingUp refuses a checkpoint while the library has not come back to where the machine is.
 var errCatchingUp = errors.New("raftlog: no checkpoint while the library is behind the machine")
 
+// errWithheld says why nothing is applied any more.
+var errWithheld = errors.New("raftlog: the log failed before it had what was committed")
+
 // applier shows a Machine to the library as its raft.BatchingFSM. The library calls it from one goroutine. When the library
 // is built anew the applier stays, and the machine with it.
 type applier struct {
@@ -23,6 +26,7 @@ type applier struct {
 	checkpointBytes int64
 	due             chan<- struct{} // told when a checkpoint is due; holds one
 	done            func(index uint64)
+	durable         func(index uint64) error // waits until this node's disk has an entry
 	// labels are what profiles show of the goroutine that applies.
 	labels context.Context //nolint:containedctx // pprof keeps labels in one; nothing is cancelled by it
 
@@ -34,6 +38,8 @@ type applier struct {
 	anything atomic.Bool
 	// whole: the next checkpoint must have all of the state, since there is nothing that it could be added to.
 	whole atomic.Bool
+	// withheld: committed entries were not given to the machine, since the disk failed before it had them.
+	withheld atomic.Bool
 }
 
 // begin prepares for a new library, and returns how far the machine is.
@@ -46,6 +52,9 @@ func (a *applier) begin() uint64 {
 func (a *applier) ApplyBatch(entries []*raft.Log) []any {
 	pprof.SetGoroutineLabels(a.labels) // the library's goroutine; it is two words written
 	results := make([]any, len(entries))
+	if !a.mayApply(entries[len(entries)-1].Index) {
+		return results
+	}
 	for i, entry := range entries {
 		results[i] = a.apply(entry)
 	}
@@ -55,9 +64,25 @@ func (a *applier) ApplyBatch(entries []*raft.Log) []any {
 
 // Apply implements raft.FSM.
 func (a *applier) Apply(entry *raft.Log) any {
+	if !a.mayApply(entry.Index) {
+		return nil
+	}
 	result := a.apply(entry)
 	a.done(entry.Index)
 	return result
+}
+
+// mayApply waits until this node's disk has an entry that the library believes to be committed (ahead.go). Where it never will, nothing is
+// applied any more, since what follows must not be without it.
+func (a *applier) mayApply(index uint64) bool {
+	if a.withheld.Load() {
+		return false
+	}
+	if err := a.durable(index); err != nil {
+		a.withheld.Store(true)
+		return false
+	}
+	return true
 }
 
 // apply gives the machine a command. Changes of membership come here as well; they are the library's business.
@@ -83,6 +108,9 @@ func (a *applier) apply(entry *raft.Log) any {
 // Snapshot implements raft.FSM.
 func (a *applier) Snapshot() (raft.FSMSnapshot, error) {
 	a.bytes = 0 // also when there will be none: the next is tried after as many again
+	if a.withheld.Load() {
+		return nil, errWithheld
+	}
 	if a.seen < a.position.Load() {
 		// The library would give the state the index of an entry that is older.
 		return nil, errCatchingUp

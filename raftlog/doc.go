@@ -47,6 +47,7 @@
 //   - R7: a node speaks as a leader only while its disk answers.
 //   - R8: a directory that is another node's, or has lost a part, is refused.
 //   - R9: what a checkpoint stands for is agreed on by every later leader; nothing is committed behind a message's end.
+//   - R10: what a leader's own disk lacks is applied nowhere, told nobody as committed, and confirmed to no later leader (ahead.go).
 //
 // # Goroutines
 //

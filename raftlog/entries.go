@@ -12,6 +12,10 @@ type entryLog interface { //nolint:interfacebloat // five of them are the librar
 	read(index uint64, entry *raft.Log) error
 	// retain keeps entries from index on, whatever checkpoints there are. It only moves forward.
 	retain(index uint64)
+	// synced takes an index back to the last entry that this node's disk has, where it lies among those that a leader has stored
+	// ahead of it; awaitSynced waits until it doesn't. Its errors: that will never be, or it was given up.
+	synced(index uint64) uint64
+	awaitSynced(index uint64, giveUp <-chan struct{}) error
 	// usage says what the log holds.
 	usage() Usage
 	// reserved is how many bytes the log has beyond usage's BytesMax.

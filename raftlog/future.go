@@ -3,6 +3,7 @@ package raftlog
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 )
@@ -57,9 +58,12 @@ type pending struct {
 	data    []byte // what was proposed
 }
 
-// settle waits for the library's answer and passes it on.
-func (p *pending) settle() {
+// settle waits for the library's answer and passes it on. What was not given to the machine has no answer.
+func (p *pending) settle(withheld *atomic.Bool) {
 	p.future.err = outcome(p.library.Error())
+	if p.future.err == nil && withheld.Load() {
+		p.future.err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, errWithheld)
+	}
 	if entry, ok := p.library.(raft.ApplyFuture); ok && p.future.err == nil {
 		// A barrier has no result: its zero Applied stays.
 		p.future.applied, _ = entry.Response().(Applied)

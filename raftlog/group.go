@@ -113,8 +113,9 @@ func newGroup(s settings) *Group {
 	g.debt.changed = make(chan struct{}, 1)
 	g.applier = &applier{
 		machine: s.machine, incremental: s.incremental, checkpointBytes: s.checkpointBytes, due: g.checkpointDue,
-		done:   func(index uint64) { g.entries.applied(index); g.lull(index) },
-		labels: pprof.WithLabels(context.Background(), labelsOf(&s, "apply", "apply")), //nolint:forbidigo // nothing is cancelled by it
+		done:    func(index uint64) { g.entries.applied(index); g.lull(index) },
+		durable: func(index uint64) error { return g.entries.awaitSynced(index, g.failed) },
+		labels:  pprof.WithLabels(context.Background(), labelsOf(&s, "apply", "apply")), //nolint:forbidigo // nothing is cancelled by it
 	}
 	return g
 }
@@ -123,6 +124,7 @@ func newGroup(s settings) *Group {
 func (g *Group) attach(entries entryLog, snapshots raft.SnapshotStore, transport GroupTransport) {
 	g.entries, g.transport, g.link = entries, transport, newLink(transport)
 	g.snapshots = &checkpoints{SnapshotStore: snapshots, group: g}
+	g.link.synced = entries.synced
 	g.link.scanned = func() { g.entries.scanning(false); g.snapshots.starting.Store(false) }
 }
 
@@ -197,7 +199,7 @@ func (g *Group) hand(data []byte, start func(*raft.Raft) raft.Future) *Future {
 // answer settles futures in the order in which they were proposed, which is also the order in which the library does.
 func (g *Group) answer() {
 	for p := range g.pending {
-		p.settle()
+		p.settle(&g.applier.withheld)
 		g.own.remove(p.data)
 		g.unanswered.Done()
 	}

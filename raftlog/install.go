@@ -159,5 +159,8 @@ func (g *Group) install(rpc raft.RPC) {
 			answer.Error = err
 		}
 	}
+	if err := g.vouch(); err != nil {
+		answer.Error = err
+	}
 	rpc.Respond(answer.Response, answer.Error)
 }

@@ -50,6 +50,10 @@ func (g *Group) startLibrary() error {
 	if err != nil {
 		return err
 	}
+	// The library before may have led until just now; this one begins with what is on disk.
+	if err := g.entries.awaitSynced(math.MaxUint64, nil); err != nil {
+		return err
+	}
 	if err := g.entries.settle(newest.Index, newest.Term); err != nil {
 		return err
 	}

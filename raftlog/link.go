@@ -35,6 +35,8 @@ type link struct {
 	// log may use their memory again.
 	term atomic.Uint64
 	news news
+	// synced is the log's.
+	synced func(index uint64) uint64
 }
 
 var (
@@ -43,7 +45,7 @@ var (
 )
 
 func newLink(to GroupTransport) *link {
-	l := &link{Transport: to, preVotes: to, rpcs: make(chan raft.RPC)}
+	l := &link{Transport: to, preVotes: to, rpcs: make(chan raft.RPC), synced: func(index uint64) uint64 { return index }}
 	l.news.committed, l.news.mu.pipelines = make(chan struct{}, 1), map[*linkedPipeline]struct{}{}
 	return l
 }
@@ -65,6 +67,7 @@ func (l *link) AppendEntries(id raft.ServerID, target raft.ServerAddress, reques
 	if err := l.check(request); err != nil {
 		return err
 	}
+	l.clamp(request)
 	return l.Transport.AppendEntries(id, target, request, response)
 }
 
@@ -73,6 +76,12 @@ func (l *link) check(request *raft.AppendEntriesRequest) error {
 		return errNotLeading
 	}
 	return nil
+}
+
+// clamp lets a message say nothing to be committed that this node's own disk lacks (ahead.go). The library has read its commit index before,
+// so what it was computed from was in the log before.
+func (l *link) clamp(request *raft.AppendEntriesRequest) {
+	request.LeaderCommitIndex = l.synced(request.LeaderCommitIndex)
 }
 
 // AppendEntriesPipeline implements raft.Transport.
@@ -99,6 +108,7 @@ func (p *linkedPipeline) AppendEntries(request *raft.AppendEntriesRequest, respo
 	if err := p.link.check(request); err != nil {
 		return nil, err
 	}
+	p.link.clamp(request)
 	p.sending <- struct{}{} // the other who sends is let go with the pipeline's end at the latest
 	if p.repeats(request) {
 		hasty := p.hasty()

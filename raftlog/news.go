@@ -80,7 +80,7 @@ func (g *Group) spread() {
 			delay.Stop()
 			return
 		}
-		commit := g.raft.Load().CommitIndex()
+		commit := g.entries.synced(g.raft.Load().CommitIndex())
 		for _, p := range g.link.news.open() {
 			p.tellOf(commit)
 		}

@@ -40,16 +40,27 @@ var (
 	_ raft.MonotonicLogStore = (*sharedLog)(nil)
 )
 
-// StoreLogs implements raft.LogStore. Own proposals are kept as they are: they are read once for each peer, and to be delivered.
+// StoreLogs implements raft.LogStore. Own proposals are kept as they are: they are read once for each peer, and to be delivered. A
+// leader's commands are stored ahead of the disk (ahead.go).
 func (s *sharedLog) StoreLogs(entries []*raft.Log) error {
 	mine := s.group.own.all(entries)
-	if err := s.Group.StoreLogs(entries); err != nil {
+	store := s.Group.StoreLogs
+	if mine && s.group.mayStoreAhead(entries) {
+		store = s.StoreAhead
+	}
+	if err := store(entries); err != nil {
 		return err
 	}
 	if mine {
 		s.Keep(entries)
 	}
 	return nil
+}
+
+func (s *sharedLog) synced(index uint64) uint64 { return s.Synced(index) }
+
+func (s *sharedLog) awaitSynced(index uint64, giveUp <-chan struct{}) error {
+	return s.AwaitSynced(index, giveUp)
 }
 
 func (s *sharedLog) read(index uint64, entry *raft.Log) error { return s.Read(index, entry) }

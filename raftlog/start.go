@@ -40,6 +40,9 @@ func (n *Node) Start(options GroupOptions) (*Group, error) {
 		// its line from the same transport, and keeps it.
 		reuses.ReuseBuffers()
 	}
+	if answers, ok := line.(interface{ Vouch(vouch func() error) }); ok {
+		answers.Vouch(g.vouch)
+	}
 	g.attach(entries, snapshots, line)
 	g.shared, g.fetcher = entries, n.transport
 	if err := n.startGroup(g, entries, options.Members); err != nil {

@@ -107,6 +107,11 @@ func openStore(path string, options *Options) (*store, error) {
 // StoreLog implements raft.LogStore.
 func (s *store) StoreLog(entry *raft.Log) error { return s.StoreLogs([]*raft.Log{entry}) }
 
+// synced implements entryLog: nothing is stored ahead.
+func (s *store) synced(index uint64) uint64 { return index }
+
+func (s *store) awaitSynced(uint64, <-chan struct{}) error { return nil }
+
 // StoreLogs implements raft.LogStore: when it returns without an error all entries are on disk (R1), when it fails none
 // of them counts. Entries must continue the last one.
 func (s *store) StoreLogs(entries []*raft.Log) error {

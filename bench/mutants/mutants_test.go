@@ -34,7 +34,7 @@ var catchers = map[string][]string{
 	"crash":    {"./raftlog/wal", "-run", "^TestCrash$|^TestRot$|^TestTornTwice$"},
 	"restarts": {"./raftlog", "-run", "^TestRestartsUnderLoad$|^TestKilledLeader$|^TestDivergedFollower$|^TestInstall$|^TestTornVote$|^TestVoteIsKept$|^TestWedgedTransfer$"},
 	"copies":   {"./partition", "-run", "^TestCopies"},
-	"faults":   {"./raftlog", "-run", "^TestSyncError$|^TestDiskFull$|^TestHangingSync$|^TestHeartbeatWaits$"},
+	"faults":   {"./raftlog", "-run", "^TestSyncError$|^TestDiskFull$|^TestHangingSync$|^TestHeartbeatWaits$|Ahead$"},
 	"cluster":  {"./broker", "-run", "^TestThreeNodes$|^TestReplace$|^TestFounding$|^TestClusterScripts$|^TestAnyNode$|^TestStreamsPassOn$|^TestCreatedEverywhere$|^TestReplacedAndAway$"},
 	"stories":  {"./broker", "-run", "^TestScripts$"},
 	"clients":  {"./client", "-run", "UnderFaults$"},

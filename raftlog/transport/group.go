@@ -20,6 +20,7 @@ type GroupTransport struct {
 	number   GroupNumber
 	consumer chan raft.RPC
 	reuse    atomic.Bool
+	vouch    atomic.Pointer[func() error]
 	hasty    atomic.Int64 // who wants heartbeats answered soon
 
 	life      context.Context //nolint:containedctx // dials end with the group
@@ -53,6 +54,9 @@ func newGroupTransport(t *Transport, number GroupNumber) *GroupTransport {
 // as one on disk does; raft.InmemStore and raft.LogCache keep the entries themselves. The library keeps nothing else: it
 // decodes a configuration to strings of its own. Without it the memory is left to the garbage collector.
 func (g *GroupTransport) ReuseBuffers() { g.reuse.Store(true) }
+
+// Vouch has a function called before an answer to AppendEntries goes out. Its error is answered instead.
+func (g *GroupTransport) Vouch(vouch func() error) { g.vouch.Store(&vouch) }
 
 // Consumer implements raft.Transport. The channel has no buffer, and each request of a peer waits for the one before.
 func (g *GroupTransport) Consumer() <-chan raft.RPC { return g.consumer }

@@ -347,6 +347,11 @@ func (in *inbox) handleAppend(r *received) error {
 		return fmt.Errorf("%w: %v: %w", ErrCorrupt, r.header.kind, err)
 	}
 	answer, o := in.ask(raft.RPC{Command: &m.request})
+	if vouch := in.group.vouch.Load(); vouch != nil && o == outcomeAnswered {
+		if answer.Error = (*vouch)(); answer.Error != nil {
+			o = outcomeFailed
+		}
+	}
 	if o <= outcomeFailed && in.group.reuse.Load() {
 		clear(m.logs)
 		m.request = raft.AppendEntriesRequest{}

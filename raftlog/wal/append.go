@@ -19,7 +19,9 @@ func (g *Group) StoreLogs(entries []*raft.Log) error {
 		return nil
 	}
 	g.log.awaitRetirement()
-	g.writing.Lock()
+	if err := g.begin(); err != nil {
+		return err
+	}
 	defer g.writing.Unlock()
 	last, err := g.beginStore(entries)
 	if err != nil {
@@ -37,7 +39,7 @@ func (g *Group) beginStore(entries []*raft.Log) (*batch, error) {
 	if err := g.continues(entries); err != nil {
 		return nil, g.log.fail(err)
 	}
-	return g.addEntries(entries, 0)
+	return g.addEntries(entries, 0, false)
 }
 
 // usable returns why the group takes no changes.
@@ -56,6 +58,9 @@ func (g *Group) usable() error {
 func (g *Group) continues(entries []*raft.Log) error {
 	g.mu.RLock()
 	last, term, first, newest := g.mu.last, g.mu.term, g.mu.first, g.mu.index.newest()
+	if e := g.mu.ahead.through(maxIndex); e != nil {
+		last, term = e.entry.Index, e.entry.Term
+	}
 	if last == 0 && g.mu.restart != 0 {
 		last, term = g.mu.restart, g.mu.restartTerm
 	}
@@ -85,8 +90,8 @@ func (g *Group) fits(entry *raft.Log) error {
 	return nil
 }
 
-// addEntries copies entries into batches. Checksums are taken before the lock.
-func (g *Group) addEntries(entries []*raft.Log, flags uint8) (*batch, error) {
+// addEntries copies entries into batches, and notes those that are stored ahead. Checksums are taken before the lock.
+func (g *Group) addEntries(entries []*raft.Log, flags uint8, ahead bool) (*batch, error) {
 	headers := make([]recordHeader, len(entries))
 	for i, entry := range entries {
 		headers[i] = recordHeader{
@@ -107,6 +112,9 @@ func (g *Group) addEntries(entries []*raft.Log, flags uint8) (*batch, error) {
 		}
 		c := change{group: g, kind: kindEntry, entryType: uint8(entry.Type), flags: flags, index: entry.Index, term: entry.Term}
 		b.add(&l.buffers, c, &headers[i], entry.Data, entry.Extensions)
+		if ahead {
+			g.noteAhead(entry, b)
+		}
 		last = b
 	}
 	return last, nil
@@ -151,7 +159,12 @@ func (l *Log) apply(c *change, s *segment) error {
 			return g.mu.place(c.index, at)
 		}
 		g.mu.restart, g.mu.restartTerm = 0, 0
-		return g.mu.append(c.index, at)
+		if err := g.mu.append(c.index, at); err != nil {
+			return err
+		}
+		g.mu.ahead.synced(c.index)
+		g.firstAhead.Store(g.mu.ahead.first())
+		return nil
 	case kindTruncate:
 		return g.mu.truncate(c.index, c.term, c.flags&flagEmpties != 0)
 	case kindFirst:
@@ -183,7 +196,9 @@ func timeOf(nanos int64) time.Time {
 // order. When it returns without an error all are on disk.
 func (g *Group) Adopt(entries []*raft.Log) error {
 	g.log.awaitRetirement()
-	g.writing.Lock()
+	if err := g.begin(); err != nil {
+		return err
+	}
 	defer g.writing.Unlock()
 	if err := g.usable(); err != nil {
 		return err
@@ -210,7 +225,7 @@ func (g *Group) Adopt(entries []*raft.Log) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	last, err := g.addEntries(missing, flagMoved)
+	last, err := g.addEntries(missing, flagMoved, false)
 	if err != nil {
 		return err
 	}
@@ -220,7 +235,9 @@ func (g *Group) Adopt(entries []*raft.Log) error {
 // Remove ends the group: its entries and stable values are gone when it returns. A group made later with the same number is
 // another one.
 func (g *Group) Remove() error {
-	g.writing.Lock()
+	if err := g.begin(); err != nil {
+		return err
+	}
 	defer g.writing.Unlock()
 	if err := g.usable(); err != nil {
 		return err

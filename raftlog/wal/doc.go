@@ -3,7 +3,7 @@
 // has let go of for as long as their owner wants to read them. It does not know what entries mean, replicates nothing, and
 // takes no snapshots; it imports nothing of ours.
 //
-//	StoreLogs, Set, DeleteRange, Restart, Adopt, Remove            GetLog, Read
+//	StoreLogs, StoreAhead, Set, DeleteRange, Restart, Adopt, Remove    GetLog, Read
 //	of all groups                                                        │
 //	      │ copied                                                ┌──────┴──────┐
 //	      ▼              one at a time                            ▼             ▼
@@ -23,6 +23,7 @@
 //     read, and ends the log.
 //   - R3: no entry is returned under an index, a term or a group that it was not stored with, and none that was truncated.
 //   - R4: no failed write or sync is survived: Options.Fatal is called once, and every change from then on fails.
+//   - Nothing that a group is asked for overtakes what was stored ahead of its sync (ahead.go).
 //
 // # Goroutines
 //

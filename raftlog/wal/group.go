@@ -15,7 +15,8 @@ type Group struct {
 	id          GroupID
 	incarnation uint32
 
-	// writing is held while a change of the group is on its way to the disk, so that mu.state is all there is.
+	// writing is held while a change of the group is on its way to the disk, so that mu.state is all there is, but for what is
+	// stored ahead: only that doesn't wait for its sync, and all else waits for it (begin).
 	writing turn
 
 	retained    atomic.Uint64 // entries from here on are wanted
@@ -27,10 +28,13 @@ type Group struct {
 	// leads or may. followed says in which term it can't.
 	lending atomic.Bool
 	kept    kept
+	// firstAhead is mu.ahead's first, 0 when there is none.
+	firstAhead atomic.Uint64
 
 	mu struct {
 		sync.RWMutex
 		state
+		ahead   ahead
 		removed bool
 		// voteTerm is half a vote: raft writes the term and the candidate one after the other, and is not to find one
 		// without the other after a crash. It is kept until the other half comes.

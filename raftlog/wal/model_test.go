@@ -158,6 +158,8 @@ func (u *run) step() error {
 		err = u.restart(id, g)
 	case action < 82:
 		err = u.adopt(id, g)
+	case action < 92 && action >= 86:
+		err = u.storeAhead(id, g)
 	case action < 83:
 		u.sayf("group %d: remove", id)
 		m.states = append(m.states, newGroupState())
@@ -257,6 +259,13 @@ func (u *run) begin(id int) (*batch, error) {
 		}
 		return g.beginSet([]byte(keyLastVoteCand), []byte(candidate))
 	}
+	return g.beginStore(u.entries(id))
+}
+
+// entries makes some that continue the group's last state, each of them another state.
+func (u *run) entries(id int) []*raft.Log {
+	m := &u.models[id]
+	s := m.now()
 	var entries []*raft.Log
 	for range 1 + u.r.IntN(4) {
 		e := u.entry(id, u.next(s), s.term+u.r.Uint64N(2))
@@ -265,7 +274,7 @@ func (u *run) begin(id int) (*batch, error) {
 		entries = append(entries, e)
 	}
 	u.sayf("group %d: append %d to %d", id, entries[0].Index, s.last)
-	return g.beginStore(entries)
+	return entries
 }
 
 // next is the index that continues a state.

@@ -8,9 +8,12 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// GetLog implements raft.LogStore: whatever entry is physically there, also before FirstIndex. The data must not be changed.
+// GetLog implements raft.LogStore: whatever entry is physically there, also before FirstIndex, or stored ahead. The data must not be changed.
 // While another node leads (Following) they may be looked at until the entry is Applied, else for as long as one likes.
 func (g *Group) GetLog(index uint64, entry *raft.Log) error {
+	if g.readAhead(index, entry) { // before it is looked for among the others, where it may be by then
+		return nil
+	}
 	return g.read(index, entry, g.lending.Load(), g.headersOnly.Load())
 }
 

@@ -321,7 +321,9 @@ func (l *Log) move(s *segment, g *Group) error {
 // appended behind its truncation, an entry would come back with the next start.
 func (g *Group) moveSome(s *segment, from uint64) (next uint64, more bool, err error) {
 	l := g.log
-	g.writing.Lock()
+	if err := g.begin(); err != nil {
+		return 0, false, err
+	}
 	defer g.writing.Unlock()
 	switch err := g.usable(); {
 	case errors.Is(err, ErrRemoved):
@@ -349,7 +351,7 @@ func (g *Group) moveSome(s *segment, from uint64) (next uint64, more bool, err e
 		bytes += int64(at.bytes)
 	}
 	if len(entries) > 0 {
-		last, err := g.addEntries(entries, flagMoved)
+		last, err := g.addEntries(entries, flagMoved, false)
 		if err != nil {
 			return 0, false, err
 		}
@@ -384,7 +386,9 @@ func (l *Log) logRetirement(s *segment, w *weight) error {
 
 // logFirst puts a record of what the library has let go of into the open batch, unless there is one.
 func (g *Group) logFirst() error {
-	g.writing.Lock()
+	if err := g.begin(); err != nil {
+		return err
+	}
 	defer g.writing.Unlock()
 	if err := g.usable(); errors.Is(err, ErrRemoved) {
 		return nil

@@ -21,7 +21,9 @@ const (
 // candidate of an older vote, and the library grants a vote again to the candidate that it finds there, before it has
 // looked at the candidate's log.
 func (g *Group) Set(key, value []byte) error {
-	g.writing.Lock()
+	if err := g.begin(); err != nil {
+		return err
+	}
 	defer g.writing.Unlock()
 	b, err := g.beginSet(key, value)
 	if err != nil || b == nil {

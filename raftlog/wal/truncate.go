@@ -7,7 +7,9 @@ import "fmt"
 // it is a suffix that another leader overruled, or everything after a snapshot was installed, which is gone for good when
 // DeleteRange returns. What the library has let go of before stays readable until nobody wants it.
 func (g *Group) DeleteRange(from, to uint64) error {
-	g.writing.Lock()
+	if err := g.begin(); err != nil {
+		return err
+	}
 	defer g.writing.Unlock()
 	if err := g.usable(); err != nil {
 		return err
@@ -57,7 +59,9 @@ func (g *Group) beginTruncate(from uint64) (*batch, error) {
 // that knew other entries, or more of them, what the library knew of is removed as by DeleteRange, since nobody knows what
 // of it was ever committed; what it had let go of stays readable. The checkpoint is what remembers index: it isn't written.
 func (g *Group) Restart(index, term uint64) error {
-	g.writing.Lock()
+	if err := g.begin(); err != nil {
+		return err
+	}
 	defer g.writing.Unlock()
 	if err := g.usable(); err != nil {
 		return err
