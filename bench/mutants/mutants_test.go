@@ -39,6 +39,7 @@ var catchers = map[string][]string{
 	"stories":  {"./broker", "-run", "^TestScripts$"},
 	"clients":  {"./client", "-run", "UnderFaults$"},
 	"sim":      {"./bench/sim", "-run", "^TestSim$", "-sim.steps", "24", "-sim.each", "8"},
+	"names":    {"./bench/sim", "-failfast", "-run", "^TestSim$", "-sim.steps", "80", "-sim.each", "8"}, // an answer has to be lost at the right moment: five seeds of twelve
 	"lives":    {"./broker", "-run", "OutliveLeaders$|^TestClientThroughRestarts$"},
 }
 
