@@ -140,6 +140,43 @@ func TestKilledLeaderWithoutFirst(t *testing.T) {
 	})
 }
 
+// TestKilledLeaderHeardOfLate: the second in line hears of the leader's end only when the first has stood, whose log is behind. It has forgotten
+// its leader by then, and takes its turn all the same.
+func TestKilledLeaderHeardOfLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, 1)
+		c.net.latency(time.Millisecond)
+		c.start()
+		lead := c.leader(c.ctx, 0)
+		c.writeMany(t, 0, "before", 3)
+		c.settle(c.ctx)
+		var first, second *member
+		for _, m := range c.members {
+			if m == lead {
+				continue
+			}
+			if place, _ := m.group(0).line(m.group(0).raft.Load(), lead.address); place == 0 {
+				first = m
+			} else {
+				second = m
+			}
+		}
+		c.net.sever(lead.address, first.address, true)
+		c.writeMany(t, 0, "more", 1)
+		c.isolate(lead, true) // nobody is refused a connection by itself
+		began := time.Now()
+		first.group(0).PeerRefused(string(lead.address))
+		pause(c.ctx, 20*time.Millisecond)
+		second.group(0).PeerRefused(string(lead.address))
+		c.writeElsewhere(t, lead, "after")
+		if took := time.Since(began); took < successionStep || took > 500*time.Millisecond {
+			t.Errorf("applies again after %v", took)
+		}
+		c.isolate(lead, false)
+		c.settle(c.ctx)
+	})
+}
+
 // TestNoStrayElections: a refused connection to somebody who doesn't lead changes nothing, nor does one to the leader of a term
 // that is over.
 func TestNoStrayElections(t *testing.T) {

@@ -56,9 +56,10 @@ type Group struct {
 	debt       debt
 	orders     chan order
 	own        own
-	succession atomic.Uint64 // the last term whose leader was found dead
-	begun      atomic.Int64  // when the library was started, in nanoseconds since 1970
-	urged      atomic.Int64  // the last contact with a leader after which the library was made to look for it
+	succession atomic.Uint64         // the last term whose leader was found dead
+	led        atomic.Pointer[order] // the last leader that was another node, and its term
+	begun      atomic.Int64          // when the library was started, in nanoseconds since 1970
+	urged      atomic.Int64          // the last contact with a leader after which the library was made to look for it
 
 	// without leaves out what protects from the library's faults, so that tests see them.
 	without struct{ installGuard, rebuild atomic.Bool }

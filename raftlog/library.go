@@ -175,6 +175,7 @@ func (g *Group) observe(o *raft.Observation) bool {
 		g.leaderChange.tell()
 		if data.LeaderID != "" && data.LeaderID != raft.ServerID(g.settings.node) {
 			g.entries.following(o.Raft.CurrentTerm())
+			g.led.Store(&order{leader: data.LeaderAddr, term: o.Raft.CurrentTerm()})
 		}
 	}
 	return false // nothing is sent anywhere

@@ -45,6 +45,11 @@ func (g *Group) succeed(dead raft.ServerAddress) {
 	}
 	leader, _ := library.LeaderWithID()
 	o := order{leader: dead, term: library.CurrentTerm()}
+	// Who was told before may stand already. This node has refused it, or been refused, and knows of no leader any more; whether it has voted
+	// is looked at when its turn has come (mayStand).
+	if led := g.led.Load(); leader == "" && led != nil && led.leader == dead && led.term < o.term {
+		leader, o.term = dead, led.term
+	}
 	place, voter := g.line(library, dead)
 	if leader != dead || !voter || g.succession.Swap(o.term) == o.term {
 		return
