@@ -34,8 +34,8 @@ const (
 	pingTimeout = 10 * time.Second
 	// writeBufferBytes is how much is written to a connection at once: a block goes out in two system calls, not in eight. What is idle has no buffer.
 	writeBufferBytes = 128 << 10
-	// callWorkers is how many goroutines wait for calls of clients: a call's stack grows twice, which costs more than all else that a call for one event does on
-	// it, and theirs has grown. Calls beyond that many get goroutines of their own.
+	// callWorkers is how many goroutines wait for calls of clients: the stack of one that is made for a call grows twice, a tenth of what a call for one event
+	// costs the nodes, and theirs has grown. Calls beyond that many get goroutines of their own.
 	callWorkers = 64
 	// connectionAgeMax is how long a client's connection lives before it is asked to make another, so that clients spread over nodes and addresses as these
 	// change; connectionAgeGrace is how long its calls then have to end.
