@@ -27,15 +27,27 @@ func (v *view) IsMonotonic() bool { return true }
 
 // GetLog implements raft.LogStore. Of the checkpoint's last entry, when it is gone, index and term are left: the library compares
 // them, and sends it nowhere, since it would need the one before for that.
+//
+// Where the disk can't be read the library panics, if it was about to apply the entry. It gets one that says nothing then, of no term, and
+// the group has failed: the machine is given nothing any more (applier.withheld), nothing is sent (link.check), and nothing can be stored.
 func (v *view) GetLog(index uint64, entry *raft.Log) error {
 	err := v.entryLog.GetLog(index, entry)
-	if errors.Is(err, raft.ErrLogNotFound) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, raft.ErrLogNotFound):
 		if at := v.group.agreed.Load(); at != nil && at.index == index {
 			*entry = raft.Log{Index: at.index, Term: at.term, Type: raft.LogNoop}
 			return nil
 		}
+		return err
+	case v.group.snapshots.starting.Load():
+		return err // it doesn't start then
 	}
-	return err
+	v.group.applier.withheld.Store(true)
+	v.group.fail(err)
+	*entry = raft.Log{Index: index, Type: raft.LogNoop}
+	return nil
 }
 
 // amend returns what the library is given of a leader's message.

@@ -38,7 +38,7 @@ type applier struct {
 	anything atomic.Bool
 	// whole: the next checkpoint must have all of the state, since there is nothing that it could be added to.
 	whole atomic.Bool
-	// withheld: committed entries were not given to the machine, since the disk failed before it had them.
+	// withheld: committed entries were not given to the machine, since the disk failed before it had them, or can't be read.
 	withheld atomic.Bool
 }
 

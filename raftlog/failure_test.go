@@ -18,6 +18,7 @@ import (
 // shaky is a disk of a member that fails on demand.
 type shaky struct {
 	syncError atomic.Bool
+	readError atomic.Bool
 	full      atomic.Bool
 	mu        sync.Mutex
 	hang      chan struct{} // syncs wait for it; nil: they don't
@@ -35,6 +36,10 @@ func (s *shaky) under(m *member) {
 				<-hang
 			}
 			if s.syncError.Load() {
+				return errDisk
+			}
+		case errorfs.OpFileRead, errorfs.OpFileReadAt:
+			if s.readError.Load() {
 				return errDisk
 			}
 		case errorfs.OpFilePreallocate:
@@ -331,6 +336,33 @@ func TestSyncError(t *testing.T) {
 			if status := lead.group(group).Status(); status.Leader == lead.name {
 				t.Fatalf("a failed node leads group %d", group)
 			}
+		}
+		if len(lead.fatal) > 0 {
+			t.Fatalf("told again: %v", <-lead.fatal)
+		}
+		lead.crash(50)
+		lead.open()
+		c.settle(c.ctx)
+	})
+}
+
+// TestReadError: a disk that can't be read when entries are to be applied fails the node, which says so; the library alone would panic. Nothing is applied
+// without what could not be read, and nothing of it is sent.
+func TestReadError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, lead, disk := shakyLeader(t, 2)
+		c.settle(c.ctx)
+		lead.close()
+		disk.under(lead)
+		lead.open() // what it applies again is on its disk alone
+		disk.readError.Store(true)
+		if err := <-lead.fatal; !errors.Is(err, errDisk) {
+			t.Fatalf("fatal: %v", err)
+		}
+		c.writeElsewhere(t, lead, "after")
+		pause(c.ctx, 30*time.Second)
+		if got := lead.ledger(0).lastIndex(); got != 0 {
+			t.Errorf("it has applied entry %d", got)
 		}
 		if len(lead.fatal) > 0 {
 			t.Fatalf("told again: %v", <-lead.fatal)

@@ -125,7 +125,7 @@ func newGroup(s settings) *Group {
 func (g *Group) attach(entries entryLog, snapshots raft.SnapshotStore, transport GroupTransport) {
 	g.entries, g.transport, g.link = entries, transport, newLink(transport)
 	g.snapshots = &checkpoints{SnapshotStore: snapshots, group: g}
-	g.link.synced = entries.synced
+	g.link.synced, g.link.failed = entries.synced, g.failed
 	g.link.scanned = func() { g.entries.scanning(false); g.snapshots.starting.Store(false) }
 }
 

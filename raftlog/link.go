@@ -37,6 +37,8 @@ type link struct {
 	news news
 	// synced is the log's.
 	synced func(index uint64) uint64
+	// failed is closed when the log has failed.
+	failed <-chan struct{}
 }
 
 var (
@@ -71,8 +73,17 @@ func (l *link) AppendEntries(id raft.ServerID, target raft.ServerAddress, reques
 	return l.Transport.AppendEntries(id, target, request, response)
 }
 
+// check refuses entries that can't be sent any more: the log may have used their memory again, or could not be read (view.GetLog).
 func (l *link) check(request *raft.AppendEntriesRequest) error {
-	if len(request.Entries) > 0 && l.term.Load() != request.Term {
+	if len(request.Entries) == 0 {
+		return nil
+	}
+	select {
+	case <-l.failed:
+		return errNotLeading
+	default:
+	}
+	if l.term.Load() != request.Term {
 		return errNotLeading
 	}
 	return nil
