@@ -136,6 +136,8 @@ func listMembers(members []raftlog.Member) string {
 // run founds the cluster when this node is the first to lead its metadata, and keeps whether it leads, until the group ends.
 func (m *metadata) run(ctx context.Context, name, id string, partitions int) {
 	var again <-chan time.Time
+	now := make(chan time.Time)
+	close(now)
 	for {
 		select {
 		case l, open := <-m.group.Leadership():
@@ -144,7 +146,7 @@ func (m *metadata) run(ctx context.Context, name, id string, partitions int) {
 			}
 			m.lead(l.Leading)
 			if again = nil; l.Leading {
-				again = time.After(0)
+				again = now
 			}
 		case <-again:
 			if again = nil; m.found(ctx, name, id, partitions) != nil {

@@ -35,7 +35,7 @@ func (c *consumer) keep() {
 		if next.IsZero() {
 			timer.Stop()
 		} else {
-			timer.Reset(time.Until(next))
+			timer.Reset(max(time.Until(next), time.Nanosecond))
 		}
 		select {
 		case <-timer.C:

@@ -51,9 +51,8 @@ func (h *heartbeats) hold(b heldHeartbeat) {
 
 // run releases what is held until the transport closes.
 func (h *heartbeats) run() {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(h.t.options.HeartbeatEvery) // set anew before it is looked at
 	defer timer.Stop()
-	<-timer.C
 	for {
 		select {
 		case <-h.wake:

@@ -63,8 +63,9 @@ func (s *spares) wake() {
 // run allocates a file whenever there is none. While the disk has no room it tries every second, also when segments that
 // were retired have become spares meanwhile: Usage says what is allocated, until it succeeds.
 func (s *spares) run() {
-	retry := time.NewTimer(0)
+	retry := time.NewTimer(allocateRetry)
 	defer retry.Stop()
+	tell(s.kick)
 	for {
 		select {
 		case <-s.kick:
