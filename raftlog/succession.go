@@ -45,9 +45,9 @@ func (g *Group) succeed(dead raft.ServerAddress) {
 	}
 	leader, _ := library.LeaderWithID()
 	o := order{leader: dead, term: library.CurrentTerm()}
-	// Who was told before may stand already. This node has refused it, or been refused, and knows of no leader any more; whether it has voted
-	// is looked at when its turn has come (mayStand).
-	if led := g.led.Load(); leader == "" && led != nil && led.leader == dead && led.term < o.term {
+	// Who was told before may stand already. This node has refused it, or been refused, and knows of no leader any more, perhaps before its term
+	// has changed; whether it has voted is looked at when its turn has come (mayStand).
+	if led := g.led.Load(); leader == "" && led != nil && led.leader == dead && led.term <= o.term {
 		leader, o.term = dead, led.term
 	}
 	place, voter := g.line(library, dead)
@@ -104,7 +104,8 @@ func (g *Group) carryOut(o order) {
 }
 
 // mayStand says whether nothing has happened since the order was given: no other leader was heard of, and no vote given. A
-// candidate may have been refused, since its log is behind this one's; that raises the term, and nothing else.
+// candidate may have been refused, since its log is behind this one's; that raises the term, and forgets the leader, perhaps between the two being
+// asked for when the order was given.
 func (g *Group) mayStand(o order) bool {
 	library := g.raft.Load()
 	leader, _ := library.LeaderWithID()
@@ -113,14 +114,14 @@ func (g *Group) mayStand(o order) bool {
 	if !voter || library.State() != raft.Follower || g.broken() != nil {
 		return false
 	}
-	if term == o.term {
-		return leader == o.leader
+	if leader != "" {
+		return leader == o.leader && term == o.term
 	}
 	voted, err := g.entries.GetUint64(keyLastVoteTerm)
 	if err != nil {
 		voted = 0 // it never did
 	}
-	return leader == "" && voted < term
+	return voted < term
 }
 
 // give hands the library a message of this node's own, and waits until it is dealt with. It is false when the group closes.

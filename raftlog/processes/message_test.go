@@ -35,6 +35,7 @@ type answer struct {
 	Listening string  `json:"listening,omitempty"`
 	Started   bool    `json:"started,omitempty"`
 	Leads     []int   `json:"leads"`
+	Knows     int     `json:"knows"` // of how many groups it knows who leads
 	Figures   *figure `json:"figures,omitempty"`
 	Error     string  `json:"error,omitempty"`
 }

@@ -33,6 +33,8 @@ type member interface {
 	start(addresses []string) error
 	// leads says whether the node leads a group and may propose to it.
 	leads(group int) bool
+	// knows tells whether it knows who leads a group.
+	knows(group int) bool
 	// propose begins a proposal, and returns what waits for its result.
 	propose(group int, command []byte) (wait func() error)
 	close() error
@@ -106,6 +108,9 @@ func obey(m member, groups int, o order) answer {
 		for g := range groups {
 			if m.leads(g) {
 				a.Leads = append(a.Leads, g)
+			}
+			if m.knows(g) {
+				a.Knows++
 			}
 		}
 		return a
@@ -239,10 +244,20 @@ func (a *arrangement) ask(number int, o order) answer {
 	return a.hear(number)
 }
 
-// awaitLeaders waits until each group is led by somebody.
+// awaitLeaders waits until each group is led by somebody, and everybody has heard by whom: one that came back a moment ago hasn't.
 func (a *arrangement) awaitLeaders() {
 	a.tb.Helper()
 	a.awaitLed(a.groups, 0, 1, 2)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for number := range a.children {
+		for a.ask(number, order{Leads: true}).Knows < a.groups {
+			<-tick.C
+			if err := a.tb.Context().Err(); err != nil {
+				a.tb.Fatal(err)
+			}
+		}
+	}
 }
 
 // awaitLed waits until some children lead so many groups between them.

@@ -82,6 +82,7 @@ func (s *shared) start(addresses []string) error {
 }
 
 func (s *shared) leads(group int) bool { return s.leading[group].Load() }
+func (s *shared) knows(group int) bool { return s.groups[group].Status().Leader != "" }
 
 func (s *shared) propose(group int, command []byte) func() error {
 	future := s.groups[group].Propose(command)

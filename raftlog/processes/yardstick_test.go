@@ -89,6 +89,11 @@ func (y *yardstick) start(addresses []string) error {
 
 func (y *yardstick) leads(group int) bool { return y.groups[group].State() == raft.Leader }
 
+func (y *yardstick) knows(group int) bool {
+	leader, _ := y.groups[group].LeaderWithID()
+	return leader != ""
+}
+
 func (y *yardstick) propose(group int, command []byte) func() error {
 	return y.groups[group].Apply(command, 0).Error
 }
