@@ -30,6 +30,9 @@ type Report struct {
 	// applied the same entries and made the same state of them, the killed
 	// node's too. A node alone agrees with itself.
 	ReplicasAgree bool `json:"replicas_agree"`
+	// Judged is how many publishes, deliveries and answers to them were judged one by one, by when they came and what clients were told
+	// (bench/history). 0: there were more than two million, or the run broke off; the counts above stand for themselves then.
+	Judged int `json:"judged"`
 	// ElapsedSeconds is how long the run took, the node's start included.
 	ElapsedSeconds float64 `json:"elapsed_s"`
 
@@ -116,7 +119,8 @@ func (s *scenario) faults(r *Report, f Figures, trouble error) []string {
 		lines = append(lines, counted(r.OutOfOrder, "event")+" of ordered queues began after a later one of the same key")
 	}
 	if trouble == nil {
-		lines = append(lines, s.witness.findings()...)
+		judged, found := s.witness.findings()
+		r.Judged, lines = judged, append(lines, found...)
 	}
 	if len(lines) == 0 {
 		return nil // what is open now was settled, and only its answer lost

@@ -148,25 +148,26 @@ func (w *witness) dead(r Reader, at Place) {
 // livesMax is how many events' lives are searched for an order: a second's work.
 const livesMax = 500
 
-// findings are what history finds, a line each; none if it finds nothing, or there was more than it can hold. Ask when the run is over.
-func (w *witness) findings() []string {
+// findings are what history finds, a line each, and how many records it has judged: none where there was more than it can hold. Ask when the run is over.
+func (w *witness) findings() (judged int, lines []string) {
 	w.mu.Lock()
 	full := w.mu.full
 	w.mu.Unlock()
 	if full {
-		return nil
+		return 0, nil
 	}
 	h := w.recorder.History()
 	identify(h)
+	judged = len(h.Publishes) + len(h.Deliveries) + len(h.Decisions)
 	verdict := history.Check(h, history.Options{Straggle: visibility, Lives: livesMax})
 	found := 0
 	for _, n := range verdict.Counts() {
 		found += n
 	}
 	if found == 0 {
-		return nil
+		return judged, nil
 	}
-	return strings.Split(strings.TrimSuffix(verdict.String(), "\n"), "\n")
+	return judged, strings.Split(strings.TrimSuffix(verdict.String(), "\n"), "\n")
 }
 
 // identify says of each delivery which event it is: the one that a receipt names at its place, or else one of which no publisher has

@@ -64,7 +64,11 @@ func TestWitness(t *testing.T) {
 			}
 			c.run(w)
 			w.recorder.Drained()
-			found := strings.Join(w.findings(), "\n")
+			judged, lines := w.findings()
+			found := strings.Join(lines, "\n")
+			if judged == 0 {
+				t.Error("nothing was judged")
+			}
 			if (c.want == "") != (found == "") || !strings.Contains(found, c.want) {
 				t.Errorf("found %q, want %q", found, c.want)
 			}
@@ -82,10 +86,12 @@ func TestWitnessKnowsWhatIsOpen(t *testing.T) {
 		w.answered(0, Place{}, outcome)
 		now := w.recorder.Now()
 		w.note(w.recorder.Deliver(history.Delivery{Digest: 5, Attempt: 1, Epoch: 1, Asked: now, Got: now, Held: now}))
-		if found := strings.Join(w.findings(), "\n"); (want == "") != (found == "") || !strings.Contains(found, want) {
+		_, lines := w.findings()
+		if found := strings.Join(lines, "\n"); (want == "") != (found == "") || !strings.Contains(found, want) {
 			t.Errorf("%v: found %q, want %q", outcome, found, want)
 		}
-		if w.note(0, history.ErrFull); w.findings() != nil {
+		w.note(0, history.ErrFull)
+		if judged, lines := w.findings(); judged != 0 || lines != nil {
 			t.Error("a history that lacks something is judged")
 		}
 	}

@@ -172,6 +172,11 @@ func (d *demoCommand) summary(out *output, r *demo.Report) {
 		thousands(int64(r.Released)), thousands(int64(r.Rejected)), thousands(int64(r.LeftToExpire)))
 	out.linef("checked     %s deliveries due: %s lost  %s unexpected  %s after their ack  %s out of order  (%s came again before it, which is allowed)",
 		thousands(int64(r.Matched)), thousands(int64(r.Lost)), thousands(int64(r.Unexpected)), thousands(int64(r.AfterAck)), thousands(int64(r.OutOfOrder)), thousands(int64(r.Redelivered)))
+	if r.Judged > 0 {
+		out.linef("            %s publishes, deliveries and answers judged one by one, by when they came", thousands(int64(r.Judged)))
+	} else {
+		out.linef("            by counts alone: there was more than can be judged one by one, or the run broke off")
+	}
 	if r.Nodes > 1 {
 		agree := "the replicas of every partition agree, the killed node's too"
 		if !r.ReplicasAgree {
