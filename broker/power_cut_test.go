@@ -46,7 +46,7 @@ const (
 //	go test -run TestPowerCut ./broker -power.cuts 200
 //	go test -run TestPowerCut ./broker -power.cuts 4 -power.seed 17    (one of them)
 //
-// A seed gives the same cuts, not the same run. That it finds what it is for is shown by raftlog/wal/mutant_sync.go: with -tags mutant it fails.
+// A seed gives the same cuts, not the same run. That it finds what it is for is shown by a mutant that doesn't wait for the disk (bench/mutants, no-sync).
 func TestPowerCut(t *testing.T) {
 	for done, seed := 0, *powerSeed; done < *powerCuts; done, seed = done+cutsOfOne, seed+1 {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {

@@ -159,8 +159,8 @@ func (l *Log) write(b *batch) error {
 	return nil
 }
 
-// writeSynced is what every promise of the log waits for. It is a variable for mutant_sync.go alone, which doesn't wait.
-var writeSynced = func(file vfs.File, blocks []byte, at int64) error {
+// writeSynced is what every promise of the log waits for.
+func writeSynced(file vfs.File, blocks []byte, at int64) error {
 	if _, err := file.WriteAt(blocks, at); err != nil {
 		return err
 	}
