@@ -40,7 +40,11 @@ func BenchmarkUnary(b *testing.B) {
 		server := grpc.NewServer(grpc.ForceServerCodecV2(newCodec()))
 		freshetv1.RegisterPublishServiceServer(server, bareService{})
 		var serving sync.WaitGroup
-		serving.Go(func() { _ = server.Serve(listener) }) // ends with Stop
+		serving.Go(func() {
+			if err := server.Serve(listener); err != nil {
+				b.Error(err)
+			}
+		})
 		defer serving.Wait()
 		defer server.Stop()
 		benchUnary(b, listener.Addr().String())
@@ -56,6 +60,7 @@ func BenchmarkUnary(b *testing.B) {
 				b.Error(err)
 			}
 		}()
+		benchTopic(b, node.Addr().String())
 		benchUnary(b, node.Addr().String())
 	})
 }
@@ -69,7 +74,22 @@ func benchListener(b *testing.B) net.Listener {
 	return listener
 }
 
-// benchUnary makes the calls.
+// benchTopic makes the topic. Without subscriptions it keeps nothing, so the log doesn't fill up.
+func benchTopic(b *testing.B, address string) {
+	b.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := freshetv1.NewAdminServiceClient(conn).CreateTopic(b.Context(), &freshetv1.CreateTopicRequest{Name: "t"}); err != nil {
+		b.Error(err)
+	}
+	if err := conn.Close(); err != nil {
+		b.Error(err)
+	}
+}
+
+// benchUnary makes the calls, and sees that each is answered with one event stored.
 func benchUnary(b *testing.B, address string) {
 	b.Helper()
 	connections := make([]*grpc.ClientConn, benchConnections)
@@ -82,11 +102,11 @@ func benchUnary(b *testing.B, address string) {
 	}
 	defer func() {
 		for _, conn := range connections {
-			_ = conn.Close() // the benchmark is over
+			if err := conn.Close(); err != nil {
+				b.Error(err)
+			}
 		}
 	}()
-	// A topic without subscriptions keeps nothing, so the log doesn't fill up. The bare service has none.
-	_, _ = freshetv1.NewAdminServiceClient(connections[0]).CreateTopic(b.Context(), &freshetv1.CreateTopicRequest{Name: "t"})
 	var w block.Writer
 	if err := w.Reset(block.Options{}); err != nil {
 		b.Fatal(err)
@@ -106,8 +126,9 @@ func benchUnary(b *testing.B, address string) {
 		callers.Go(func() {
 			publish := freshetv1.NewPublishServiceClient(connections[i%benchConnections])
 			for calls.Add(1) <= int64(b.N) {
-				if _, err := publish.Publish(b.Context(), &freshetv1.PublishRequest{Topic: "t", Block: raw}); err != nil {
-					b.Error(err)
+				res, err := publish.Publish(b.Context(), &freshetv1.PublishRequest{Topic: "t", Block: raw})
+				if err != nil || res.GetEvents() != 1 {
+					b.Errorf("%d events are stored: %v", res.GetEvents(), err)
 					return
 				}
 			}

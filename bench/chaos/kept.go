@@ -19,40 +19,21 @@ func writeHistory(dir string, h *history.History) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	buffered := bufio.NewWriter(f)
 	encoder := json.NewEncoder(buffered)
-	write := func(what string, number int, record any) {
-		if err == nil {
-			err = encoder.Encode(map[string]any{"what": what, "number": number, "record": record})
+	err = errors.Join(
+		writeRecords(encoder, "reader", h.Readers), writeRecords(encoder, "fault", h.Faults), writeRecords(encoder, "publish", h.Publishes),
+		writeRecords(encoder, "delivery", h.Deliveries), writeRecords(encoder, "decision", h.Decisions), writeRecords(encoder, "applied", h.Applied),
+		writeRecords(encoder, "read", h.Reads), writeRecords(encoder, "dead", h.Dead), writeRecords(encoder, "held", h.Held),
+		writeRecords(encoder, "named", h.Named),
+	)
+	return errors.Join(err, buffered.Flush())
+}
+
+// writeRecords writes those of one kind, with the numbers by which others name them.
+func writeRecords[R any](encoder *json.Encoder, what string, records []R) error {
+	for number, record := range records {
+		if err := encoder.Encode(map[string]any{"what": what, "number": number, "record": record}); err != nil {
+			return err
 		}
 	}
-	for i := range h.Readers {
-		write("reader", i, h.Readers[i])
-	}
-	for i := range h.Faults {
-		write("fault", i, h.Faults[i])
-	}
-	for i := range h.Publishes {
-		write("publish", i, h.Publishes[i])
-	}
-	for i := range h.Deliveries {
-		write("delivery", i, h.Deliveries[i])
-	}
-	for i := range h.Decisions {
-		write("decision", i, h.Decisions[i])
-	}
-	for i := range h.Applied {
-		write("applied", i, h.Applied[i])
-	}
-	for i := range h.Reads {
-		write("read", i, h.Reads[i])
-	}
-	for i := range h.Dead {
-		write("dead", i, h.Dead[i])
-	}
-	for i := range h.Held {
-		write("held", i, h.Held[i])
-	}
-	for i := range h.Named {
-		write("named", i, h.Named[i])
-	}
-	return errors.Join(err, buffered.Flush())
+	return nil
 }
