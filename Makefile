@@ -17,9 +17,6 @@ RACE_READY := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO)
 DATA ?=
 ARGS ?=
 
-# How long `make fuzz` stays with each target.
-FUZZTIME ?= 10m
-
 GOLANGCI_LINT ?= $(firstword $(wildcard .bin/golangci-lint) golangci-lint)
 PROTOC ?= protoc
 MODULE := github.com/freshet-mq/freshet
@@ -166,10 +163,13 @@ overload: ## what bad clients do to three processes, and what a good one notices
 idle: ## what three processes cost that do nothing: processor time and entries, without and with 1,000 parked long polls (2 min)
 	$(GO) test -v -timeout 10m -run TestIdle ./cmd/freshet -idle.polls 1000 -idle.watch 45s
 
+# TIME is processor time of a target, so that a busy machine takes longer and proves as much. Runs on a tree as committed are added to
+# docs/runs.jsonl.
+TIME ?= 20m
+TARGETS ?=
 .PHONY: fuzz
-fuzz: ## every fuzz target in the tree, one after the other (FUZZTIME=10m each)
-	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \
-	  target=$${target#func }; \
-	  echo "== $$target in $$(dirname "$$file"), $(FUZZTIME)"; \
-	  $(GO) test -vet=off -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x "$$(dirname "$$file")"; \
-	done
+fuzz: ## every fuzz target in the tree, one after the other (TIME=20m of a processor each, TARGETS='Receipt|Config')
+	@runs=; if [ -z "$$(git status --porcelain -- . ':!docs/runs.jsonl' 2>/dev/null || echo none)" ]; then runs="-fuzz.runs $(CURDIR)/docs/runs.jsonl"; \
+	else echo 'not as committed: this run is not added to docs/runs.jsonl'; fi; \
+	$(GO) test -vet=off -count 1 -timeout 24h -run '^TestFuzz$$' ./bench/fuzz -v -fuzz.each $(TIME) -fuzz.targets '$(TARGETS)' \
+	  -fuzz.commit "$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)" $$runs $(ARGS) | grep -v '^=== '
