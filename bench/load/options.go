@@ -74,8 +74,9 @@ type Options struct {
 	// Linger is how long an event waits at most for others to share its block, 0 to 1
 	// s; negative for not at all. Default: the client's.
 	Linger time.Duration
-	// Compression is what producers do to blocks. Default: nothing.
-	Compression client.Compression
+	// Compression is what producers do to blocks. Default: what the client does, S2; with SendUnary nothing, as there is one event
+	// in each.
+	Compression *client.Compression
 	// Window is how many events a consumer may hold, 1 to 65,536. Subscriptions beyond the
 	// consumers share it. Default 16,384.
 	Window int
@@ -145,7 +146,7 @@ const (
 	eventBytesMax        = 1 << 20
 	keysMax              = 1_000_000
 	topicsMax            = 1_024
-	partitionsDefault    = 8
+	partitionsDefault    = 1 // as a topic has that is created without saying
 	subscriptionsMax     = 10_000
 	membersMax           = 256
 	workersDefault       = 4
@@ -199,6 +200,12 @@ func (o *Options) EnsureDefaults() {
 		defaultTo(&o.Flights, flightsUnaryDefault)
 	}
 	defaultTo(&o.Flights, flightsDefault)
+	if o.Compression == nil {
+		o.Compression = new(client.CompressionS2)
+		if o.Send == SendUnary {
+			o.Compression = new(client.CompressionNone)
+		}
+	}
 	defaultTo(&o.Window, windowDefault)
 	defaultTo(&o.WarmUp, warmUpDefault)
 	defaultTo(&o.Duration, d.duration)

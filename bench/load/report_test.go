@@ -24,7 +24,7 @@ func TestOptions(t *testing.T) {
 		"only fan-outs": func(o *Options) { o.Members = 2 }, "with publish nobody consumes": func(o *Options) { o.Work = WorkPublish },
 		"subscriptions is 0":            func(o *Options) { o.Subscriptions = 0 },
 		"is delivered 2000 times":       func(o *Options) { o.Work, o.Subscriptions, o.Matches, o.Consumers = WorkRoute, 2_000, 2_000, 100 },
-		"need 40 at least":              func(o *Options) { o.Work, o.Subscriptions, o.Matches = WorkRoute, 1_000, 3 },
+		"need 40 at least":              func(o *Options) { o.Work, o.Subscriptions, o.Matches, o.Partitions = WorkRoute, 1_000, 3, 8 },
 		"patterns see nothing":          func(o *Options) { o.Shape, o.Subscriptions = ShapeBytes, 2 },
 		"ordered is for queues":         func(o *Options) { o.Ordered = true },
 		"keys is 3: 16 flights":         func(o *Options) { o.Keys = 3 },

@@ -277,7 +277,7 @@ func closeUnary(callers []*unary) error {
 
 // publishers returns the run's, one an account.
 func (r *run) publishers() ([]*publisher, error) {
-	options := []client.ProducerOption{client.WithCompression(r.Compression), client.WithBuffer(r.buffer())}
+	options := []client.ProducerOption{client.WithCompression(*r.Compression), client.WithBuffer(r.buffer())}
 	if r.Linger != 0 {
 		options = append(options, client.WithLinger(max(r.Linger, 0)))
 	}

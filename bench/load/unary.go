@@ -138,7 +138,7 @@ func (p *publisher) call(ctx, stop context.Context, u *unary) error {
 		to := &route.partitions[block.Turn(time.Now(), len(route.partitions))]
 		event.Data = r.shape.appendTo(event.Data[:0], p.account, f.first, f.moment(0))
 		var err error
-		if encoded, err = encodeOne(&writer, &event, encoded[:0], block.Options{Codec: block.Codec(r.Compression)}); err != nil {
+		if encoded, err = encodeOne(&writer, &event, encoded[:0], block.Options{Codec: block.Codec(*r.Compression)}); err != nil {
 			return err
 		}
 		answer, err := to.leader.Publish(ctx, &freshetv1.PublishRequest{Topic: route.topic, Block: encoded, Partition: &to.number, Epoch: route.epoch})

@@ -66,6 +66,7 @@ const (
 	routeMatches        = 3
 	latencyRate         = 2_000
 	failoverRate        = 20_000
+	failoverPartitions  = 8 // so that a node leads several, and others don't
 	failoverDuration    = 15 * time.Second
 )
 
@@ -78,11 +79,11 @@ func (w Work) defaults() workDefaults {
 	case WorkFanout:
 		d.subscriptions = fanoutSubscriptions
 	case WorkRoute:
-		d.partitions, d.subscriptions, d.matches = 1, routeSubscriptions, routeMatches
+		d.subscriptions, d.matches = routeSubscriptions, routeMatches
 	case WorkLatency:
 		d.rate, d.send = latencyRate, SendEach
 	case WorkFailover:
-		d.rate, d.send, d.duration = failoverRate, SendEach, failoverDuration
+		d.partitions, d.rate, d.send, d.duration = failoverPartitions, failoverRate, SendEach, failoverDuration
 	}
 	return d
 }

@@ -49,7 +49,9 @@ func configurations(versions []string) string {
 half of them random; every event checked by its number; each run with servers and a disk of its own.
 
 freshet (%s): as it comes, measured by freshet bench. Three replicas; a publisher hears yes when its block is synced on a majority; acks are replicated,
-synced, and confirmed to the consumer. 8 partitions a topic, 4 producers with 4 batches of 1,000 under way, 4 consumers with a window of 16,384, no compression.
+synced, and confirmed to the consumer. Topics of 1 partition, as topics are unless they are asked for more (failover: 8), 4 producers with 4 batches of 1,000 under way, 4 consumers
+with a window of 16,384. freshet's client compresses batches with S2 unless it is told otherwise; freshet-plain is told otherwise. The peer's client has no
+compression of what it publishes.
 
 JetStream (nats-server %s, nats.go %s), every setting not named as it comes:
 - streams: file storage, 3 replicas, limits retention (an acked event stays, which spares the server the removal that a work queue makes).

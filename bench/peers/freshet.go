@@ -12,15 +12,27 @@ import (
 )
 
 // freshet is measured by its own tool, which starts three nodes, verifies every event, and removes them.
-type freshet struct{ program string }
+type freshet struct {
+	program string
+	// plain: its client is told not to compress.
+	plain bool
+}
 
-func (f *freshet) name() string { return "freshet" }
+func (f *freshet) name() string {
+	if f.plain {
+		return "freshet-plain"
+	}
+	return "freshet"
+}
 
-func (f *freshet) measures(*work) bool { return true }
+func (f *freshet) measures(w *work) bool { return !f.plain || w.batched() }
 
 // arguments of a work.
 func (f *freshet) arguments(w *work, t times) []string {
 	list := append([]string{"bench"}, w.freshet...)
+	if f.plain {
+		list = append(list, "--compression", "none")
+	}
 	measured := t.measured
 	if w.kill {
 		measured = t.before + struckFor + struckAfter

@@ -48,7 +48,7 @@ func parse(arguments []string, out io.Writer) (*options, error) {
 	flags.StringVar(&o.freshet, "freshet", "bin/freshet", "the freshet `program`")
 	flags.StringVar(&o.nats, "nats-server", "bin/nats-server", "the nats-server `program`")
 	flags.StringVar(&o.works, "works", "", "the works to measure, with commas between: "+workNames()+" (default all)")
-	flags.StringVar(&o.systems, "systems", "freshet,jetstream,jetstream-synced", "what to measure, in this order; there is also jetstream-async")
+	flags.StringVar(&o.systems, "systems", "freshet,freshet-plain,jetstream,jetstream-synced", "what to measure, in this order; there is also jetstream-async")
 	flags.StringVar(&o.json, "json", "", "write every run, the medians and the ratios into this `file`; - is standard output, in place of the table")
 	flags.IntVar(&o.rounds, "rounds", 3, "how often everything is measured; figures are medians")
 	flags.DurationVar(&o.times.warmUp, "warm-up", time.Second, "how long the load is on before it is measured")
@@ -111,6 +111,7 @@ type system interface {
 func (o *options) findSystems() ([]system, error) {
 	known := []system{
 		&freshet{program: o.freshet},
+		&freshet{program: o.freshet, plain: true},
 		&peer{title: "jetstream", program: o.nats, batched: true},
 		&peer{title: "jetstream-async", program: o.nats},
 		&peer{title: "jetstream-synced", program: o.nats, batched: true, synced: true},
@@ -124,7 +125,7 @@ func (o *options) findSystems() ([]system, error) {
 			}
 		}
 		if len(found) == before {
-			return nil, fmt.Errorf("there is no system %q; there are freshet, jetstream, jetstream-async and jetstream-synced", name)
+			return nil, fmt.Errorf("there is no system %q; there are freshet, freshet-plain, jetstream, jetstream-async and jetstream-synced", name)
 		}
 	}
 	return found, nil

@@ -27,6 +27,9 @@ type work struct {
 	measures []measure
 }
 
+// batched tells whether events go in numbers, which is where compression has something to do.
+func (w *work) batched() bool { return w.rate == 0 && w.unary == 0 }
+
 // measure is one figure of a result.
 type measure struct {
 	name string

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/freshet-mq/freshet/bench/load"
+	"github.com/freshet-mq/freshet/client"
 )
 
 // answer writes the report. It is an answer of no when anything is wrong.
@@ -98,11 +99,18 @@ func checkedText(r *load.Report) string {
 
 // loadText is what the load was.
 func loadText(r *load.Report) string {
-	parts := []string{fmt.Sprintf("%s events of %d bytes", r.Shape, r.EventBytes)}
+	parts := []string{fmt.Sprintf("%s events of %d bytes", r.Shape, r.EventBytes), "not compressed"}
+	if r.Compression != client.CompressionNone.String() {
+		parts[1] = "compressed with " + r.Compression
+	}
 	if r.Topics > 1 {
 		parts = append(parts, fmt.Sprintf("%d topics", r.Topics))
 	}
-	parts = append(parts, fmt.Sprintf("%d partitions", r.Partitions))
+	if r.Partitions == 1 {
+		parts = append(parts, "1 partition")
+	} else {
+		parts = append(parts, fmt.Sprintf("%d partitions", r.Partitions))
+	}
 	if r.Subscriptions > 1 {
 		parts = append(parts, fmt.Sprintf("%d subscriptions, %d deliveries an event", r.Subscriptions, r.Deliveries))
 	}

@@ -18,7 +18,7 @@ type benchFlags struct {
 	Nodes      count    `default:"3" help:"Start a cluster of so many nodes: 1, 3 or 5; default 3." placeholder:"N"`
 	Connect    string   `group:"Cluster" help:"Measure a cluster that runs already, in place of one of its own." placeholder:"HOST:PORT"`
 	Topics     count    `default:"1" help:"Number of topics, at most 1024, which producers publish to in turns; default 1." placeholder:"N"`
-	Partitions count    `group:"Cluster" help:"On how many partitions a topic is; default 8, for route 1." placeholder:"N"`
+	Partitions count    `group:"Cluster" help:"On how many partitions a topic is; default 1, for failover 8." placeholder:"N"`
 	LogSize    size     `default:"2GiB" help:"Bytes that a node's log may hold; as much has to be free on the disk for each; default 2GiB." placeholder:"SIZE"`
 	Profile    string   `group:"Results" help:"Write processor profiles of the measured time into this directory: load.pprof, n1.pprof and so on." placeholder:"DIR"`
 	CSV        string   `group:"Results" help:"Write how it went, a line for each interval, into this file." name:"csv" placeholder:"FILE"`
@@ -36,7 +36,7 @@ type benchFlags struct {
 	EventBytes  size   `group:"Events" help:"How long an event is, up to 1MiB; default 256." placeholder:"SIZE"`
 	Shape       string `default:"json" enum:"json,orders,bytes" help:"What events are: json of which half is random, orders of a shop, or random bytes; default json." placeholder:"SHAPE"`
 	Data        string `group:"Events" help:"Send the events of this file in turns, JSON objects, one a line." placeholder:"FILE"`
-	Compression string `default:"none" enum:"none,s2,zstd" help:"What producers do to blocks of events: none, s2 or zstd; default none." placeholder:"CODEC"`
+	Compression string `group:"Events" enum:",none,s2,zstd" default:"" help:"What producers do to blocks of events: none, s2 or zstd; default s2, as the client does, and none for one event a call." placeholder:"CODEC"`
 }
 
 // consumeFlags are those of a bench that has consumers.
@@ -63,6 +63,9 @@ func (p *benchPatternFlags) apply(o *load.Options) {
 	o.Patterns = map[string]load.Patterns{"exact": load.PatternsExact, "numeric": load.PatternsNumeric, "mixed": load.PatternsMixed}[p.Patterns]
 }
 
+// benchCodecs are what --compression may say; without it the work has a default.
+var benchCodecs = map[string]client.Compression{"none": client.CompressionNone, "s2": client.CompressionS2, "zstd": client.CompressionZstd}
+
 // options are what these flags say, with the defaults of a work.
 func (b *benchFlags) options(call *invocation, work load.Work) (load.Options, error) {
 	o := load.Options{
@@ -70,12 +73,14 @@ func (b *benchFlags) options(call *invocation, work load.Work) (load.Options, er
 		Topics: int(b.Topics), Partitions: int(b.Partitions), Producers: int(b.Producers),
 		Rate: int(b.Rate), Batch: int(b.Batch), Flights: int(b.Flights), Linger: time.Duration(b.Linger),
 		WarmUp: time.Duration(b.WarmUp), Duration: time.Duration(b.Duration),
-		Shape:       map[string]load.Shape{"json": load.ShapeJSON, "orders": load.ShapeOrders, "bytes": load.ShapeBytes}[b.Shape],
-		Compression: map[string]client.Compression{"none": client.CompressionNone, "s2": client.CompressionS2, "zstd": client.CompressionZstd}[b.Compression],
+		Shape: map[string]load.Shape{"json": load.ShapeJSON, "orders": load.ShapeOrders, "bytes": load.ShapeBytes}[b.Shape],
 		Progress: func(p load.Progress) {
 			call.notef("%3.0f s  %-8s  %11s published/s  %11s delivered/s  %11s acked/s", p.Elapsed.Seconds(), p.Phase,
 				thousands(p.Published), thousands(p.Delivered), thousands(p.Acked))
 		},
+	}
+	if codec, ok := benchCodecs[b.Compression]; ok {
+		o.Compression = &codec
 	}
 	if call.given["linger"] && b.Linger == 0 {
 		o.Linger = -1

@@ -18,6 +18,9 @@ import (
 // keep theirs: with 400 they needed more of it.
 const loadGCPercent = 400
 
+// benchPartitions is how many partitions a cluster of its own has at least: as many as one has whose configuration doesn't say.
+const benchPartitions = 8
+
 // measure measures a work, and answers with what was found. more says what its own flags say.
 func (b *benchFlags) measure(ctx context.Context, call *invocation, work load.Work, more func(*load.Options)) (err error) {
 	help := fmt.Sprintf("freshet bench %s --help", work)
@@ -94,7 +97,7 @@ func (b *benchFlags) onCluster(ctx context.Context, call *invocation, options lo
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	nodes, err := cluster.New(ctx, cluster.Options{
-		Nodes: int(b.Nodes), Name: "bench", Dir: dir, Program: program, Partitions: options.Partitions, LogBytes: int64(b.LogSize), LogLevel: "warn",
+		Nodes: int(b.Nodes), Name: "bench", Dir: dir, Program: program, Partitions: max(benchPartitions, options.Partitions), LogBytes: int64(b.LogSize), LogLevel: "warn",
 		Died: func(_ *cluster.Node, err error) { end(err) },
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/freshet-mq/freshet/bench/load"
+	"github.com/freshet-mq/freshet/client"
 )
 
 // benchSeriesCommand measures one thing after the other, each with a cluster of its own.
@@ -48,6 +49,7 @@ var benchSeries = map[string][]benchRun{
 		{name: "publish", work: load.WorkPublish},
 		{name: "publish, unary", work: load.WorkPublish, more: func(o *load.Options) { o.Send = load.SendUnary }},
 		{name: "queue", work: load.WorkQueue},
+		{name: "queue, not compressed", work: load.WorkQueue, more: func(o *load.Options) { o.Compression = new(client.CompressionNone) }},
 		{name: "queue, 16 topics", work: load.WorkQueue, more: func(o *load.Options) { o.Topics = 16 }},
 		{name: "fanout to 10", work: load.WorkFanout},
 		{name: "fanout, 1 of 10 matches", work: load.WorkFanout, more: func(o *load.Options) { o.Matches = 1 }},
@@ -59,14 +61,14 @@ var benchSeries = map[string][]benchRun{
 	},
 	"partitions": benchGrowing("partitions", []int{1, 8, 64}, load.WorkQueue, func(o *load.Options, n int) { o.Partitions = n }),
 	"subscriptions": benchGrowing("queues", []int{10, 100, 1_000, 10_000}, load.WorkRoute, func(o *load.Options, n int) {
-		o.Subscriptions, o.Partitions = n, 1
+		o.Subscriptions = n
 	}),
 	"connections": benchGrowing("clients each", []int{1, 10, 100, 500}, load.WorkQueue, func(o *load.Options, n int) {
 		// As many events under way in all.
 		o.Producers, o.Consumers, o.Flights, o.Batch, o.Window = n, n, 1, max(1, 16_000/n), max(64, 65_536/n)
 	}),
 	"event-bytes": benchGrowing("bytes", []int{128, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10}, load.WorkQueue, func(o *load.Options, n int) {
-		o.EventBytes, o.Shape = n, load.ShapeBytes
+		o.EventBytes, o.Shape, o.Compression = n, load.ShapeBytes, new(client.CompressionNone)
 	}),
 	"backlog": benchGrowing("waiting", []int{0, 100_000, 1_000_000, 2_000_000}, load.WorkQueue, func(o *load.Options, n int) { o.Backlog = n }),
 }

@@ -21,7 +21,7 @@ nobody consumes, what is checked is where each event was stored: no place may be
 none left out.
 
   freshet bench publish
-  freshet bench publish --compression s2 --shape orders
+  freshet bench publish --compression zstd --shape orders
   freshet bench publish --unary --json
 `
 }
