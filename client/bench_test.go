@@ -200,6 +200,30 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
+// BenchmarkPublishBatch is what an event of 256 bytes costs in a batch of 1,000, as BenchmarkPublish.
+func BenchmarkPublishBatch(b *testing.B) {
+	for _, compression := range []Compression{CompressionNone, CompressionS2} {
+		b.Run(compression.String(), func(b *testing.B) {
+			batch := make([]Event, 1000)
+			for i := range batch {
+				batch[i] = benchEvent(i)
+				batch[i].Source, batch[i].DetailType = "com.shop.orders", "Order Created"
+			}
+			p, err := benchClient(b, 1).Producer("orders", WithCompression(compression))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for left := b.N; left > 0; left -= len(batch) {
+				if _, err := p.PublishBatch(b.Context(), batch[:min(left, len(batch))]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkPublishPartitions is what it costs to spread events over partitions, with keys and without.
 func BenchmarkPublishPartitions(b *testing.B) {
 	for _, partitions := range []int{1, 8} {

@@ -98,6 +98,12 @@ func (e *Event) record(now time.Time) (block.Event, error) {
 	return r, nil
 }
 
+// plain says that an event is JSON as it stands, with nothing beside it but what the envelope says.
+func (e *Event) plain() bool {
+	return e.Data != nil && e.IsJSON() && e.ID == "" && e.Time.IsZero() && e.Resources == nil && e.Detail == nil && e.Key == "" && e.DedupID == "" &&
+		e.DeliverAt.IsZero() && e.CorrelationID == "" && e.CausationID == "" && e.TraceParent == "" && e.TraceState == "" && e.Schema == "" && len(e.Attributes) == 0
+}
+
 // envelopeField names a field that can't be set beside Data.
 func (e *Event) envelopeField() string {
 	switch {

@@ -32,6 +32,13 @@ type Result struct {
 type Future struct {
 	pending    pending
 	completion completion
+	result     Result
+}
+
+// init makes the future that of one event.
+func (f *Future) init() {
+	f.completion.init(1)
+	f.pending.completion, f.pending.result = &f.completion, &f.result
 }
 
 // Done is closed when the outcome is known.
@@ -41,7 +48,7 @@ func (f *Future) Done() <-chan struct{} { return f.completion.done }
 func (f *Future) Wait(ctx context.Context) (Receipt, error) {
 	select {
 	case <-f.completion.done:
-		return f.pending.result.Receipt, f.pending.result.Err
+		return f.result.Receipt, f.result.Err
 	case <-ctx.Done():
 		return Receipt{}, fmt.Errorf("freshet: waiting for an answer: %w", ctx.Err())
 	}
@@ -58,14 +65,14 @@ func (c *completion) init(events int) {
 	c.done = make(chan struct{})
 }
 
-func (c *completion) finish() {
-	if c.left.Add(-1) == 0 {
+func (c *completion) finish(events int) {
+	if c.left.Add(-int64(events)) == 0 {
 		close(c.done)
 	}
 }
 
 // pending is an event that a producer holds, from when it was accepted until its outcome is known. Producer.mu guards it; the result can
-// be read without once the completion is done.
+// be read without once the completion is done, and nobody but the publisher refers to the pending then.
 //
 //	accept            seal             answer
 //	------> gathered ------> sealed -----------> finished
@@ -74,17 +81,41 @@ func (c *completion) finish() {
 //	         |     slots moved                      |
 //	         +-------------- abandon ---------------+
 type pending struct {
-	record block.Event // empty while sealed
-	size   int         // bytes of its record, for the buffer's bound
-	number uint64      // in the order of acceptance, from 1
+	record record // empty while sealed
+	size   int    // bytes of its record, for the buffer's bound
+	number uint64 // in the order of acceptance, from 1
 	slot   eventSlot
 	sender *sender // whose it is; nil while its partition isn't known
 
 	state      pendingState
 	prev, next *pending // while gathered
 
-	result     Result
+	result     *Result // the publisher's, who reads it once the completion is done
 	completion *completion
+}
+
+// record is what stands in a block for an event. Most events have nothing but what is here, and take a third of the room so.
+type record struct {
+	data               []byte
+	source, detailType string
+	more               *block.Event // all of it, of an event that has more; otherwise nil
+}
+
+// recordOf is the record of an event that is in a block, or is to be.
+func recordOf(e block.Event) record {
+	if !plain(&e) {
+		return record{more: &e}
+	}
+	return record{data: e.Data, source: e.Source, detailType: e.DetailType}
+}
+
+// put makes e, which has nothing else, the event.
+func (r *record) put(e *block.Event) *block.Event {
+	if r.more != nil {
+		return r.more
+	}
+	e.Data, e.Source, e.DetailType = r.data, r.source, r.detailType
+	return e
 }
 
 type pendingState uint8

@@ -98,14 +98,13 @@ func (c *Client) Producer(topic string, opts ...ProducerOption) (*Producer, erro
 // may yet be. Without ErrUnknownOutcome it isn't and won't be. A refusal is an *Error.
 func (p *Producer) Publish(ctx context.Context, e Event) (Receipt, error) {
 	f := &Future{}
-	f.completion.init(1)
-	f.pending.completion = &f.completion
+	f.init()
 	if err := p.accept(ctx, &e, &f.pending); err != nil {
 		return Receipt{}, err
 	}
 	select {
 	case <-f.completion.done:
-		return f.pending.result.Receipt, f.pending.result.Err
+		return f.result.Receipt, f.result.Err
 	case <-ctx.Done():
 		r := p.abandon(&f.pending, ctx.Err())
 		return r.Receipt, r.Err
@@ -117,12 +116,9 @@ func (p *Producer) Publish(ctx context.Context, e Event) (Receipt, error) {
 // in the Future.
 func (p *Producer) PublishAsync(ctx context.Context, e Event) *Future {
 	f := &Future{}
-	f.completion.init(1)
-	f.pending.completion = &f.completion
+	f.init()
 	if err := p.accept(ctx, &e, &f.pending); err != nil {
-		f.pending.result.Err = err
-		f.pending.state = finished
-		f.completion.finish()
+		f.pending.refuse(err)
 	}
 	return f
 }
@@ -135,36 +131,24 @@ func (p *Producer) PublishBatch(ctx context.Context, es []Event) ([]Result, erro
 	if len(es) == 0 {
 		return results, nil
 	}
-	waiting := make([]pending, len(es))
-	var all completion
-	all.init(len(es))
-	for i := range waiting {
-		waiting[i].completion = &all
-	}
-	p.acceptAll(ctx, es, waiting)
+	waiting := waitingFor(results)
+	p.acceptAll(ctx, es, waiting.events)
 	select {
-	case <-all.done:
+	case <-waiting.completion.done:
+		waiting.release()
 	case <-ctx.Done():
-	}
-	var first error
-	for i := range waiting {
-		results[i] = p.outcome(ctx, &waiting[i])
-		if first == nil {
-			first = results[i].Err
+		// What isn't finished yet goes on, and writes its result some day: the caller gets results of its own.
+		results = make([]Result, len(es))
+		for i := range waiting.events {
+			results[i] = p.abandon(&waiting.events[i], ctx.Err())
 		}
 	}
-	return results, first
-}
-
-// outcome is an event's result, whether it is finished or ctx has ended.
-func (p *Producer) outcome(ctx context.Context, w *pending) Result {
-	p.mu.Lock()
-	if w.state == finished {
-		defer p.mu.Unlock()
-		return w.result
+	for i := range results {
+		if results[i].Err != nil {
+			return results, results[i].Err
+		}
 	}
-	p.mu.Unlock()
-	return p.abandon(w, ctx.Err())
+	return results, nil
 }
 
 // Flush waits until the outcome of everything that was published before is known, without lingering, or returns ctx's error. Whether events
@@ -271,15 +255,24 @@ func (p *Producer) prepare(ctx context.Context, e *Event, w *pending) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("freshet: not sent: %w", err)
 	}
+	if e.plain() {
+		w.record = record{data: e.Data, source: e.Source, detailType: e.DetailType}
+		if e.Source == "" && e.DetailType == "" {
+			w.record.source, w.record.detailType = scanEnvelope(e.Data)
+		}
+		w.size = plainSize(len(e.Data))
+		return checkData(len(e.Data))
+	}
 	var now time.Time
 	if e.Data == nil {
 		now = time.Now() // an envelope's time
 	}
-	var err error
-	if w.record, err = e.record(now); err != nil {
+	full, err := e.record(now)
+	if err != nil {
 		return err
 	}
-	w.size, err = checkRecord(&w.record)
+	w.size, err = checkRecord(&full)
+	w.record = recordOf(full)
 	return err
 }
 
@@ -289,9 +282,7 @@ func (p *Producer) gather(ws ...*pending) error {
 	if p.mu.closed || p.mu.dead != nil {
 		err := p.mu.dead
 		p.mu.Unlock()
-		for _, w := range ws {
-			p.leave(1, w.size)
-		}
+		p.leave(len(ws), sizeOf(ws))
 		if err == nil {
 			err = ErrClosed
 		}
@@ -320,40 +311,66 @@ func (p *Producer) gather(ws ...*pending) error {
 
 // acceptAll accepts events together, as far as there is room, so that they share blocks. What can't be accepted is finished with the reason.
 func (p *Producer) acceptAll(ctx context.Context, es []Event, ws []pending) {
-	refuse := func(w *pending, err error) {
-		w.result.Err, w.state = err, finished
-		w.completion.finish()
-	}
-	var together []*pending
-	gather := func() {
-		if err := p.gather(together...); err != nil {
-			for _, w := range together {
-				refuse(w, err)
-			}
-		}
-		together = together[:0]
-	}
+	together := make([]*pending, 0, len(es))
 	for i := range es {
 		w := &ws[i]
 		if err := p.prepare(ctx, &es[i], w); err != nil {
-			refuse(w, err)
+			w.refuse(err)
 			continue
-		}
-		if !p.tryEnter(w.size) {
-			gather() // those before it go on their way, which makes room
-			if err := p.enter(ctx, w.size); err != nil {
-				refuse(w, err)
-				continue
-			}
 		}
 		together = append(together, w)
 	}
-	gather()
+	if len(together) == 0 {
+		return
+	}
+	if p.tryEnter(len(together), sizeOf(together)) {
+		p.gatherAll(together)
+		return
+	}
+	first := 0 // of those that have room and aren't gathered
+	for i, w := range together {
+		if p.tryEnter(1, w.size) {
+			continue
+		}
+		p.gatherAll(together[first:i]) // those before it go on their way, which makes room
+		first = i
+		if err := p.enter(ctx, w.size); err != nil {
+			w.refuse(err)
+			first = i + 1
+		}
+	}
+	p.gatherAll(together[first:])
+}
+
+// gatherAll takes events in, or finishes them with the reason why it can't.
+func (p *Producer) gatherAll(ws []*pending) {
+	if len(ws) == 0 {
+		return
+	}
+	if err := p.gather(ws...); err != nil {
+		for _, w := range ws {
+			w.refuse(err)
+		}
+	}
+}
+
+// refuse finishes an event that isn't gathered, and is the publisher's again then.
+func (w *pending) refuse(err error) {
+	w.result.Err, w.state = err, finished
+	w.completion.finish(1)
+}
+
+// sizeOf is the bytes of events' records.
+func sizeOf(ws []*pending) (bytes int) {
+	for _, w := range ws {
+		bytes += w.size
+	}
+	return bytes
 }
 
 // enter waits for room in the buffer.
 func (p *Producer) enter(ctx context.Context, size int) error {
-	if p.tryEnter(size) {
+	if p.tryEnter(1, size) {
 		return nil
 	}
 	waiting, cancel := context.WithCancelCause(ctx)
@@ -370,13 +387,13 @@ func (p *Producer) enter(ctx context.Context, size int) error {
 	return nil
 }
 
-// tryEnter takes room if it is there at once.
-func (p *Producer) tryEnter(size int) bool {
-	if !p.roomEvents.TryAcquire(1) {
+// tryEnter takes room for events of so many bytes together if it is there at once.
+func (p *Producer) tryEnter(events, bytes int) bool {
+	if !p.roomEvents.TryAcquire(int64(events)) {
 		return false
 	}
-	if !p.roomBytes.TryAcquire(int64(size)) {
-		p.roomEvents.Release(1)
+	if !p.roomBytes.TryAcquire(int64(bytes)) {
+		p.roomEvents.Release(int64(events))
 		return false
 	}
 	return true
@@ -402,7 +419,7 @@ func (p *Producer) abandon(w *pending, ended error) Result {
 	switch w.state {
 	case finished:
 		defer p.mu.Unlock()
-		return w.result
+		return *w.result
 	case gathered:
 		if w.sender != nil {
 			w.sender.mu.gathering.remove(w)
@@ -411,7 +428,7 @@ func (p *Producer) abandon(w *pending, ended error) Result {
 		}
 		w.state = finished
 		w.result.Err = fmt.Errorf("freshet: not sent: %w", ended)
-		w.completion.finish()
+		w.completion.finish(1)
 		p.wakeFlushes()
 		p.mu.Unlock()
 		p.leave(1, w.size)

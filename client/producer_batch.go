@@ -3,11 +3,45 @@ package client
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/freshet-mq/freshet/proto/block"
 )
+
+// waiting is the events of a PublishBatch, in memory that is used again.
+type waiting struct {
+	events     []pending
+	completion *completion
+}
+
+// waitings are those that nobody refers to any more.
+var waitings = sync.Pool{New: func() any { return new(waiting) }}
+
+// waitingKept is the largest batch whose memory is kept: 2 MiB.
+const waitingKept = 16_384
+
+// waitingFor returns what waits for as many events as there are results.
+func waitingFor(results []Result) *waiting {
+	w := waitings.Get().(*waiting) //nolint:forcetypeassert // the pool holds nothing else
+	w.events = slices.Grow(w.events[:0], len(results))[:len(results)]
+	w.completion = &completion{}
+	w.completion.init(len(results))
+	for i := range w.events {
+		w.events[i].completion, w.events[i].result = w.completion, &results[i]
+	}
+	return w
+}
+
+// release gives the memory back. All events are finished.
+func (w *waiting) release() {
+	clear(w.events)
+	w.completion = nil
+	if cap(w.events) <= waitingKept {
+		waitings.Put(w)
+	}
+}
 
 // Bounds of a block. Larger blocks cost latency and gain little: compression works on frames of 16 KiB.
 const (
@@ -102,11 +136,11 @@ var checkers = sync.Pool{New: func() any { return new(block.Writer) }}
 // checkRecord holds an event against the format's limits, and returns the bytes of its record. It has the block's Writer judge everything
 // but the data, which is only measured.
 func checkRecord(e *block.Event) (size int, err error) {
-	if len(e.Data) > block.DataBytesMax {
-		return 0, recordError(&block.LimitError{Field: "data", Limit: block.DataBytesMax, Got: int64(len(e.Data))})
+	if err := checkData(len(e.Data)); err != nil {
+		return 0, err
 	}
 	if plain(e) {
-		return 1 + len(e.Data), nil // nothing that could be over a limit, which is most events
+		return plainSize(len(e.Data)), nil // nothing else that could be over a limit
 	}
 	w := checkers.Get().(*block.Writer) //nolint:forcetypeassert // the pool holds nothing else
 	defer checkers.Put(w)
@@ -120,6 +154,17 @@ func checkRecord(e *block.Event) (size int, err error) {
 	}
 	return w.Size() + len(e.Data), nil
 }
+
+// checkData holds an event's data against its limit.
+func checkData(bytes int) error {
+	if bytes > block.DataBytesMax {
+		return recordError(&block.LimitError{Field: "data", Limit: block.DataBytesMax, Got: int64(bytes)})
+	}
+	return nil
+}
+
+// plainSize is the bytes of the record of an event that has data alone.
+func plainSize(data int) int { return 1 + data }
 
 // plain says that an event has data alone.
 func plain(e *block.Event) bool {

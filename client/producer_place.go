@@ -23,9 +23,13 @@ const (
 	slotNone // the event may go to any partition
 )
 
-// of looks what an event's slot is.
+// of looks what an event's slot is. nil stands for one that has neither.
 func (s *eventSlot) of(e *block.Event) {
 	if s.known != slotUnknown {
+		return
+	}
+	if e == nil {
+		s.known = slotNone
 		return
 	}
 	var dedup block.DedupHash
@@ -88,7 +92,7 @@ func (p *Producer) line(w *pending) *sender {
 	if len(p.mu.lines) == 1 {
 		return p.lineAt(0)
 	}
-	if w.slot.of(&w.record); w.slot.known == slotPlaced {
+	if w.slot.of(w.record.more); w.slot.known == slotPlaced {
 		return p.lineAt(int(p.mu.route.slots[w.slot.number]))
 	}
 	if s := p.mu.lines[p.mu.sticky]; s == nil || s.mu.gathering.events == 0 {

@@ -149,11 +149,12 @@ func (s *sender) encode(events []*pending) ([]byte, error) {
 	if err := s.writer.Reset(options); err != nil {
 		return nil, internalError(err)
 	}
+	var e block.Event
 	for _, w := range events {
-		if err := s.writer.Append(&w.record); err != nil {
+		if err := s.writer.Append(w.record.put(&e)); err != nil {
 			return nil, internalError(err)
 		}
-		w.record = block.Event{}
+		w.record = record{}
 	}
 	encoded, err := s.writer.Finish(s.buffer())
 	if err != nil {
@@ -195,7 +196,7 @@ func (s *sender) decode(f *flight) error {
 		return internalError(err)
 	}
 	for s.reader.Reset(&b); s.reader.Next(); {
-		f.events[s.reader.Index()].record = s.reader.Event()
+		f.events[s.reader.Index()].record = recordOf(s.reader.Event())
 	}
 	if err := s.reader.Err(); err != nil {
 		return internalError(err)
@@ -352,27 +353,19 @@ func (s *sender) trouble(err *Error) {
 func (s *sender) finish(done []finish) {
 	p := s.producer
 	for _, d := range done {
-		events, bytes := d.flight.events, 0
-		results, err := resultsOf(d)
+		d.err = d.check()
 		p.mu.Lock()
-		if err == nil {
+		if d.err == nil {
 			s.mu.trouble = nil
 		}
-		for i, w := range events {
-			bytes += w.size
-			w.state = finished
-			if w.result.Err = err; err == nil {
-				w.result.Receipt = results[i]
-			}
-			w.completion.finish()
-		}
+		bytes := d.tell()
 		s.noteOldest()
 		if s.window.fenced != nil {
 			p.mu.dead = s.window.fenced
 		}
 		p.wakeFlushes()
 		p.mu.Unlock()
-		p.leave(len(events), bytes)
+		p.leave(len(d.flight.events), bytes)
 		// Of a block that was sent on a stream that broke something may still be on its way (package wire).
 		if d.flight.encoded != nil && d.err == nil && !d.flight.ghost && len(s.spare) < windowBlocks {
 			s.spare = append(s.spare, d.flight.encoded)
@@ -396,30 +389,58 @@ func (s *sender) awaitSealing() {
 	s.sealing.Unlock() //nolint:gocritic,staticcheck // nothing is to be done with the lock: whoever had it is done
 }
 
-// resultsOf makes receipts of a block's answer.
-func resultsOf(d finish) ([]Receipt, error) {
+// check returns the block's error, also when the answer isn't about this block.
+func (d *finish) check() error {
 	if d.err != nil {
-		return nil, d.err
+		return d.err
 	}
-	a, events := d.flight.answer, len(d.flight.events)
-	if int(a.GetEvents()) != events {
-		return nil, unknown(&Error{Code: CodeInternal, Message: fmt.Sprintf("the node stored %d events of a block of %d", a.GetEvents(), events)})
+	if stored, events := int(d.flight.answer.GetEvents()), len(d.flight.events); stored != events {
+		return unknown(&Error{Code: CodeInternal, Message: fmt.Sprintf("the node stored %d events of a block of %d", stored, events)})
 	}
-	receipts := make([]Receipt, events)
-	for i := range receipts {
-		receipts[i] = Receipt{Partition: a.GetPartition(), Offset: a.GetFirstOffset() + uint64(i), Duplicate: a.GetDuplicate()}
+	return nil
+}
+
+// tell writes the events' results, tells their publishers, and returns the events' bytes. Producer.mu is held. What is told is the publisher's again.
+func (d *finish) tell() (bytes int) {
+	events := d.flight.events
+	if d.err == nil {
+		d.putReceipts()
+	}
+	for _, w := range events {
+		bytes += w.size
+		w.state, w.result.Err = finished, d.err
+	}
+	for len(events) > 0 { // those of a batch at once
+		of, n := events[0].completion, 1
+		for n < len(events) && events[n].completion == of {
+			n++
+		}
+		of.finish(n)
+		events = events[n:]
+	}
+	return bytes
+}
+
+// putReceipts makes receipts of a block's answer.
+func (d *finish) putReceipts() {
+	a, events := d.flight.answer, d.flight.events
+	receipt := Receipt{Partition: a.GetPartition(), Offset: a.GetFirstOffset(), Duplicate: a.GetDuplicate()}
+	for _, w := range events {
+		w.result.Receipt = receipt
+		receipt.Offset++
 	}
 	for _, r := range a.GetRepeats() {
-		if i := r.GetEvent(); int(i) < events {
-			receipts[i].Offset, receipts[i].Repeat = r.GetFirstOffset(), true
+		if i := int(r.GetEvent()); i < len(events) {
+			to := &events[i].result.Receipt
+			to.Offset, to.Repeat = r.GetFirstOffset(), true
 		}
 	}
 	for _, m := range a.GetMatched() {
 		for _, i := range m.GetEvents() {
-			if int(i) < events {
-				receipts[i].Matched = append(receipts[i].Matched, m.GetSubscription())
+			if int(i) < len(events) {
+				to := &events[i].result.Receipt
+				to.Matched = append(to.Matched, m.GetSubscription())
 			}
 		}
 	}
-	return receipts, nil
 }

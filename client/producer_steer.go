@@ -126,10 +126,8 @@ func (p *Producer) noRoute(err error) {
 // failUnplaced fails what waits for a place. mu is held.
 func (p *Producer) failUnplaced(err error) {
 	for _, w := range p.mu.unplaced.takeAll() {
-		w.state = finished
-		w.result.Err = err
-		w.completion.finish()
 		p.leave(1, w.size)
+		w.refuse(err)
 	}
 	p.wakeFlushes()
 }
