@@ -18,6 +18,7 @@ func (p *Partition) pack(g *Grant) (d Delivery, stored Wall, err error) {
 		// All that is read was checked when it came into memory: blocks where they were published, entries by the checksums of the connection or
 		// the file that they came from.
 		pk = &packer{selector: block.Selector{Verified: true, Pooled: true}}
+		pk.selector.Inflated = pk.records
 	}
 	defer pk.free()
 	pk.p, pk.stream = p, g.Stream
@@ -49,6 +50,7 @@ type packer struct {
 	blocks [][]byte
 
 	selector block.Selector
+	inflated []byte // of a frame that there was no room to keep
 }
 
 // packers keeps what packing needs besides, from delivery to delivery.
@@ -56,8 +58,23 @@ var packers sync.Pool
 
 // free lets go of all that belongs to the delivery.
 func (pk *packer) free() {
-	*pk = packer{chosen: pk.chosen[:0], selector: pk.selector}
+	pk.leave()
+	pk.p, pk.stream, pk.chosen, pk.blocks = nil, 0, pk.chosen[:0], nil
 	packers.Put(pk)
+}
+
+// leave lets go of the block that it was at.
+func (pk *packer) leave() {
+	if pk.from != nil {
+		pk.p.opened.release(pk.from)
+		pk.from = nil
+	}
+}
+
+// records returns what a frame of the block that it is at inflates to.
+func (pk *packer) records(_ *block.Block, frame int) (records []byte, err error) {
+	records, pk.inflated, err = pk.p.opened.records(pk.from, frame, pk.inflated)
+	return records, err
 }
 
 // add chooses the events from an offset up to another, or up to the end of the block that has the first; it returns up to where. They may be gone.
@@ -66,6 +83,7 @@ func (pk *packer) add(from, to Offset) (end Offset, there bool, err error) {
 		if err := pk.flush(); err != nil {
 			return 0, false, err
 		}
+		pk.leave()
 		b, err := pk.p.open(pk.stream, runOf(from, to))
 		switch {
 		case errors.Is(err, errGone):
