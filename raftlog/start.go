@@ -40,6 +40,11 @@ func (n *Node) Start(options GroupOptions) (*Group, error) {
 		// its line from the same transport, and keeps it.
 		reuses.ReuseBuffers()
 	}
+	if carries, ok := line.(interface {
+		CarrySums(sum func(*raft.Log) (uint32, bool), note func(*raft.Log, uint32))
+	}); ok {
+		carries.CarrySums(part.Sum, part.NoteSum)
+	}
 	if answers, ok := line.(interface{ Vouch(vouch func() error) }); ok {
 		answers.Vouch(g.vouch)
 	}

@@ -82,7 +82,7 @@ func answerFrame(p *bufferPool, o outcome, response any, err error) *frame {
 		b = appendBool(b, r.Success)
 	case *fetchResponse:
 		f.head.bytes = b
-		f.addEntries(fetched)
+		f.addEntries(fetched, nil)
 		b = f.head.bytes
 	default:
 		with = false

@@ -16,7 +16,7 @@
 // # Entries
 //
 // They are written from where they lie (one system call for many frames), and received into buffers that are used again. Whose
-// a buffer is when stands in buffer.go, and what the group's log has to do for it at GroupTransport.ReuseBuffers. What an
+// a buffer is when stands in buffer.go, what is summed by whom in sums.go, and what the group's log has to do for it at GroupTransport.ReuseBuffers. What an
 // AppendEntries has beyond 2 MiB is left to the next, or, in a pipeline, sent in several messages: at pipeline it is said
 // why.
 //

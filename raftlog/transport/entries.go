@@ -44,7 +44,7 @@ func timeOf(nanos int64) time.Time {
 }
 
 // appendFrame makes a frame of a request. It refers to the entries' bytes until it was written.
-func appendFrame(p *bufferPool, r *raft.AppendEntriesRequest) (*frame, error) {
+func appendFrame(p *bufferPool, r *raft.AppendEntriesRequest, s *sums) (*frame, error) {
 	if err := checkSender(r.RPCHeader); err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func appendFrame(p *bufferPool, r *raft.AppendEntriesRequest) (*frame, error) {
 	b = binary.LittleEndian.AppendUint64(b, r.PrevLogEntry)
 	b = binary.LittleEndian.AppendUint64(b, r.PrevLogTerm)
 	f.head.bytes = binary.LittleEndian.AppendUint64(b, r.LeaderCommitIndex)
-	f.addEntries(r.Entries)
+	f.addEntries(r.Entries, s)
 	return f, nil
 }
 
@@ -67,7 +67,7 @@ func entriesHeadBytes(entries []*raft.Log) int {
 	return n
 }
 
-func (f *frame) addEntries(entries []*raft.Log) {
+func (f *frame) addEntries(entries []*raft.Log, s *sums) {
 	b := binary.LittleEndian.AppendUint32(f.head.bytes, uint32(len(entries)))
 	for _, e := range entries {
 		b = binary.LittleEndian.AppendUint64(b, e.Index)
@@ -80,7 +80,11 @@ func (f *frame) addEntries(entries []*raft.Log) {
 	f.head.bytes = b
 	a := assembler{frame: f}
 	for _, e := range entries {
-		a.add(e.Data)
+		if sum, known := s.of(e); known {
+			a.addSummed(e.Data, sum)
+		} else {
+			a.add(e.Data)
+		}
 		a.add(e.Extensions)
 	}
 	a.end()
@@ -91,6 +95,7 @@ type appendMessage struct {
 	request raft.AppendEntriesRequest
 	logs    []raft.Log
 	entries []*raft.Log
+	sums    []uint32 // checkEntries'
 }
 
 func (m *appendMessage) decode(payload []byte, n *names) error {

@@ -134,7 +134,7 @@ func TestUnwanted(t *testing.T) {
 	}
 	results := make(chan error, 10)
 	for range cap(results) {
-		f, err := appendFrame(&from.buffers, &raft.AppendEntriesRequest{Entries: entriesOf(1, 1, 40_000)})
+		f, err := appendFrame(&from.buffers, &raft.AppendEntriesRequest{Entries: entriesOf(1, 1, 40_000)}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

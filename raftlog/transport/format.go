@@ -153,9 +153,12 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // check compares the CRC of a header that was read with what it should be over it and the payload.
 func (h *frameHeader) check(payload []byte) error {
-	crc := crc32.Update(h.begun, castagnoli, payload)
+	return h.compare(crc32.Update(h.begun, castagnoli, payload), len(payload))
+}
+
+func (h *frameHeader) compare(crc uint32, payloadBytes int) error {
 	if crc != h.crc {
-		return fmt.Errorf("%w: %v of %d bytes has CRC %08x; expected %08x", ErrCorrupt, h.kind, len(payload), crc, h.crc)
+		return fmt.Errorf("%w: %v of %d bytes has CRC %08x; expected %08x", ErrCorrupt, h.kind, payloadBytes, crc, h.crc)
 	}
 	return nil
 }

@@ -12,7 +12,8 @@ const copyBytesMax = 1 << 10
 // frame is what is to be written: a head, and larger pieces of others' memory between its parts.
 type frame struct {
 	head   *buffer
-	pieces [][]byte // all of the frame in order, parts of head among them; none when head is all
+	pieces [][]byte   // all of the frame in order, parts of head among them; none when head is all
+	sums   []pieceSum // of pieces, those that are known, in order
 	size   int
 	turn   uint64 // queue's
 }
@@ -32,7 +33,7 @@ func (p *bufferPool) newFrame(headPayload int) *frame {
 func (p *bufferPool) free(f *frame) {
 	p.put(f.head)
 	clear(f.pieces)
-	*f = frame{pieces: f.pieces[:0]}
+	*f = frame{pieces: f.pieces[:0], sums: f.sums[:0]}
 	p.frames.Put(f)
 }
 
@@ -45,7 +46,13 @@ func (f *frame) seal(kind frameKind, group GroupNumber, request uint64) {
 	if len(f.pieces) == 0 {
 		crc = crc32.Update(crc, castagnoli, f.head.bytes[frameHeaderBytes:])
 	}
+	sums := f.sums
 	for i, piece := range f.pieces {
+		if len(sums) > 0 && sums[0].piece == i {
+			crc = combine(crc, sums[0].sum, len(piece))
+			sums = sums[1:]
+			continue
+		}
 		if i == 0 {
 			piece = piece[frameHeaderBytes:]
 		}
@@ -86,6 +93,12 @@ func (a *assembler) add(b []byte) {
 	}
 	f.pieces = append(f.pieces, f.head.bytes[a.from:len(f.head.bytes):len(f.head.bytes)], b)
 	a.from = len(f.head.bytes)
+}
+
+// addSummed appends bytes by reference, whose CRC is known.
+func (a *assembler) addSummed(b []byte, sum uint32) {
+	a.add(b)
+	a.frame.sums = append(a.frame.sums, pieceSum{len(a.frame.pieces) - 1, sum})
 }
 
 // end closes the last piece.

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"hash/crc32"
 	"reflect"
 	"testing"
 
@@ -87,9 +88,9 @@ func FuzzWelcome(f *testing.F) {
 }
 
 func FuzzAppendEntries(f *testing.F) {
-	for _, entries := range [][]*raft.Log{nil, entriesOf(1, 3, 0), entriesOf(7, 2, 100), entriesOf(7, 3, 2000)} {
+	for _, entries := range [][]*raft.Log{nil, entriesOf(1, 3, 0), entriesOf(7, 2, 100), entriesOf(7, 3, 2000), entriesOf(7, 2, 5000)} {
 		r := &raft.AppendEntriesRequest{RPCHeader: header("n1"), Term: 3, PrevLogEntry: 2, PrevLogTerm: 1, LeaderCommitIndex: 4, Entries: entries}
-		seeds(f, must(appendFrame(testPool(), r)))
+		seeds(f, must(appendFrame(testPool(), r, nil)))
 	}
 	var reused appendMessage // as a connection uses it again
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -98,8 +99,14 @@ func FuzzAppendEntries(f *testing.F) {
 		if err2 := reused.decode(b, &names{}); (err == nil) != (err2 == nil) || err == nil && !reflect.DeepEqual(m.request, reused.request) {
 			t.Fatalf("%+v, %v; and with memory that was used %+v, %v", m.request, err, reused.request, err2)
 		}
+		if err == nil {
+			h := frameHeader{kind: kindAppend, crc: crc32.Checksum(b, castagnoli)}
+			if _, err := h.checkEntries(b, m.entries, nil, nil); err != nil { // by its parts it is the same sum
+				t.Fatal(err)
+			}
+		}
 		if err == nil && short(m.request.RPCHeader) {
-			f, err := appendFrame(testPool(), &m.request)
+			f, err := appendFrame(testPool(), &m.request, nil)
 			same(t, f, err, b)
 		}
 	})
@@ -220,7 +227,7 @@ func TestEncodeLimits(t *testing.T) {
 			t.Error("it was encoded")
 		}
 	}
-	refused(appendFrame(p, &raft.AppendEntriesRequest{RPCHeader: long}))
+	refused(appendFrame(p, &raft.AppendEntriesRequest{RPCHeader: long}, nil))
 	refused(voteFrame(p, &raft.RequestVoteRequest{RPCHeader: long}))
 	refused(preVoteFrame(p, &raft.RequestPreVoteRequest{RPCHeader: long}))
 	refused(timeoutNowFrame(p, &raft.TimeoutNowRequest{RPCHeader: long}))

@@ -52,7 +52,7 @@ func TestGarbage(t *testing.T) {
 	version[8]++
 	snapshot := hello
 	snapshot.lane = laneSnapshot
-	entries := must(appendFrame(&n.buffers, &raft.AppendEntriesRequest{Entries: entriesOf(1, 2, 10)}))
+	entries := must(appendFrame(&n.buffers, &raft.AppendEntriesRequest{Entries: entriesOf(1, 2, 10)}, nil))
 	for what, sent := range map[string][]byte{
 		"nothing":                      nil,
 		"part of a frame":              greeting[:20],

@@ -21,6 +21,7 @@ type GroupTransport struct {
 	consumer chan raft.RPC
 	reuse    atomic.Bool
 	vouch    atomic.Pointer[func() error]
+	sums     atomic.Pointer[sums]
 	hasty    atomic.Int64 // who wants heartbeats answered soon
 
 	life      context.Context //nolint:containedctx // dials end with the group
@@ -239,7 +240,7 @@ func (g *GroupTransport) AppendEntries(id raft.ServerID, target raft.ServerAddre
 		return err
 	}
 	if len(args.Entries) == 0 {
-		f, err := appendFrame(&g.t.buffers, args)
+		f, err := appendFrame(&g.t.buffers, args, g.sums.Load())
 		if err != nil {
 			return err
 		}
@@ -259,7 +260,7 @@ func (g *GroupTransport) AppendEntries(id raft.ServerID, target raft.ServerAddre
 		args.Entries = args.Entries[:count]
 	}
 	e := &exchange{group: g.number, kind: kindAppend, bytes: bytes}
-	f, err := appendFrame(&g.t.buffers, args)
+	f, err := appendFrame(&g.t.buffers, args, g.sums.Load())
 	if err != nil {
 		c.window.give(g.number, bytes)
 		return err

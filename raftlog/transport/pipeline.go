@@ -119,7 +119,7 @@ func (p *pipeline) sendParts(f *future) error {
 		}
 		part := &part{future: f, last: len(rest) == 0}
 		part.exchange = exchange{group: p.group.number, kind: kindAppend, bytes: bytes, waiting: part}
-		frame, err := appendFrame(&p.group.t.buffers, &p.message)
+		frame, err := appendFrame(&p.group.t.buffers, &p.message, p.group.sums.Load())
 		if err != nil {
 			p.caller.window.give(p.group.number, bytes)
 			return err

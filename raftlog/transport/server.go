@@ -298,11 +298,11 @@ func (in *inbox) answer(r *received, o outcome, response any, err error) error {
 // handle has one request answered. An error is the connection's.
 func (in *inbox) handle(r *received) error {
 	s := in.server
-	if err := r.header.check(r.payload.bytes); err != nil {
-		return err
-	}
 	if r.header.kind == kindAppend {
 		return in.handleAppend(r)
+	}
+	if err := r.header.check(r.payload.bytes); err != nil {
+		return err
 	}
 	if r.header.kind == kindFetch {
 		return in.handleFetch(r)
@@ -343,8 +343,8 @@ func (in *inbox) handleAppend(r *received) error {
 	if !ok {
 		m = &appendMessage{}
 	}
-	if err := m.decode(r.payload.bytes, &in.names); err != nil {
-		return fmt.Errorf("%w: %v: %w", ErrCorrupt, r.header.kind, err)
+	if err := in.checkAppend(r, m); err != nil {
+		return err
 	}
 	answer, o := in.ask(raft.RPC{Command: &m.request})
 	if vouch := in.group.vouch.Load(); vouch != nil && o == outcomeAnswered {
@@ -359,6 +359,19 @@ func (in *inbox) handleAppend(r *received) error {
 		s.t.buffers.put(r.payload)
 	}
 	return in.answer(r, o, answer.Response, answer.Error)
+}
+
+// checkAppend decodes a message of entries and verifies it: in this order, since it is summed by its parts.
+func (in *inbox) checkAppend(r *received, m *appendMessage) error {
+	if err := m.decode(r.payload.bytes, &in.names); err != nil {
+		if damaged := r.header.check(r.payload.bytes); damaged != nil {
+			return damaged
+		}
+		return fmt.Errorf("%w: %v: %w", ErrCorrupt, r.header.kind, err)
+	}
+	var err error
+	m.sums, err = r.header.checkEntries(r.payload.bytes, m.entries, in.group.sums.Load(), m.sums)
+	return err
 }
 
 // ask hands the library a request and waits for the answer, or for the group's end.

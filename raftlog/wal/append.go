@@ -96,7 +96,7 @@ func (g *Group) addEntries(entries []*raft.Log, flags uint8, ahead bool) (*batch
 	for i, entry := range entries {
 		headers[i] = recordHeader{
 			kind: kindEntry, entryType: uint8(entry.Type), flags: flags, group: g.id, incarnation: g.incarnation,
-			dataLength: uint32(len(entry.Data)), dataSum: checksum(entry.Data),
+			dataLength: uint32(len(entry.Data)), dataSum: g.sumOf(entry),
 			extLength: uint32(len(entry.Extensions)), extSum: checksum(entry.Extensions),
 			index: entry.Index, term: entry.Term, appendedNanos: nanos(entry.AppendedAt),
 		}

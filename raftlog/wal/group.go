@@ -28,6 +28,7 @@ type Group struct {
 	// leads or may. followed says in which term it can't.
 	lending atomic.Bool
 	kept    kept
+	sums    sums
 	// firstAhead is mu.ahead's first, 0 when there is none.
 	firstAhead atomic.Uint64
 
