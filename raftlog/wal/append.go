@@ -111,7 +111,7 @@ func (g *Group) addEntries(entries []*raft.Log, flags uint8, ahead bool) (*batch
 			return nil, err
 		}
 		c := change{group: g, kind: kindEntry, entryType: uint8(entry.Type), flags: flags, index: entry.Index, term: entry.Term}
-		b.add(&l.buffers, c, &headers[i], entry.Data, entry.Extensions)
+		b.add(&l.arenas, c, &headers[i], entry.Data, entry.Extensions)
 		if ahead {
 			g.noteAhead(entry, b)
 		}
@@ -131,7 +131,7 @@ func (g *Group) add(h recordHeader, data []byte, stable stableValues) (*batch, e
 	if err != nil {
 		return nil, err
 	}
-	b.add(&l.buffers, change{group: g, kind: h.kind, flags: h.flags, index: h.index, term: h.term, stable: stable}, &h, data, nil)
+	b.add(&l.arenas, change{group: g, kind: h.kind, flags: h.flags, index: h.index, term: h.term, stable: stable}, &h, data, nil)
 	return b, nil
 }
 

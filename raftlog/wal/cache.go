@@ -6,18 +6,18 @@ import (
 )
 
 // cache holds the newest batches, as many as fit into its bytes, in the order in which they are on disk. It is charged for
-// their buffers, not for what is used of these.
+// their arenas, not for what is used of these.
 type cache struct {
 	bytesMax int64
-	buffers  *buffers
+	arenas   *arenas
 	mu       struct {
 		sync.RWMutex
 		batches []*batch
-		bytes   int64
+		bytes   int64 // of arenas
 	}
 }
 
-// get returns the record at a location, as a slice of a batch's buffer, or nil. With lend the buffer is never used again;
+// get returns the record at a location, as a slice of a batch's buffer, or nil. With lend its memory is never used again;
 // otherwise it may be once the entry is applied.
 func (c *cache) get(at location, lend bool) []byte {
 	c.mu.RLock()
@@ -38,7 +38,7 @@ func (c *cache) get(at location, lend bool) []byte {
 	}
 	b := c.mu.batches[i]
 	if lend {
-		b.lent.Store(true)
+		b.arena.lent.Store(true)
 	}
 	from := at.offset - b.offset
 	return b.buffer[from : from+at.bytes : from+at.bytes]
@@ -51,31 +51,22 @@ func compare(a, b uint32) int {
 	return 1
 }
 
-// add takes a batch that is synced. When there are too many bytes the oldest go; the newest always stays.
+// add takes a batch that is synced and has entries. When there are too many bytes the oldest go; the newest always stays. Batches
+// are in their arenas' order: when the last one of an arena goes, those that are still open or written are in later ones.
 func (c *cache) add(b *batch) {
-	if len(b.tops) == 0 { // nothing in it that anybody reads
-		c.buffers.put(b.buffer)
-		b.buffer = nil
-		return
-	}
-	if class := bufferClass(b.used); class < bufferSizes && 4*bufferSize(class) <= len(b.buffer) {
-		fitting := c.buffers.get(b.used)
-		copy(fitting, b.buffer[:b.used])
-		c.buffers.put(b.buffer)
-		b.buffer = fitting
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if n := len(c.mu.batches); n == 0 || c.mu.batches[n-1].arena != b.arena {
+		c.mu.bytes += int64(len(b.arena.bytes))
+	}
 	c.mu.batches = append(c.mu.batches, b)
-	c.mu.bytes += int64(len(b.buffer))
 	for c.mu.bytes > c.bytesMax && len(c.mu.batches) > 1 {
 		oldest := c.mu.batches[0]
 		c.mu.batches[0] = nil // append moves the rest to a new array at times; until then this one must not hold on to it
 		c.mu.batches = c.mu.batches[1:]
-		c.mu.bytes -= int64(len(oldest.buffer))
-		if !oldest.lent.Load() && oldest.applied() {
-			c.buffers.put(oldest.buffer)
-			oldest.buffer = nil
+		if c.mu.batches[0].arena != oldest.arena {
+			c.mu.bytes -= int64(len(oldest.arena.bytes))
+			c.arenas.put(oldest.arena)
 		}
 	}
 }

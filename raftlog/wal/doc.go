@@ -8,8 +8,8 @@
 //	      │ copied                                                ┌──────┴──────┐
 //	      ▼              one at a time                            ▼             ▼
 //	 open batch ──▶ seal, write, sync ──▶ groups' states ──▶ index ──▶ cache   segments
-//	                      │                                           (batches' (files)
-//	                      ▼                                            buffers)    ▲
+//	                      │                                           (batches in (files)
+//	                      ▼                                             arenas)    ▲
 //	      spare ──▶ active segment ──▶ sealed segments ──▶ retirement ──▶ spare    │
 //	                      └───────────────┴──────────────────────────────────────────┘
 //
@@ -36,7 +36,7 @@
 // # Locks
 //
 // In this order: Log.making, Group.writing, Log.weighing, spares.mu, Log.mu, Log.groups, Group.mu, segment.reading, cache.mu;
-// segments.mu, buffers.mu, sums.mu and passes.mu come last and alone. The disk is waited for with Log.making, Group.writing or
+// segments.mu, arenas.mu, sums.mu and passes.mu come last and alone. The disk is waited for with Log.making, Group.writing or
 // segment.reading held, or none; the writer takes neither of the first two.
 //
 // # Where to start

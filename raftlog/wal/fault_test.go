@@ -289,7 +289,7 @@ func TestHalfAVote(t *testing.T) {
 // not.
 func TestBuffersAreUsedAgain(t *testing.T) {
 	o := testOptions(t, vfs.NewMem())
-	o.CacheBytes = 1
+	o.CacheBytes, o.arenaBytes = 1, 1
 	l := mustOpen(t, o)
 	g := mustGroup(t, l, 1)
 	var held []*raft.Log

@@ -83,7 +83,7 @@ func TestKeptAreBounded(t *testing.T) {
 // TestKeptLeaveTheirBatch: what was kept is lent in the batch's place, whose memory is used again.
 func TestKeptLeaveTheirBatch(t *testing.T) {
 	o := testOptions(t, vfs.NewMem())
-	o.CacheBytes = 1
+	o.CacheBytes, o.arenaBytes = 1, 1
 	l := mustOpen(t, o)
 	leading, following := mustGroup(t, l, 1), mustGroup(t, l, 2)
 	must(t, following.SetUint64([]byte(keyCurrentTerm), 1))

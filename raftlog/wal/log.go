@@ -25,7 +25,7 @@ type Log struct {
 	lock     io.Closer
 	segments segments
 	cache    cache
-	buffers  buffers
+	arenas   arenas
 	spares   spares
 	writer   writer
 	counters counters
@@ -79,8 +79,8 @@ func Open(o Options) (*Log, error) {
 	l.mu.work.L, l.mu.room.L = &l.mu, &l.mu
 	l.passed.mu.changed.L = &l.passed.mu
 	l.groups.byID = map[GroupID]*Group{}
-	l.buffers.poison = o.poison
-	l.cache.bytesMax, l.cache.buffers = o.CacheBytes, &l.buffers
+	l.arenas.poison, l.arenas.most = o.poison, o.arenaBytesMax()
+	l.cache.bytesMax, l.cache.arenas = o.CacheBytes, &l.arenas
 	l.spares.init(l)
 	if err := l.recover(); err != nil {
 		return nil, errors.Join(err, l.closeFiles())

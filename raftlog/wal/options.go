@@ -36,7 +36,7 @@ type Options struct {
 	// stop well before (Usage); an append beyond it is fatal.
 	BytesMax int64
 	// CacheBytes is how much of the newest batches is kept in memory for GetLog and Read, all groups together. Default 64
-	// MiB. One batch is kept however large it is.
+	// MiB. One batch is kept however large it is, and with it the arena of up to 8 MiB that it lies in.
 	CacheBytes int64
 
 	// CheckpointWanted is called when a group's entries fill a segment that should go, and no checkpoint covers them yet; it may
@@ -59,7 +59,9 @@ type Options struct {
 	nonce func() uint64
 	// lazy has no reserve made when the log is opened: for those that only look.
 	lazy bool
-	// poison overwrites buffers when they become free, so that tests see who still looks at one.
+	// arenaBytes is how large arenas are: 0 for as large as they should be.
+	arenaBytes int
+	// poison overwrites arenas when they become free, so that tests see who still looks at one.
 	poison bool
 }
 
@@ -117,6 +119,14 @@ func (o *Options) recordBytesMax() int { return int(o.SegmentBytes / 4) }
 
 // tableBytesMax bounds the group table.
 func (o *Options) tableBytesMax() int { return int(o.SegmentBytes / 4) }
+
+// arenaBytesMax is how large an arena is: a few batches, so that little of it is left over.
+func (o *Options) arenaBytesMax() int {
+	if o.arenaBytes != 0 {
+		return o.arenaBytes
+	}
+	return min(arenaBytesMax, int(alignBlock(int64(2*o.batchBytes()))))
+}
 
 // batchBytes bounds a batch of more than one record.
 func (o *Options) batchBytes() int { return min(batchBytesMax, int(o.SegmentBytes/4)) }

@@ -375,7 +375,7 @@ func (l *Log) logRetirement(s *segment, w *weight) error {
 	h := recordHeader{kind: kindRetired, index: s.serial}
 	b, err := l.roomLocked(h.bytes())
 	if err == nil {
-		b.add(&l.buffers, change{kind: kindRetired, index: s.serial}, &h, nil, nil)
+		b.add(&l.arenas, change{kind: kindRetired, index: s.serial}, &h, nil, nil)
 	}
 	l.mu.Unlock()
 	if err != nil {

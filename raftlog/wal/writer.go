@@ -55,6 +55,7 @@ func (l *Log) step() bool {
 	l.mu.open = nil
 	if b != nil {
 		l.mu.lastUsed = min(b.used, l.options.batchBytes())
+		l.arenas.took(b)
 	}
 	failed := l.mu.failed != nil
 	l.mu.room.Broadcast()
@@ -102,8 +103,9 @@ func (l *Log) commit(b *batch) error {
 			return fmt.Errorf("wal: assertion: group %d: %w", c.group.id, err)
 		}
 	}
-	b.note()
-	l.cache.add(b)
+	if b.note() {
+		l.cache.add(b)
+	}
 	return nil
 }
 
@@ -184,12 +186,7 @@ func (l *Log) forgetPages() {
 // writeMark writes a batch with one record that says something of the whole log. Its bytes depend on nothing but its place,
 // so that a second attempt after a crash can't be mixed up with the first.
 func (l *Log) writeMark(k kind) error {
-	b := &batch{used: batchHeaderBytes}
-	h := recordHeader{kind: k}
-	b.add(&l.buffers, change{kind: k}, &h, nil, nil)
-	err := l.write(b)
-	l.buffers.put(b.buffer)
-	return err
+	return l.write(alone(change{kind: k}, &recordHeader{kind: k}, nil))
 }
 
 // writeClosed marks the end of a log that is closed in good order. When there is no room, the next Open begins a new
@@ -240,13 +237,11 @@ func (l *Log) activate(s *segment, sparePath string) error {
 	t.oldest = l.segments.oldest(s.serial)
 	data := t.encode()
 	h := recordHeader{kind: kindTable, dataLength: uint32(len(data)), dataSum: checksum(data)}
-	b := &batch{used: batchHeaderBytes}
-	b.add(&l.buffers, change{kind: kindTable}, &h, data, nil)
+	b := alone(change{kind: kindTable}, &h, data)
 	batchBlocks := b.seal(s, blockBytes, s.firstBatch)
 	blocks := make([]byte, blockBytes+len(batchBlocks))
 	s.segmentHeader.encode(blocks)
 	copy(blocks[blockBytes:], batchBlocks)
-	l.buffers.put(b.buffer)
 	if _, err := s.file.WriteAt(blocks, 0); err != nil {
 		return fmt.Errorf("wal: writing the header of %s: %w", s.path, err)
 	}
@@ -272,8 +267,8 @@ func (l *Log) roomLocked(bytes int) (*batch, error) {
 		}
 		b := l.mu.open
 		if b == nil {
-			// As large as the last one was: batches are alike, and growing means copying.
-			b = &batch{buffer: l.buffers.get(l.mu.lastUsed), used: batchHeaderBytes, done: make(chan struct{})}
+			b = &batch{used: batchHeaderBytes, done: make(chan struct{})}
+			l.arenas.place(b, max(l.mu.lastUsed, batchHeaderBytes)) // batches are alike
 			l.mu.open = b
 			l.mu.work.Signal()
 			return b, nil
