@@ -60,7 +60,8 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 		return
 	}
 	turn := turnOf(c.ready.GetCardinality(), uint64(len(open)))
-	rows := rowReader{it: c.ready.ManyIterator()}
+	rows := &m.reader
+	rows.reset(c.ready.ManyIterator())
 	m.taken = m.taken[:0]
 	for at, before := 0, c.leased; len(open) > 0 && c.leased-before < leasable; {
 		row := rows.peek()
@@ -136,10 +137,8 @@ func (m *Machine) hold(c *cursor, taken []Run) {
 		c.ready.moveAll(c.held)
 		return
 	}
-	for _, r := range taken {
-		c.ready.removeRun(r)
-		c.held.addRun(r)
-	}
+	c.ready.removeRuns(taken, events)
+	m.offsets = c.held.addRuns(taken, m.offsets)
 }
 
 // rowReader reads a bitmap as runs, many offsets at a time. The bitmap mustn't change meanwhile.
@@ -149,6 +148,9 @@ type rowReader struct {
 	rest []uint64
 	row  Run
 }
+
+// reset begins anew.
+func (r *rowReader) reset(it roaring64.ManyIntIterable64) { r.it, r.rest, r.row = it, nil, Run{} }
 
 // peek returns the next run, or a part of it; of no events at the end.
 func (r *rowReader) peek() Run {
@@ -215,6 +217,7 @@ func (m *Machine) give(g *granting, c *cursor, row Run, fx *Effects) uint32 {
 		s.lastDelivery++
 		g.lease = m.grant(c, s, s.visibility)
 		g.lease.delivery = s.lastDelivery
+		g.lease.runs = m.room()
 		s.insert(g.lease)
 		g.events, g.bytes = 0, 0
 		if bytes > deliveryBytesMax && events > 1 {
@@ -254,9 +257,37 @@ func (m *Machine) finish(g *granting, fx *Effects) {
 		Truncated: truncated,
 		Session:   s.id, Connection: s.connection, Stream: g.lease.cursor.subscription.stream.id,
 		Delivery: g.lease.delivery, Epoch: g.lease.epoch, Visibility: s.visibility,
-		Runs: slices.Clone(g.lease.runs),
+		Runs: m.fitted(g.lease),
 	})
 	g.lease = nil
+}
+
+// room returns memory for a lease that is being made; fitted has it make do with what it came to, and takes it back.
+func (m *Machine) room() []EventRun {
+	n := len(m.given)
+	if n == 0 {
+		return nil
+	}
+	runs := m.given[n-1]
+	m.given = m.given[:n-1]
+	return runs[:0]
+}
+
+// givenMax is how much of that is kept, of at most so many runs each: as many as an entry has sessions in turn, mostly.
+const (
+	givenMax     = 64
+	givenRunsMax = 4_096
+)
+
+// fitted returns what the lease holds, in memory that fits: the lease's own, and its grant's. Neither changes it (cut).
+func (m *Machine) fitted(l *lease) []EventRun {
+	room := l.runs
+	l.runs = make([]EventRun, len(room))
+	copy(l.runs, room)
+	if len(m.given) < givenMax && cap(room) <= givenRunsMax {
+		m.given = append(m.given, room)
+	}
+	return l.runs
 }
 
 // take leases events to nobody in particular: whoever has the receipts settles them. Each is a lease of its own, since receipts are.

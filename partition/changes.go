@@ -274,13 +274,6 @@ func (s *offsetSet) moveAll(to *offsetSet) {
 	s.Bitmap.Clear()
 }
 
-// removeAll takes everything out.
-func (s *offsetSet) removeAll() {
-	s.pieces.markRange(s.Minimum(), s.Maximum()+1)
-	s.sum = 0
-	s.Bitmap.Clear()
-}
-
 // removeRun is RemoveRange for offsets that are all in the set.
 func (s *offsetSet) removeRun(r Run) {
 	from, to := uint64(r.First), uint64(r.end())
@@ -293,6 +286,54 @@ func (s *offsetSet) removeRun(r Run) {
 	for at := from; at < to; at++ {
 		s.Bitmap.Remove(at)
 	}
+}
+
+// addRuns is addRun for runs in order, which is quicker than each by itself where they are short.
+func (s *offsetSet) addRuns(runs []Run, scratch []uint64) []uint64 {
+	scratch = scratch[:0]
+	for _, r := range runs {
+		if r.Count > shortRun {
+			s.addRun(r)
+			continue
+		}
+		from, to := uint64(r.First), uint64(r.end())
+		s.pieces.markRange(from, to)
+		s.sum += spanSum(from, to)
+		for at := from; at < to; at++ {
+			scratch = append(scratch, at)
+		}
+	}
+	s.AddMany(scratch)
+	return scratch
+}
+
+// removeRuns is removeRun for runs in order that have so many events. Mostly a cursor's events are leased and settled in the order in which they came: then
+// the set has nothing else between the first and the last of them, and all of that goes at once.
+func (s *offsetSet) removeRuns(runs []Run, events uint64) {
+	if len(runs) == 1 {
+		s.removeRun(runs[0])
+		return
+	}
+	from, to := uint64(runs[0].First), uint64(runs[len(runs)-1].end())
+	if s.Rank(to-1)-s.rankBefore(from) != events {
+		for _, r := range runs {
+			s.removeRun(r)
+		}
+		return
+	}
+	for _, r := range runs {
+		s.pieces.markRange(uint64(r.First), uint64(r.end()))
+		s.sum -= spanSum(uint64(r.First), uint64(r.end()))
+	}
+	s.Bitmap.RemoveRange(from, to)
+}
+
+// rankBefore is how many members lie before an offset.
+func (s *offsetSet) rankBefore(at uint64) uint64 {
+	if at == 0 {
+		return 0
+	}
+	return s.Rank(at - 1)
 }
 
 // shortRun is how many events in a row are put into a set one by one, which is quicker than as a range.

@@ -2,6 +2,7 @@ package partition
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -130,8 +131,10 @@ func (m *Machine) offer(c *cursor, a *arrival, words []uint64) {
 	if c.reach == reachClosing {
 		put = m.addAhead
 	}
-	if words == nil {
+	if undue := c.subscription.stream.undue; words == nil {
 		put(c, a.events)
+	} else if c.reach == reachNear && c.order == nil && (undue.IsEmpty() || undue.Maximum() < uint64(a.first)) {
+		m.addRows(c, a, words)
 	} else {
 		eachRow(words, func(from, n int) { put(c, a.events.part(uint32(from), uint32(n))) })
 	}
@@ -164,6 +167,14 @@ func (m *Machine) add(c *cursor, r sizedRun) {
 	}
 }
 
+// addRows is add for a block's events that words name, for a cursor without order.
+func (m *Machine) addRows(c *cursor, a *arrival, words []uint64) {
+	m.rows = m.rows[:0]
+	eachRow(words, func(from, n int) { m.rows = append(m.rows, Run{a.first + Offset(from), uint32(n)}) })
+	m.offsets = c.ready.addRuns(m.rows, m.offsets)
+	c.subscription.stream.sizes.holdRuns(&m.waiting, m.rows, a.first, a.events.Classes)
+}
+
 // addAhead has a run of events wait ahead of the cursor's gap.
 func (m *Machine) addAhead(c *cursor, r sizedRun) {
 	c.ahead.addRun(r.Run)
@@ -176,15 +187,23 @@ func (m *Machine) addAhead(c *cursor, r sizedRun) {
 // eachRow calls f for the bits in a row that are set.
 func eachRow(words []uint64, f func(from, n int)) {
 	from, n := 0, 0
-	for i := range setBits(words) {
-		if n > 0 && from+n == i {
-			n++
-			continue
+	for i, w := range words {
+		for at := 0; w != 0; {
+			zeros := bits.TrailingZeros64(w)
+			w >>= zeros
+			at += zeros
+			ones := bits.TrailingZeros64(^w)
+			if n > 0 && from+n == i*64+at {
+				n += ones
+			} else {
+				if n > 0 {
+					f(from, n)
+				}
+				from, n = i*64+at, ones
+			}
+			w >>= ones // of 64: none are left
+			at += ones
 		}
-		if n > 0 {
-			f(from, n)
-		}
-		from, n = i, 1
 	}
 	if n > 0 {
 		f(from, n)

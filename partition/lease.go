@@ -64,16 +64,19 @@ func leaseLess(a, b *lease) bool {
 }
 
 // cut takes what the lease holds of some runs out of it, and hands it to each, run by run; what it doesn't hold goes to lost. The runs are in
-// order and don't overlap, and so are the lease's: one pass does for all.
+// order and don't overlap, and so are the lease's: one pass does for all. The lease's own memory isn't written to, since its grant has it too.
 func (l *lease) cut(want []Run, each func(EventRun), lost func(Run)) {
 	var kept []EventRun
-	have := l.runs
+	have, own := l.runs, false
 	// split takes the part of the lease's first run that lies before an offset off it.
 	split := func(at Offset) EventRun {
 		part := have[0]
 		if at >= part.end() {
 			have = have[1:]
 			return part
+		}
+		if !own {
+			have, own = slices.Clone(have), true
 		}
 		have[0].Run = runOf(at, part.end())
 		part.Run = runOf(part.First, at)
@@ -167,14 +170,25 @@ func (m *Machine) free(l *lease, r Run) {
 	if s := l.session; s != nil {
 		s.heldBytes -= c.subscription.stream.bytesOf(r)
 		s.heldEvents -= r.Count
-	} else if len(c.taken) > 0 {
+	} else {
+		m.forgetTaken(l, []Run{r})
+	}
+	m.touch(c)
+}
+
+// forgetTaken forgets the receipts of runs that were cut out of a lease.
+func (m *Machine) forgetTaken(l *lease, runs []Run) {
+	taken := l.cursor.taken
+	if len(taken) == 0 {
+		return
+	}
+	for _, r := range runs {
 		for at := r.First; at < r.end(); at++ {
-			if c.taken[at] == l {
-				delete(c.taken, at)
+			if taken[at] == l {
+				delete(taken, at)
 			}
 		}
 	}
-	m.touch(c)
 }
 
 // end ends a whole lease, all of whose events come back for the same reason.

@@ -90,6 +90,13 @@ type Machine struct {
 	// dirty cursors of the entry that is being applied, and what was just taken from one: used again for each.
 	dirty []dirtyCursor
 	taken []Run
+	// rows of what is ready, and what was read of it; and what a delivery at hand is given, for each session that is.
+	reader rowReader
+	given  [][]EventRun
+	// rows that are stored or settled, their offsets, and what a settle names, in order.
+	rows    []Run
+	offsets []uint64
+	named   []Run
 	// classes of the sizes of the block that is being stored.
 	classes []sizeClass
 	keys    []uint64

@@ -13,12 +13,32 @@ import (
 // entries before: us/block is the work of every replica, and deliveries/block what the leader sends.
 func BenchmarkApplyRouted(b *testing.B) {
 	for _, away := range []int{1, 8, 32} {
-		b.Run(fmt.Sprintf("acked %d entries later", away), func(b *testing.B) { benchmarkRouted(b, away) })
+		b.Run(fmt.Sprintf("acked %d entries later", away), func(b *testing.B) {
+			benchmarkRouted(b, routedBench{queues: 1_000, matches: 3, credit: 256, away: away})
+		})
 	}
 }
 
-func benchmarkRouted(b *testing.B, away int) {
-	const queues, events, matches = 1_000, 1_000, 3
+// BenchmarkApplyParts is BenchmarkApplyRouted with 10 queues, of which each event is for one: a delivery is a hundred events that lie apart. Its consumers name
+// the events that they ack.
+func BenchmarkApplyParts(b *testing.B) {
+	for _, away := range []int{1, 8, 32} {
+		b.Run(fmt.Sprintf("acked %d entries later", away), func(b *testing.B) {
+			benchmarkRouted(b, routedBench{queues: 10, matches: 1, credit: 6_000, away: away, named: true})
+		})
+	}
+}
+
+// routedBench is what there is in a benchmark of queues with patterns.
+type routedBench struct {
+	queues, matches, away int
+	credit                uint32
+	named                 bool
+}
+
+func benchmarkRouted(b *testing.B, o routedBench) {
+	const events = 1_000
+	queues, matches, away := o.queues, o.matches, o.away
 	m := NewMachine()
 	index := Index(0)
 	var raw []byte
@@ -43,7 +63,7 @@ func benchmarkRouted(b *testing.B, away int) {
 		id, session := SubscriptionID(q+1), sessionNamed(fmt.Sprint(q))
 		secs = append(secs, subscriptionSection{SubscriptionConfig{
 			ID: id, Stream: 1, Kind: KindQueue, Pattern: `{"a":["b"]}`, Visibility: 30_000, AttemptsMax: 5,
-		}}, attachSection{Session: session, Cursor: CursorID{Subscription: id}, CreditEvents: 256, CreditBytes: CreditBytesMax})
+		}}, attachSection{Session: session, Cursor: CursorID{Subscription: id}, CreditEvents: o.credit, CreditBytes: CreditBytesMax})
 	}
 	apply(secs...)
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -75,13 +95,19 @@ func benchmarkRouted(b *testing.B, away int) {
 	for n := 0; b.Loop(); n++ {
 		secs = secs[:0]
 		for _, g := range underWay[n%away] {
+			var runs []Run
+			for _, r := range g.Runs {
+				if o.named {
+					runs = append(runs, r.Run)
+				}
+			}
 			sequences[g.Session]++
 			secs = append(secs, settleSection{
 				Session: g.Session, Sequence: sequences[g.Session], Received: g.Delivery,
-				Decisions: []Decision{{Verb: VerbAck, Leased: []Leased{{Delivery: g.Delivery}}}},
+				Decisions: []Decision{{Verb: VerbAck, Leased: []Leased{{Delivery: g.Delivery, Runs: runs}}}},
 			})
 		}
-		fx := apply(append(secs, blockSection{Stream: 1, SetVersion: queues, Matches: indexes[n%len(indexes)], Block: payload})...)
+		fx := apply(append(secs, blockSection{Stream: 1, SetVersion: uint64(queues), Matches: indexes[n%len(indexes)], Block: payload})...)
 		if fx.Results[len(fx.Results)-1].Refused != Done {
 			b.Fatal(fx.Results[len(fx.Results)-1].Refused)
 		}

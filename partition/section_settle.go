@@ -126,6 +126,9 @@ func (d *decoder) leasedList() []Leased {
 	for range n {
 		l := Leased{Delivery: d.uvarint("delivery")}
 		runs := d.count("runs")
+		if runs > 0 { // of two bytes at least
+			l.Runs = make([]Run, 0, min(runs, len(d.b)/2))
+		}
 		for range runs {
 			l.Runs = append(l.Runs, d.run())
 		}

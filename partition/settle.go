@@ -40,6 +40,11 @@ func (m *Machine) settle(sec settleSection) Result {
 func (m *Machine) decide(s *session, dec Decision, want Leased, lost func(Leased)) {
 	runs := want.Runs
 	held := s.delivery(want.Delivery)
+	if len(held) == 1 && dec.Verb == VerbAck && held[0].cursor.order == nil && (len(runs) == 0 || held[0].holdsExactly(runs)) {
+		m.ackAll(held[0]) // the usual case
+		m.dropIfEmpty(held[0])
+		return
+	}
 	if len(runs) == 0 {
 		for _, l := range held {
 			for _, r := range l.runs {
@@ -55,12 +60,6 @@ func (m *Machine) decide(s *session, dec Decision, want Leased, lost func(Leased
 	for _, l := range held {
 		// A delivery whose events were extended one by one has many leases: each sees only the runs that it may hold.
 		from, to := overlap(missing, l)
-		if dec.Verb == VerbAck && l.cursor.order == nil && l.holdsExactly(missing[from:to]) {
-			m.ackAll(l)
-			m.dropIfEmpty(l)
-			missing = slices.Delete(missing, from, to)
-			continue
-		}
 		var still []Run
 		m.decideOn(l, dec, s.visibility, missing[from:to], func(r Run) { still = append(still, r) })
 		missing = slices.Replace(missing, from, to, still...)
@@ -121,6 +120,12 @@ func (s *session) delivery(number uint64) (list []*lease) {
 // decideOn carries out a decision on what the lease holds of some runs in order.
 func (m *Machine) decideOn(l *lease, dec Decision, visibility Tick, runs []Run, lost func(Run)) {
 	var extended []EventRun
+	if dec.Verb == VerbAck && l.cursor.order == nil {
+		m.named = m.named[:0]
+		l.cut(runs, func(part EventRun) { m.named = joinRun(m.named, part.Run) }, lost)
+		m.ackRuns(l, m.named)
+		return
+	}
 	l.cut(runs, func(part EventRun) {
 		switch dec.Verb {
 		case VerbAck:
@@ -164,19 +169,37 @@ func (dec *Decision) comeback() comeback {
 
 // ackAll settles all that a lease holds, of a cursor without order.
 func (m *Machine) ackAll(l *lease) {
-	c, runs := l.cursor, l.runs
+	m.named = m.named[:0]
+	for _, r := range l.runs {
+		m.named = joinRun(m.named, r.Run)
+	}
 	l.runs = nil
-	all := eventsOf(runs) == c.held.GetCardinality()
-	if all {
-		c.held.removeAll()
+	m.ackRuns(l, m.named)
+}
+
+// ackRuns settles runs in order that were cut out of a lease, of a cursor without order.
+func (m *Machine) ackRuns(l *lease, runs []Run) {
+	if len(runs) == 0 {
+		return
 	}
+	c, st := l.cursor, l.cursor.subscription.stream
+	events := uint64(0)
 	for _, r := range runs {
-		m.free(l, r.Run)
-		if !all {
-			c.held.removeRun(r.Run)
-		}
-		m.forgetAcked(c, r.Run)
+		events += uint64(r.Count)
+		m.takeBack(c, r)
+		m.forgetTries(c, r)
 	}
+	c.held.removeRuns(runs, events)
+	bytes := st.sizes.releaseRuns(&m.waiting, runs)
+	m.changed(l)
+	c.leased -= events
+	if s := l.session; s != nil {
+		s.heldBytes -= bytes
+		s.heldEvents -= uint32(events)
+	} else {
+		m.forgetTaken(l, runs)
+	}
+	m.touch(c)
 }
 
 // ack settles events: no set of the cursor has them any more (P5).
@@ -192,6 +215,11 @@ func (m *Machine) forgetAcked(c *cursor, r Run) {
 		m.dequeueRun(c, r)
 	}
 	c.subscription.stream.sizes.release(&m.waiting, r)
+	m.forgetTries(c, r)
+}
+
+// forgetTries forgets how often events were leased that nobody will be again.
+func (m *Machine) forgetTries(c *cursor, r Run) {
 	if len(c.tries) > 0 {
 		for at := r.First; at < r.end(); at++ {
 			delete(c.tries, at)

@@ -123,6 +123,31 @@ func (t *sizeTable) hold(w *waiting, r Run, classes []sizeClass) {
 	}
 }
 
+// holdRuns is hold for runs in order of a block's events; first is the block's first, and classes has a class for each of its events, or one for all.
+func (t *sizeTable) holdRuns(w *waiting, runs []Run, first Offset, classes []sizeClass) {
+	if len(classes) > 1 {
+		for _, r := range runs {
+			t.hold(w, r, classes[r.First-first:r.end()-first])
+		}
+		return
+	}
+	var c *sizeChunk
+	var key uint64 // of the chunk at hand
+	for _, r := range runs {
+		at := uint64(r.First) / sizeChunkEvents
+		if c == nil || at != key {
+			c, key = t.chunk(at), at
+		}
+		if c == nil || c.sizes != nil || c.class != classes[0] || uint64(r.end()-1)/sizeChunkEvents != at {
+			t.hold(w, r, classes)
+			c = nil
+			continue
+		}
+		w.events += uint64(r.Count)
+		c.refs += uint64(r.Count)
+	}
+}
+
 func (t *sizeTable) add(w *waiting, key uint64, class sizeClass) *sizeChunk {
 	c := t.spare
 	if c == nil {
@@ -183,15 +208,51 @@ func (t *sizeTable) release(w *waiting, r Run) {
 	for r.Count > 0 {
 		key := uint64(r.First) / sizeChunkEvents
 		n := min(r.Count, uint32(sizeChunkEvents-r.First%sizeChunkEvents))
-		c := t.chunk(key)
-		if c.refs -= uint64(n); c.refs == 0 {
-			w.sizes -= sizeChunkBytes + uint64(len(c.sizes))
-			delete(t.chunks, key)
-			t.pieces.mark(key)
-			t.last, t.spare = nil, c
-		}
+		t.unref(w, key, t.chunk(key), uint64(n))
 		r.First += Offset(n)
 		r.Count -= n
+	}
+}
+
+// releaseRuns is release for runs in order, and returns an upper bound of the bytes of their events.
+func (t *sizeTable) releaseRuns(w *waiting, runs []Run) (bytes uint64) {
+	var refs, key uint64 // of the chunk at hand
+	var c *sizeChunk
+	for _, r := range runs {
+		w.events -= uint64(r.Count)
+		for r.Count > 0 {
+			if at := uint64(r.First) / sizeChunkEvents; c == nil || at != key {
+				t.unref(w, key, c, refs)
+				c, key, refs = t.chunk(at), at, 0
+			}
+			at := uint32(r.First % sizeChunkEvents)
+			n := min(r.Count, sizeChunkEvents-at)
+			if c.sizes == nil {
+				bytes += uint64(n) * c.class.bytes()
+			} else {
+				for _, class := range c.sizes[at : at+n] {
+					bytes += class.bytes()
+				}
+			}
+			refs += uint64(n)
+			r.First += Offset(n)
+			r.Count -= n
+		}
+	}
+	t.unref(w, key, c, refs)
+	return bytes
+}
+
+// unref says that a cursor is done with so many events of a chunk, which may be nil.
+func (t *sizeTable) unref(w *waiting, key uint64, c *sizeChunk, refs uint64) {
+	if c == nil {
+		return
+	}
+	if c.refs -= refs; c.refs == 0 {
+		w.sizes -= sizeChunkBytes + uint64(len(c.sizes))
+		delete(t.chunks, key)
+		t.pieces.mark(key)
+		t.last, t.spare = nil, c
 	}
 }
 
