@@ -47,7 +47,7 @@ type proposer struct {
 	away []awaySession
 	// first is the command that the next entry begins with (gather).
 	first *command
-	buf   []byte
+	draft draft
 }
 
 // propose runs the proposer: a turn for each time that the replica leads. In between it refuses what still comes: whoever put it into a lane
@@ -239,7 +239,7 @@ func (pr *proposer) untilDue() (d time.Duration, some bool) {
 func (pr *proposer) seal() {
 	p := pr.p
 	s, began := sealed{turn: pr.turn}, p.now()
-	pr.buf = appendEntryHeader(pr.buf[:0])
+	pr.draft.begin()
 	// What the control lane holds comes along, however much is published. What comes after the reading doesn't: a lease that it
 	// begins or extends counts from the reading, and from a later time for its client, who would believe in it for too long (P4).
 	waiting := len(p.controls)
@@ -259,10 +259,7 @@ func (pr *proposer) seal() {
 		<-p.inFlight
 		return
 	}
-	entry := append([]byte(nil), pr.buf...) // which doesn't clear what it is about to fill
-	if cap(pr.buf) > 4*entryBytes {
-		pr.buf = nil // one large block mustn't keep its room for ever
-	}
+	entry := pr.draft.entry()
 	s.bytes = int64(len(entry)) + raftlog.EntryOverhead
 	p.flying.Add(s.bytes)
 	s.proposed = p.now()
@@ -274,7 +271,7 @@ func (pr *proposer) seal() {
 
 // drain adds the first n of what waits in a lane while the entry is below a size.
 func (pr *proposer) drain(s *sealed, lane <-chan *command, n, size int) {
-	for ; n > 0 && len(pr.buf) < size; n-- {
+	for ; n > 0 && pr.draft.bytes < size; n-- {
 		select {
 		case c := <-lane:
 			pr.add(s, c)
@@ -289,7 +286,7 @@ func (pr *proposer) readClock(s *sealed) time.Time {
 	now := pr.p.now()
 	delta := Tick(max(now.Sub(pr.read), 0) / time.Millisecond)
 	pr.read = pr.read.Add(delta.duration())
-	pr.buf = appendSection(pr.buf, clockSection{
+	pr.draft.add(clockSection{
 		Delta: delta, Wall: Wall(max(now.UnixMilli(), 0)),
 		Agreed: pr.p.options.WallAgreed(),
 	})
@@ -306,7 +303,7 @@ func (pr *proposer) add(s *sealed, c *command) {
 	var err error
 	if c.publication != nil {
 		// Those that were let in while the log had room may be more than it has room for.
-		if err = pr.p.roomFor(len(pr.buf) + len(c.publication.Block)); err == nil {
+		if err = pr.p.roomFor(pr.draft.bytes + len(c.publication.Block)); err == nil {
 			began := pr.p.now()
 			pr.p.options.Observer.Took(StageWait, began.Sub(c.publication.taken))
 			sec, err = pr.routes.match(c.publication)
@@ -323,7 +320,7 @@ func (pr *proposer) add(s *sealed, c *command) {
 	if d, ok := sec.(detachSection); ok && !d.Away {
 		pr.away = append(pr.away, awaySession{d.Session, d.Connection, pr.p.now().Add(pr.p.options.AwayAfter)})
 	}
-	pr.buf = appendSection(pr.buf, sec)
+	pr.draft.add(sec)
 	s.commands = append(s.commands, c)
 }
 
@@ -339,7 +336,7 @@ func (pr *proposer) addAway(s *sealed) {
 	now := pr.p.now()
 	n := 0
 	for ; n < len(pr.away) && !pr.away[n].at.After(now); n++ {
-		pr.buf = appendSection(pr.buf, detachSection{Session: pr.away[n].session, Connection: pr.away[n].connection, Away: true})
+		pr.draft.add(detachSection{Session: pr.away[n].session, Connection: pr.away[n].connection, Away: true})
 		s.commands = append(s.commands, nil)
 	}
 	pr.away = pr.away[n:] // append moves the rest to a new array at times

@@ -26,7 +26,10 @@ type blockSection struct {
 
 func (blockSection) sectionType() SectionType { return sectionBlock }
 
-func (s blockSection) appendBody(b []byte) []byte {
+func (s blockSection) appendBody(b []byte) []byte { return append(s.appendHead(b), s.Block...) }
+
+// appendHead writes the body but for the block, which is its end.
+func (s blockSection) appendHead(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(s.Stream))
 	b = binary.AppendUvarint(b, s.SetVersion)
 	b = appendString(b, s.Matches)
@@ -38,7 +41,7 @@ func (s blockSection) appendBody(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(r.First))
 		last = r.Event
 	}
-	return append(b, s.Block...)
+	return b
 }
 
 func decodeBlock(body []byte) (s blockSection, err error) {
