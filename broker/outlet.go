@@ -55,8 +55,10 @@ func (o *outlet) Hint(ready bool) error {
 // wireDelivery is a delivery as clients see it.
 func wireDelivery(number uint32, d *partition.Delivery) *freshetv1.Delivery {
 	runs := make([]*freshetv1.DeliveredRun, len(d.Runs))
+	all := make([]freshetv1.DeliveredRun, len(d.Runs)) // a hundred, where events lie apart
 	for i, r := range d.Runs {
-		runs[i] = &freshetv1.DeliveredRun{First: uint64(r.First), Count: r.Count, Attempt: uint32(r.Attempt)}
+		runs[i] = &all[i]
+		runs[i].First, runs[i].Count, runs[i].Attempt = uint64(r.First), r.Count, uint32(r.Attempt)
 	}
 	return &freshetv1.Delivery{
 		Number: d.Number, Epoch: uint64(d.Epoch), VisibilityMs: uint32(d.Visibility.Milliseconds()), StampNs: d.Stamp,

@@ -109,7 +109,7 @@ func leasedList(field string, list []*freshetv1.Leased, budget *runBudget) ([]pa
 		if l.GetDelivery() == 0 {
 			return nil, argumentRefused(fmt.Sprintf("%s[%d].delivery", field, i), "is 0; deliveries are numbered from 1")
 		}
-		leased := partition.Leased{Delivery: l.GetDelivery()}
+		leased := partition.Leased{Delivery: l.GetDelivery(), Runs: slices.Grow([]partition.Run(nil), len(l.GetRuns()))}
 		for j, r := range l.GetRuns() {
 			if r.GetCount() == 0 || r.GetFirst() > offsetMax {
 				return nil, argumentRefused(fmt.Sprintf("%s[%d].runs[%d]", field, i, j), "has count %d from offset %d; it names no events", r.GetCount(), r.GetFirst())

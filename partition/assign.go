@@ -60,9 +60,8 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 		return
 	}
 	turn := turnOf(c.ready.GetCardinality(), uint64(len(open)))
-	rows := &m.reader
+	rows, taken := &m.reader, m.taken[:0]
 	rows.reset(c.ready.ManyIterator())
-	m.taken = m.taken[:0]
 	for at, before := 0, c.leased; len(open) > 0 && c.leased-before < leasable; {
 		row := rows.peek()
 		if row.Count == 0 {
@@ -77,7 +76,7 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 			continue
 		}
 		rows.skip(given)
-		m.taken = joinRun(m.taken, Run{row.First, given})
+		taken = joinRun(taken, Run{row.First, given})
 		if g.inTurn += int(given); g.inTurn >= turn {
 			g.inTurn = 0
 			at++
@@ -86,7 +85,8 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	for _, g := range open {
 		m.finish(g, fx)
 	}
-	m.hold(c, m.taken)
+	m.hold(c, taken)
+	m.taken = taken
 }
 
 // open returns the sessions that have room, beginning with the one whose turn it is.
@@ -143,32 +143,34 @@ func (m *Machine) hold(c *cursor, taken []Run) {
 
 // rowReader reads a bitmap as runs, many offsets at a time. The bitmap mustn't change meanwhile.
 type rowReader struct {
-	it   roaring64.ManyIntIterable64
-	buf  [256]uint64
-	rest []uint64
-	row  Run
+	it  roaring64.ManyIntIterable64
+	buf [256]uint64
+	// at and end of what is left in buf.
+	at, end int
+	row     Run
 }
 
 // reset begins anew.
-func (r *rowReader) reset(it roaring64.ManyIntIterable64) { r.it, r.rest, r.row = it, nil, Run{} }
+func (r *rowReader) reset(it roaring64.ManyIntIterable64) { r.it, r.at, r.end, r.row = it, 0, 0, Run{} }
 
 // peek returns the next run, or a part of it; of no events at the end.
 func (r *rowReader) peek() Run {
 	if r.row.Count > 0 {
 		return r.row
 	}
-	if len(r.rest) == 0 {
-		r.rest = r.buf[:r.it.NextMany(r.buf[:])]
-		if len(r.rest) == 0 {
+	if r.at == r.end {
+		r.at, r.end = 0, r.it.NextMany(r.buf[:])
+		if r.end == 0 {
 			return Run{}
 		}
 	}
+	rest := r.buf[r.at:r.end]
 	n := 1
-	for n < len(r.rest) && r.rest[n] == r.rest[0]+uint64(n) {
+	for n < len(rest) && rest[n] == rest[0]+uint64(n) {
 		n++
 	}
-	r.row = Run{Offset(r.rest[0]), uint32(n)}
-	r.rest = r.rest[n:]
+	r.row = Run{Offset(rest[0]), uint32(n)}
+	r.at += n
 	return r.row
 }
 

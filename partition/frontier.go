@@ -169,10 +169,11 @@ func (m *Machine) add(c *cursor, r sizedRun) {
 
 // addRows is add for a block's events that words name, for a cursor without order.
 func (m *Machine) addRows(c *cursor, a *arrival, words []uint64) {
-	m.rows = m.rows[:0]
-	eachRow(words, func(from, n int) { m.rows = append(m.rows, Run{a.first + Offset(from), uint32(n)}) })
-	m.offsets = c.ready.addRuns(m.rows, m.offsets)
-	c.subscription.stream.sizes.holdRuns(&m.waiting, m.rows, a.first, a.events.Classes)
+	rows := m.rows[:0] // on the stack while it is written to
+	eachRow(words, func(from, n int) { rows = append(rows, Run{a.first + Offset(from), uint32(n)}) })
+	m.offsets = c.ready.addRuns(rows, m.offsets)
+	c.subscription.stream.sizes.holdRuns(&m.waiting, rows, a.first, a.events.Classes)
+	m.rows = rows
 }
 
 // addAhead has a run of events wait ahead of the cursor's gap.

@@ -22,6 +22,7 @@ func (p *Partition) pack(g *Grant) (d Delivery, stored Wall, err error) {
 	}
 	defer pk.free()
 	pk.p, pk.stream = p, g.Stream
+	d.Runs = make([]EventRun, 0, len(g.Runs))
 	for _, run := range g.Runs {
 		for at := run.First; at < run.end(); {
 			to, there, err := pk.add(at, run.end())

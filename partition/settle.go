@@ -121,9 +121,10 @@ func (s *session) delivery(number uint64) (list []*lease) {
 func (m *Machine) decideOn(l *lease, dec Decision, visibility Tick, runs []Run, lost func(Run)) {
 	var extended []EventRun
 	if dec.Verb == VerbAck && l.cursor.order == nil {
-		m.named = m.named[:0]
-		l.cut(runs, func(part EventRun) { m.named = joinRun(m.named, part.Run) }, lost)
-		m.ackRuns(l, m.named)
+		named := m.named[:0]
+		l.cut(runs, func(part EventRun) { named = joinRun(named, part.Run) }, lost)
+		m.ackRuns(l, named)
+		m.named = named
 		return
 	}
 	l.cut(runs, func(part EventRun) {
@@ -169,12 +170,13 @@ func (dec *Decision) comeback() comeback {
 
 // ackAll settles all that a lease holds, of a cursor without order.
 func (m *Machine) ackAll(l *lease) {
-	m.named = m.named[:0]
+	named := m.named[:0]
 	for _, r := range l.runs {
-		m.named = joinRun(m.named, r.Run)
+		named = joinRun(named, r.Run)
 	}
 	l.runs = nil
-	m.ackRuns(l, m.named)
+	m.ackRuns(l, named)
+	m.named = named
 }
 
 // ackRuns settles runs in order that were cut out of a lease, of a cursor without order.
