@@ -59,7 +59,7 @@ func (b *Batch) Extend(ctx context.Context, by time.Duration, some ...*Delivery)
 type open struct {
 	deliveries []*Delivery
 	receipts   []string
-	deadline   time.Time // when the last of their leases ends
+	deadline   time.Duration // when the last of their leases ends
 }
 
 func (b *Batch) open(some []*Delivery) (open, error) {
@@ -71,7 +71,7 @@ func (b *Batch) open(some []*Delivery) (open, error) {
 	var o open
 	named := make(map[*Delivery]struct{}, len(some))
 	for i, d := range some {
-		if d == nil || d.owner != b {
+		if d == nil || d.lease.parcel == nil || d.lease.parcel.owner != b {
 			return open{}, argumentError("deliveries", "the %d. of those named isn't of this batch", i+1)
 		}
 		if _, twice := named[d]; twice || d.lease.state == leaseDone {
@@ -79,10 +79,8 @@ func (b *Batch) open(some []*Delivery) (open, error) {
 		}
 		named[d] = struct{}{}
 		o.deliveries = append(o.deliveries, d)
-		o.receipts = append(o.receipts, d.lease.receipt)
-		if d.lease.deadline.After(o.deadline) {
-			o.deadline = d.lease.deadline
-		}
+		o.receipts = append(o.receipts, d.lease.parcel.receipts[d.lease.place])
+		o.deadline = max(o.deadline, d.lease.deadline)
 	}
 	return o, nil
 }
@@ -104,7 +102,7 @@ func (b *Batch) ask(ctx context.Context, o *open, send func(freshetv1.ConsumeSer
 			return nil, doubt, err
 		}
 		doubt = doubt || e.OutcomeUnknown
-		if b.client.context.Err() != nil || !time.Now().Before(o.deadline) {
+		if b.client.context.Err() != nil || b.client.now() >= o.deadline {
 			if doubt {
 				err = unknown(err)
 			}
@@ -137,7 +135,7 @@ func (b *Batch) decide(ctx context.Context, some []*Delivery, dec decision) ([]*
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, d := range o.deliveries {
-		d.lease.state, d.lease.decision, d.lease.err = leaseDone, dec, nil
+		d.lease.state, d.lease.taken, d.lease.err = leaseDone, dec.kept(), nil
 	}
 	for _, d := range lost {
 		d.lease.err = ErrLeaseLost
@@ -156,9 +154,9 @@ func (b *Batch) extendAll(ctx context.Context, some []*Delivery, by time.Duratio
 	if err != nil || len(o.deliveries) == 0 {
 		return nil, err
 	}
-	var asked time.Time
+	var asked time.Duration
 	lost, _, err := b.ask(ctx, &o, func(node freshetv1.ConsumeServiceClient) (*freshetv1.SettleResponse, error) {
-		asked = time.Now()
+		asked = b.client.now()
 		return node.Extend(ctx, &freshetv1.ExtendRequest{Receipts: o.receipts, VisibilityMs: millis(by)})
 	})
 	if err != nil {
@@ -167,7 +165,7 @@ func (b *Batch) extendAll(ctx context.Context, some []*Delivery, by time.Duratio
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, d := range o.deliveries {
-		d.lease.deadline = asked.Add(by)
+		d.lease.deadline = asked + by
 	}
 	for _, d := range lost {
 		d.lease.state, d.lease.err = leaseDone, ErrLeaseLost
@@ -205,7 +203,7 @@ func (b *Batch) before(d *Delivery, dec decision) (bool, error) {
 	switch {
 	case d.lease.state != leaseDone:
 		return false, nil
-	case d.lease.err == nil && d.lease.decision.verb != dec.verb:
+	case d.lease.err == nil && d.lease.decision().verb != dec.verb:
 		return true, ErrSettled
 	}
 	return true, d.lease.err
@@ -231,5 +229,5 @@ func (b *Batch) extend(ctx context.Context, d *Delivery, by time.Duration) error
 func (b *Batch) deadline(d *Delivery) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return d.lease.deadline
+	return b.client.at(d.lease.deadline)
 }

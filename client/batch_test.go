@@ -34,7 +34,7 @@ func TestBatchSettlesSome(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, some := range map[string][]*Delivery{"none": {nil}, "another's": {d[6], {owner: other}}} {
+		for name, some := range map[string][]*Delivery{"none": {nil}, "another's": {d[6], {lease: lease{parcel: &parcel{owner: other}}}}, "nobody's": {d[6], {}}} {
 			if _, err := b.Ack(t.Context(), some...); err == nil {
 				t.Errorf("%s was taken", name)
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -14,7 +13,7 @@ import (
 func (s *session) deadline(d *Delivery) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return d.lease.deadline
+	return s.consumer.client.at(d.lease.deadline)
 }
 
 // settle is Delivery's way to decide.
@@ -41,9 +40,7 @@ func (s *session) settle(ctx context.Context, d *Delivery, dec decision) error {
 func (s *session) decide(d *Delivery, dec decision) error {
 	switch {
 	case d.lease.state == leaseHeld:
-		d.lease.state, d.lease.decision = leaseDecided, dec
-		s.mu.pending = append(s.mu.pending, d)
-		poke(s.talkAgain)
+		s.decided(d, dec)
 		if dec.verb == verbRelease {
 			s.breakLine(d)
 			if !dec.unstarted {
@@ -53,12 +50,21 @@ func (s *session) decide(d *Delivery, dec decision) error {
 		return nil
 	case d.lease.state == leaseDone && d.lease.err != nil:
 		return d.lease.err
-	case d.lease.decision.unstarted || d.lease.stuck: // the client's own decision
+	case d.lease.decision().unstarted || d.lease.stuck: // the client's own decision
 		return ErrLeaseLost
-	case d.lease.decision.verb != dec.verb:
+	case d.lease.decision().verb != dec.verb:
 		return ErrSettled
 	}
 	return nil
+}
+
+// decided has a decision told. mu is held.
+func (s *session) decided(d *Delivery, dec decision) {
+	d.lease.state, d.lease.taken = leaseDecided, dec.kept()
+	s.mu.pending = append(s.mu.pending, d)
+	if s.mu.inFlight == nil { // otherwise its answer pokes
+		poke(s.talkAgain)
+	}
 }
 
 // finish takes an event out of the books: the decision took effect, or err says why not. mu is held.
@@ -92,7 +98,7 @@ func (s *session) loseAll() {
 	if f := s.mu.inFlight; f != nil {
 		s.mu.inFlight = nil
 		for _, d := range f.items {
-			s.finish(d, unknown(fmt.Errorf("%v, but the session ended: %w", d.lease.decision.verb, ErrLeaseLost)))
+			s.finish(d, unknown(fmt.Errorf("%v, but the session ended: %w", d.lease.decision().verb, ErrLeaseLost)))
 		}
 		for _, e := range f.extensions {
 			e.finish(ErrLeaseLost)
@@ -104,12 +110,12 @@ func (s *session) loseAll() {
 	s.mu.extensions, s.mu.extendAll = nil, false
 	s.mu.pending = nil
 	c := s.consumer
-	c.mu.waiting = slices.DeleteFunc(c.mu.waiting, func(d *Delivery) bool { return d.owner == s })
+	c.mu.waiting.drop(func(d *Delivery) bool { return sessionOf(d) == s })
 	s.loseLines()
 	for d := range s.mu.held.all() {
 		s.lost(d)
 	}
-	s.noteHeld(time.Now())
+	s.noteHeld(c.client.now())
 }
 
 // forget ends whoever still waits for an answer. mu is held.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/freshet-mq/freshet/proto/block"
@@ -102,6 +103,7 @@ func (c *Client) dial(address string) (*grpc.ClientConn, error) {
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(sendBytesMax), grpc.MaxCallRecvMsgSize(receiveMessageMax), grpc.ForceCodecV2(wire.NewCodec())),
 		grpc.WithWriteBufferSize(ioBufferBytes),
 		grpc.WithReadBufferSize(ioBufferBytes),
+		experimental.WithBufferPool(&frameBuffers),
 		grpc.WithStaticStreamWindowSize(streamWindowBytes),
 		grpc.WithStaticConnWindowSize(connectionWindowBytes),
 		grpc.WithConnectParams(grpc.ConnectParams{
@@ -120,6 +122,9 @@ func (c *Client) dial(address string) (*grpc.ClientConn, error) {
 	}
 	return grpc.NewClient(target, options...)
 }
+
+// frameBuffers are all connections', of all clients.
+var frameBuffers wire.Buffers
 
 // connectTimeout is how long one attempt to connect may take.
 const connectTimeout = 5 * time.Second
@@ -215,8 +220,14 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	return errors.Join(err, errors.Join(closed...), c.nodes.close())
 }
 
-// elapsed is the client's own monotonic clock, in nanoseconds from 1.
-func (c *Client) elapsed() uint64 { return uint64(time.Since(c.started)) }
+// now is the client's own monotonic clock: the time since it began, from 1 ns.
+func (c *Client) now() time.Duration { return time.Since(c.started) }
+
+// at is what time it is by everybody's clock when the client's own says so.
+func (c *Client) at(moment time.Duration) time.Time { return c.started.Add(moment) }
+
+// elapsed is now, in nanoseconds, as a node is told.
+func (c *Client) elapsed() uint64 { return uint64(c.now()) }
 
 // addConsumer notes a consumer that Shutdown has to drain.
 func (c *Client) addConsumer(s *consumer) error {

@@ -107,13 +107,13 @@ type consumer struct {
 		sessions []*session // none until the topic's partitions are known
 		share    *share     // of sessions, in their order
 
-		waiting []*Delivery // for a handler; those that are decided meanwhile are passed over
+		waiting waitingLine // for a handler; those that are decided meanwhile are passed over
 		workers int
 		running []*Delivery
 		stuck   int  // of running
 		parked  bool // all handlers are stuck: nothing more is wanted
 
-		wakeAt     time.Time // when the keeper looks next
+		wakeAt     time.Duration // when the keeper looks next, by the client's clock; never, if it is zero
 		milestones []milestone
 	}
 }

@@ -556,17 +556,18 @@ func TestHeldIsBelieved(t *testing.T) {
 // TestExpiredEventIsNotBegun: a handler that gets free finds an event whose lease is over, before the keeper has.
 func TestExpiredEventIsNotBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &consumer{lookAgain: make(chan struct{}, 1), work: t.Context()}
-		now := time.Now()
-		c.mu.share = newShare(10, 10, 1, 0, now)
+		c := &consumer{client: &Client{started: time.Now().Add(-time.Hour)}, lookAgain: make(chan struct{}, 1), work: t.Context()}
+		c.mu.share = newShare(10, 10, 1, 0, time.Now())
 		s := newSession(c, 0, c.mu.share.portions[0])
-		late := &Delivery{owner: s, lease: lease{deadline: now}}
-		good := &Delivery{owner: s, lease: lease{deadline: now.Add(1)}}
-		c.mu.waiting = []*Delivery{late, good}
-		if d, _ := c.next(nil, nil); d != good {
-			t.Errorf("began %+v", d)
+		now, p := c.client.now(), &parcel{owner: s}
+		late := &Delivery{lease: lease{parcel: p, deadline: now}}
+		good := &Delivery{lease: lease{parcel: p, deadline: now + 1}}
+		c.mu.waiting.add(late, good)
+		var h hand
+		if !c.next(&h) || h.delivery != good {
+			t.Errorf("began %+v", h.delivery)
 		}
-		if late.lease.state != leaseDecided || !late.lease.decision.unstarted {
+		if late.lease.state != leaseDecided || !late.lease.decision().unstarted {
 			t.Errorf("the late one is %+v", late.lease)
 		}
 	})

@@ -22,8 +22,7 @@ type Delivery struct {
 	// overwrite with a lower one, and a consumer that was paused beyond its lease does no harm.
 	Epoch uint64
 
-	owner leaseOwner
-	// What follows is the owner's, under its lock.
+	// lease is its owner's, under whose lock it is.
 	lease lease
 }
 
@@ -37,13 +36,13 @@ type leaseOwner interface {
 }
 
 // Deadline is when the lease ends unless it is extended, by the client's clock and never later than the node's. A consumer extends by itself.
-func (d *Delivery) Deadline() time.Time { return d.owner.deadline(d) }
+func (d *Delivery) Deadline() time.Time { return d.lease.parcel.owner.deadline(d) }
 
 // Ack settles the event and waits until that is on disk on a majority: it is never delivered again then. ErrLeaseLost means that the lease
 // had ended before and nothing was changed: somebody else may have the event. When ctx ends first, the error wraps ctx's and
 // ErrUnknownOutcome, and the ack may yet be stored; calling Ack again waits on.
 func (d *Delivery) Ack(ctx context.Context) error {
-	return d.owner.settle(ctx, d, decision{verb: verbAck})
+	return d.lease.parcel.owner.settle(ctx, d, decision{verb: verbAck})
 }
 
 // Release gives the event back, not to be delivered again before after is over, 0 to 12 h, and waits until that is stored. It counts as an
@@ -55,7 +54,7 @@ func (d *Delivery) Release(ctx context.Context, after time.Duration, reason stri
 	if err := checkReason(reason); err != nil {
 		return err
 	}
-	return d.owner.settle(ctx, d, decision{verb: verbRelease, after: after, reason: reason})
+	return d.lease.parcel.owner.settle(ctx, d, decision{verb: verbRelease, after: after, reason: reason})
 }
 
 // Reject makes the event a dead letter at once, and waits until that is stored. reason is for people, at most 256 bytes. Errors are as for Ack.
@@ -63,7 +62,7 @@ func (d *Delivery) Reject(ctx context.Context, reason string) error {
 	if err := checkReason(reason); err != nil {
 		return err
 	}
-	return d.owner.settle(ctx, d, decision{verb: verbReject, reason: reason})
+	return d.lease.parcel.owner.settle(ctx, d, decision{verb: verbReject, reason: reason})
 }
 
 // Extend moves the lease's deadline to by from now, 1 s to 12 h, and waits until that is stored. A handler needn't: its lease is extended
@@ -73,7 +72,7 @@ func (d *Delivery) Extend(ctx context.Context, by time.Duration) error {
 	if by < visibilityMin || by > visibilityMax {
 		return argumentError("visibility_ms", "an extension by %v: %v to %v are possible", by, visibilityMin, visibilityMax)
 	}
-	return d.owner.extend(ctx, d, by)
+	return d.lease.parcel.owner.extend(ctx, d, by)
 }
 
 // verb is what is said of a leased event.
@@ -96,6 +95,25 @@ type decision struct {
 	after     time.Duration // of a release
 	reason    string        // of a release or rejection
 	unstarted bool          // a release that is no attempt
+}
+
+// What most decisions are.
+var (
+	acked   = decision{verb: verbAck}
+	givenUp = decision{verb: verbRelease, unstarted: true}
+	noneYet = decision{}
+)
+
+// kept is the decision as a lease refers to it. An ack is an ack, and has nothing else.
+func (dec decision) kept() *decision {
+	switch {
+	case dec.verb == verbAck:
+		return &acked
+	case dec.unstarted:
+		return &givenUp
+	}
+	other := dec // so that nothing is allocated for those before
+	return &other
 }
 
 func checkReason(reason string) error {

@@ -43,5 +43,5 @@
 //
 // client.go, with nodes.go, routes.go and failover.go (who is asked), then along an event's way: event.go, producer.go, producer_place.go,
 // producer_steer.go, producer_batch.go, producer_window.go (the essay), producer_send.go, producer_stream.go; consumer.go (the essay), share.go (the
-// window), session.go, way.go, handling.go, lease.go, books.go, settle.go, talk.go, line.go, keeper.go, drain.go. Errors are in errors.go.
+// window), session.go, way.go, handling.go, waiting.go, lease.go, books.go, settle.go, talk.go, line.go, keeper.go, drain.go. Errors are in errors.go.
 package client

@@ -74,9 +74,7 @@ func (c *consumer) detachedAll() bool {
 
 // giveBackWaiting releases what no handler has begun, uncounted. mu is held.
 func (c *consumer) giveBackWaiting() {
-	waiting := c.mu.waiting
-	c.mu.waiting = nil
-	for _, d := range waiting {
+	for _, d := range c.mu.waiting.takeAll() {
 		s := sessionOf(d)
 		s.decideWaiting(d)
 		s.passOn(d)

@@ -3,32 +3,37 @@ package client
 import (
 	"context"
 	"errors"
-	"time"
 )
 
-// arrive takes deliveries in: into the books, and for a handler. mu is held.
-func (s *session) arrive(ds []*Delivery) {
-	if len(ds) == 0 {
+// arrive takes a delivery in: into the books, and for a handler. mu is held.
+func (s *session) arrive(p *parcel) {
+	if len(p.deliveries) == 0 {
 		return
 	}
-	c := s.consumer
-	s.arrivedAt(ds[0].Epoch)
-	s.mu.held.add(ds)
-	for _, d := range ds {
-		if c.mu.phase != consuming || c.mu.parked {
+	c, first := s.consumer, p.deliveries[0]
+	s.arrivedAt(first.Epoch)
+	s.mu.held.add(p)
+	deadline := first.lease.deadline
+	switch {
+	case c.mu.phase != consuming || c.mu.parked:
+		for _, d := range p.deliveries {
 			s.decideWaiting(d)
-		} else {
+		}
+	case s.mu.ordered:
+		for _, d := range p.deliveries {
 			s.enqueue(d)
 		}
+	default:
+		c.mu.waiting.add(p.deliveries...)
 	}
-	s.noteHeld(time.Now())
-	c.keepBy(ds[0].lease.deadline.Add(-s.extendBefore()))
+	s.noteHeld(c.client.now())
+	c.keepBy(deadline - s.extendBefore())
 	c.employ()
 }
 
 // employ begins handlers for what waits for one. mu is held.
 func (c *consumer) employ() {
-	for c.mu.workers < c.options.concurrency && c.mu.workers < len(c.mu.running)+len(c.mu.waiting) {
+	for c.mu.workers < c.options.concurrency && c.mu.workers < len(c.mu.running)+c.mu.waiting.len() {
 		c.mu.workers++
 		c.joining.Go(c.handleAll)
 	}
@@ -37,50 +42,61 @@ func (c *consumer) employ() {
 // decideWaiting gives back an event that no handler has begun. mu is held.
 func (s *session) decideWaiting(d *Delivery) {
 	d.lease.work = workOver
-	if err := s.decide(d, decision{verb: verbRelease, unstarted: true}); err != nil {
+	if err := s.decide(d, givenUp); err != nil {
 		return // it is lost, or decided by somebody: either way it is off our hands
 	}
 }
 
 // handleAll is a handler's goroutine: it goes on as long as events wait.
 func (c *consumer) handleAll() {
-	var handled *Delivery
-	var result error
-	for {
-		d, ctx := c.next(handled, result)
-		if d == nil {
-			return
-		}
-		handled, result = d, c.handler(ctx, d)
+	var h hand
+	for c.next(&h) {
+		h.result = c.handler(h.context, h.delivery)
 	}
 }
 
-// next takes in what a handler returned for an event, if it has had one, and returns the next, or ends the handler's goroutine.
-func (c *consumer) next(handled *Delivery, result error) (*Delivery, context.Context) {
+// hand is a handler's goroutine.
+type hand struct {
+	delivery *Delivery // that it has, or has had; nil before the first
+	context  *handlerContext
+	result   error
+	contexts []handlerContext // for the next
+}
+
+// handContexts is how many contexts share an allocation, of 2 KiB.
+const handContexts = 32
+
+// takes gives the hand an event.
+func (h *hand) takes(work context.Context, d *Delivery) {
+	if len(h.contexts) == 0 {
+		h.contexts = make([]handlerContext, handContexts)
+	}
+	h.delivery, h.context, h.result = d, &h.contexts[0], nil
+	h.contexts = h.contexts[1:]
+	h.context.work = work
+	d.lease.context = h.context
+}
+
+// next takes in what a handler returned for an event, if it has had one, and gives it the next, or ends the handler's goroutine: false.
+func (c *consumer) next(h *hand) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if handled != nil {
-		c.finishHandler(handled, result)
+	if h.delivery != nil {
+		c.finishHandler(h.delivery, h.result)
 	}
-	d := c.begin()
-	if d == nil {
-		return nil, nil
-	}
-	return d, d.lease.context
+	return c.begin(h)
 }
 
-// begin takes the next event that a handler can have (S2), nil if there is none for this one. mu is held.
-func (c *consumer) begin() *Delivery {
-	now := time.Now()
-	for len(c.mu.waiting) > 0 {
-		d := c.mu.waiting[0]
-		c.mu.waiting[0] = nil
-		c.mu.waiting = c.mu.waiting[1:]
+// begin takes the next event that a handler can have (S2), false if there is none for this one. mu is held.
+func (c *consumer) begin(h *hand) bool {
+	now := c.client.now()
+	for c.mu.waiting.len() > 0 {
+		d := c.mu.waiting.take()
 		if d.lease.state != leaseHeld {
 			sessionOf(d).passOn(d)
 			continue
 		}
-		if !now.Before(d.lease.deadline) {
+		if now >= d.lease.deadline {
 			s := sessionOf(d)
 			d.lease.expired = true
 			s.decideWaiting(d)
@@ -89,17 +105,17 @@ func (c *consumer) begin() *Delivery {
 			continue
 		}
 		d.lease.work = workRunning
-		d.lease.stuckAt = now.Add(c.options.handlerTimeout)
-		d.lease.context = &handlerContext{work: c.work}
-		d.lease.place = len(c.mu.running)
+		d.lease.stuckAt = now + c.options.handlerTimeout
+		h.takes(c.work, d)
+		d.lease.place = int32(len(c.mu.running))
 		c.mu.running = append(c.mu.running, d)
 		c.keepBy(d.lease.stuckAt)
-		return d
+		return true
 	}
 	c.mu.workers--
 	c.idleHands(now)
 	c.checkMilestones()
-	return nil
+	return false
 }
 
 // finishHandler takes in what a handler returned. mu is held.
@@ -122,8 +138,10 @@ func (c *consumer) finishHandler(d *Delivery, err error) {
 		return // the handler decided by itself, or the lease is lost
 	}
 	dec := decide(err, d.Attempt)
-	if _, asked := errors.AsType[*retryError](err); !asked && (c.work.Err() != nil || d.lease.expired) {
-		dec.after = 0 // it was called off: somebody else may try at once
+	if dec.after > 0 && (c.work.Err() != nil || d.lease.expired) {
+		if _, asked := errors.AsType[*retryError](err); !asked {
+			dec.after = 0 // it was called off: somebody else may try at once
+		}
 	}
 	if err := s.decide(d, dec); err != nil {
 		return // decided meanwhile

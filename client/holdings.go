@@ -3,57 +3,54 @@ package client
 import "iter"
 
 // holdings are the events that a session holds (S1), by the delivery that brought them: what comes in together mostly leaves together, and a map of single
-// events was a fifth of what consuming costs. The zero value is empty.
+// events was a fifth of what consuming costs. Of a parcel those that are done stay until it is gone through and they are the most. The zero value is empty.
 type holdings struct {
 	parcels map[*parcel]struct{}
 	events  int
 	bytes   int // of their data
 }
 
-// parcel is a delivery's events. Those that are done stay in it until they are the most.
-type parcel struct {
-	deliveries []*Delivery
-	left       int // that aren't done
-}
-
 // add takes a delivery's events in.
-func (h *holdings) add(ds []*Delivery) {
+func (h *holdings) add(p *parcel) {
+	if len(p.deliveries) == 0 {
+		return
+	}
 	if h.parcels == nil {
 		h.parcels = map[*parcel]struct{}{}
 	}
-	p := &parcel{deliveries: ds, left: len(ds)}
 	h.parcels[p] = struct{}{}
-	for _, d := range ds {
-		d.lease.parcel = p
-		h.bytes += len(d.Event.Data)
+	for _, d := range p.deliveries {
+		d.lease.held = true
 	}
-	h.events += len(ds)
+	p.left = len(p.deliveries)
+	h.events += p.left
+	h.bytes += p.bytes
 }
 
 // remove takes out one that is done.
 func (h *holdings) remove(d *Delivery) {
-	p := d.lease.parcel
-	if p == nil {
+	if !d.lease.held {
 		return
 	}
-	d.lease.parcel = nil
+	d.lease.held = false
 	h.events--
-	h.bytes -= len(d.Event.Data)
-	p.left--
-	switch {
-	case p.left == 0:
+	h.bytes -= int(d.lease.bytes)
+	p := d.lease.parcel
+	if p.left--; p.left == 0 {
 		delete(h.parcels, p)
-	case p.left <= len(p.deliveries)/2:
-		p.compact()
+		p.deliveries = nil
 	}
 }
 
-// compact leaves out what is done, so that going through the parcel costs no more than what is left of it. The old slice is left as it is:
-// somebody may be going through it.
+// compact leaves out what is done if that is the most, so that going through the parcel costs no more than what is left of it. The old slice is left as
+// it is: somebody may be going through it.
 func (p *parcel) compact() {
+	if p.left > len(p.deliveries)/2 {
+		return
+	}
 	kept := make([]*Delivery, 0, p.left)
 	for _, d := range p.deliveries {
-		if d.lease.parcel == p {
+		if d.lease.held {
 			kept = append(kept, d)
 		}
 	}
@@ -64,8 +61,9 @@ func (p *parcel) compact() {
 func (h *holdings) all() iter.Seq[*Delivery] {
 	return func(yield func(*Delivery) bool) {
 		for p := range h.parcels {
+			p.compact()
 			for _, d := range p.deliveries {
-				if d.lease.parcel == p && !yield(d) {
+				if d.lease.held && !yield(d) {
 					return
 				}
 			}

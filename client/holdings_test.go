@@ -34,13 +34,14 @@ func TestHoldingsTwin(t *testing.T) {
 			for step := range 200 {
 				switch draw.IntN(4) {
 				case 0:
-					var ds []*Delivery
+					p := &parcel{}
 					for i := range 1 + draw.IntN(50) {
 						d := &Delivery{Offset: uint64(100*step + i), Event: Event{Data: make([]byte, draw.IntN(9))}}
-						ds = append(ds, d)
+						d.lease.parcel, d.lease.bytes = p, int32(len(d.Event.Data))
+						p.deliveries, p.bytes = append(p.deliveries, d), p.bytes+len(d.Event.Data)
 						twin[d] = struct{}{}
 					}
-					h.add(ds)
+					h.add(p)
 				case 1: // as a Settled does, in order
 					share := draw.IntN(100)
 					for d := range twin {

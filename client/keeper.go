@@ -6,8 +6,8 @@ import "time"
 func (s *session) extendBefore() time.Duration { return s.mu.visibility * 2 / 3 }
 
 // keepBy has the keeper look at a time, if not before. mu is held.
-func (c *consumer) keepBy(t time.Time) {
-	if c.mu.wakeAt.IsZero() || t.Before(c.mu.wakeAt) {
+func (c *consumer) keepBy(t time.Duration) {
+	if c.mu.wakeAt == 0 || t < c.mu.wakeAt {
 		c.mu.wakeAt = t
 		c.pokeKeep()
 	}
@@ -20,8 +20,8 @@ func (c *consumer) keep() {
 	defer timer.Stop()
 	for {
 		c.mu.Lock()
-		now := time.Now()
-		c.mu.wakeAt = time.Time{}
+		now := c.client.now()
+		c.mu.wakeAt = 0
 		for _, s := range c.mu.sessions {
 			s.expire(now)
 		}
@@ -32,10 +32,10 @@ func (c *consumer) keep() {
 		}
 		c.mu.wakeAt = next
 		c.mu.Unlock()
-		if next.IsZero() {
+		if next == 0 {
 			timer.Stop()
 		} else {
-			timer.Reset(max(time.Until(next), time.Nanosecond))
+			timer.Reset(max(next-c.client.now(), time.Nanosecond))
 		}
 		select {
 		case <-timer.C:
@@ -47,9 +47,9 @@ func (c *consumer) keep() {
 }
 
 // expire tells that leases are over by our own clock. What is decided is left alone: the node has the last word on it. mu is held.
-func (s *session) expire(now time.Time) {
+func (s *session) expire(now time.Duration) {
 	for d := range s.mu.held.all() {
-		if d.lease.state != leaseHeld || d.lease.expired || now.Before(d.lease.deadline) {
+		if d.lease.state != leaseHeld || d.lease.expired || now < d.lease.deadline {
 			continue
 		}
 		d.lease.expired = true
@@ -64,9 +64,9 @@ func (s *session) expire(now time.Time) {
 
 // unstick releases events whose handlers take too long. Extending is for the whole session, so it can't just be left out for these. mu
 // is held.
-func (c *consumer) unstick(now time.Time) {
+func (c *consumer) unstick(now time.Duration) {
 	for _, d := range c.mu.running {
-		if d.lease.stuck || now.Before(d.lease.stuckAt) {
+		if d.lease.stuck || now < d.lease.stuckAt {
 			continue
 		}
 		d.lease.stuck = true
@@ -74,9 +74,7 @@ func (c *consumer) unstick(now time.Time) {
 		d.lease.context.end(ErrHandlerTimeout)
 		if d.lease.state == leaseHeld {
 			s := sessionOf(d)
-			d.lease.state, d.lease.decision = leaseDecided, decision{verb: verbRelease, reason: "the handler took too long"}
-			s.mu.pending = append(s.mu.pending, d)
-			poke(s.talkAgain)
+			s.decided(d, decision{verb: verbRelease, reason: "the handler took too long"})
 			s.breakLine(d)
 			s.giveBackBehind(d)
 		}
@@ -85,7 +83,7 @@ func (c *consumer) unstick(now time.Time) {
 }
 
 // nextUnstick is when the next handler takes too long; never, if it is zero. mu is held.
-func (c *consumer) nextUnstick() (next time.Time) {
+func (c *consumer) nextUnstick() (next time.Duration) {
 	for _, d := range c.mu.running {
 		if !d.lease.stuck {
 			next = earlier(next, d.lease.stuckAt)
@@ -95,17 +93,17 @@ func (c *consumer) nextUnstick() (next time.Time) {
 }
 
 // nextLook asks for an extension if it is time, and returns when there is something to do next; never, if it is zero. mu is held.
-func (s *session) nextLook(now time.Time) time.Time {
-	var first time.Time // deadline
+func (s *session) nextLook(now time.Duration) time.Duration {
+	var first time.Duration // deadline
 	for d := range s.mu.held.all() {
 		if d.lease.state == leaseHeld && !d.lease.expired {
 			first = earlier(first, d.lease.deadline)
 		}
 	}
-	if first.IsZero() || s.extending() {
+	if first == 0 || s.extending() {
 		return first
 	}
-	if due := first.Add(-s.extendBefore()); now.Before(due) {
+	if due := first - s.extendBefore(); now < due {
 		return due
 	}
 	s.mu.extendAll = true
@@ -119,8 +117,8 @@ func (s *session) extending() bool {
 }
 
 // earlier returns the earlier of two times; zero means never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
+func earlier(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
 		return b
 	}
 	return a

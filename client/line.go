@@ -30,7 +30,7 @@ func (s *session) lineOf(d *Delivery) *line {
 // enqueue has an event wait for a handler, or behind the head of its line. mu is held.
 func (s *session) enqueue(d *Delivery) {
 	if !s.mu.ordered || d.Event.Key == "" {
-		s.consumer.mu.waiting = append(s.consumer.mu.waiting, d)
+		s.consumer.mu.waiting.add(d)
 		return
 	}
 	k := d.Event.Key
@@ -54,7 +54,7 @@ func (s *session) proceed(k string, l *line) {
 		l.behind = l.behind[1:]
 		if next.lease.state == leaseHeld && !next.lease.expired {
 			l.head = next
-			s.consumer.mu.waiting = append(s.consumer.mu.waiting, next)
+			s.consumer.mu.waiting.add(next)
 		}
 	}
 	if l.head != nil || l.failing > 0 || len(l.behind) > 0 {
@@ -106,7 +106,7 @@ func (s *session) settledInLine(d *Delivery, epoch uint64, err error) {
 	if l == nil || err == nil && !d.lease.breaks {
 		return
 	}
-	if err == nil || !d.lease.decision.unstarted || d.lease.expired {
+	if err == nil || !d.lease.decision().unstarted || d.lease.expired {
 		l.epoch = max(l.epoch, epoch)
 	}
 	s.mend(d, l)
@@ -134,9 +134,9 @@ func (s *session) sortLine(k string, l *line) {
 			l.behind = append(l.behind, d)
 		}
 	}
-	before := len(s.consumer.mu.waiting)
+	before := s.consumer.mu.waiting.len()
 	s.proceed(k, l)
-	if len(s.consumer.mu.waiting) > before {
+	if s.consumer.mu.waiting.len() > before {
 		s.consumer.employ()
 	}
 }

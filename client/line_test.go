@@ -63,16 +63,16 @@ func TestOrderedQueueHandlesKeysInOrder(t *testing.T) {
 // TestLineOfALeaseThatRanOut: an event whose lease ran out before a handler had it is given back. What was leased behind it meanwhile, and arrives before
 // the node has answered, went back with it there, and isn't begun; what is leased after that is.
 func TestLineOfALeaseThatRanOut(t *testing.T) {
-	c := &consumer{client: &Client{}, lookAgain: make(chan struct{}, 1)}
+	c := &consumer{client: &Client{started: time.Now().Add(-time.Hour)}, lookAgain: make(chan struct{}, 1)}
 	c.options.concurrency = 1
 	c.mu.share = newShare(10, 1<<20, 1, 0, time.Now())
 	s := newSession(c, 0, c.mu.share.portions[0])
 	s.mu.ordered = true
 	c.mu.sessions = []*session{s}
 	leased := func(epoch uint64, ends time.Duration) *Delivery {
-		d := &Delivery{Event: Event{Key: "a"}, Epoch: epoch, Offset: epoch, owner: s}
-		d.lease.deadline = time.Now().Add(ends)
-		s.mu.held.add([]*Delivery{d})
+		d := &Delivery{Event: Event{Key: "a"}, Epoch: epoch, Offset: epoch}
+		d.lease.parcel, d.lease.deadline = &parcel{owner: s, deliveries: []*Delivery{d}}, c.client.now()+ends
+		s.mu.held.add(d.lease.parcel)
 		s.enqueue(d)
 		return d
 	}
@@ -80,20 +80,21 @@ func TestLineOfALeaseThatRanOut(t *testing.T) {
 	defer c.mu.Unlock()
 	first := leased(10, -time.Second)
 	c.mu.workers = 1
-	if d := c.begin(); d != nil {
-		t.Fatalf("event %d was begun, of which the lease is over", d.Offset)
+	var h hand
+	if c.begin(&h) {
+		t.Fatalf("event %d was begun, of which the lease is over", h.delivery.Offset)
 	}
 	c.mu.workers = 1 // none is to begin
 	second := leased(12, time.Hour)
 	s.finish(first, ErrLeaseLost)
 	s.settledInLine(first, 20, ErrLeaseLost)
-	if slices.Contains(c.mu.waiting, second) || second.lease.state != leaseDecided {
+	if slices.Contains(c.mu.waiting.events, second) || second.lease.state != leaseDecided {
 		t.Error("an event waits for a handler that went back with the one before it")
 	}
 	again := leased(21, time.Hour)
 	s.finish(second, ErrLeaseLost)
 	s.settledInLine(second, 22, ErrLeaseLost)
-	if !slices.Contains(c.mu.waiting, again) {
+	if !slices.Contains(c.mu.waiting.events, again) {
 		t.Error("what was leased afterwards doesn't wait for a handler")
 	}
 }

@@ -49,8 +49,8 @@ func (c *Client) poll(ctx context.Context, request *freshetv1.ReceiveRequest, un
 	var again retry
 	patience := until.Add(failoverTime)
 	for {
-		asked := time.Now()
-		request.WaitMs = millis(min(max(until.Sub(asked), 0), longPollMax))
+		asked := c.now()
+		request.WaitMs = millis(min(max(time.Until(until), 0), longPollMax))
 		response, err := c.consume.Receive(ctx, request)
 		if err == nil {
 			again.reset()
@@ -70,22 +70,20 @@ func (c *Client) poll(ctx context.Context, request *freshetv1.ReceiveRequest, un
 }
 
 // batch takes a response apart.
-func (c *Client) batch(response *freshetv1.ReceiveResponse, asked time.Time) (*Batch, error) {
+func (c *Client) batch(response *freshetv1.ReceiveResponse, asked time.Duration) (*Batch, error) {
 	b := &Batch{client: c}
 	if response.GetDelivery() == nil {
 		return b, nil
 	}
 	// The lease began when it was granted, at the earliest when it was asked for.
-	deliveries, err := deliveriesOf(response.GetDelivery(), b, asked)
+	arrived, err := parcelOf(response.GetDelivery(), b, asked)
 	if err != nil {
 		return nil, err
 	}
-	if len(response.GetReceipts()) != len(deliveries) {
+	if len(response.GetReceipts()) != len(arrived.deliveries) {
 		return nil, &Error{Code: CodeInternal, Message: "the node sent another number of receipts than of events"}
 	}
-	for i, d := range deliveries {
-		d.lease.receipt = response.GetReceipts()[i]
-	}
-	b.Deliveries = deliveries
+	arrived.receipts = response.GetReceipts()
+	b.Deliveries = arrived.deliveries
 	return b, nil
 }

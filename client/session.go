@@ -40,13 +40,14 @@ type session struct {
 		settled    uint64 // sequence of the last Settle that was answered
 		inFlight   *settling
 		pending    []*Delivery // decided, in the order of their decisions
+		spare      []*Delivery // room for pending
 		extensions []*extension
 		extendAll  bool // the keeper wants all leases extended
 	}
 }
 
 // sessionOf is the session that a consumer's delivery came in.
-func sessionOf(d *Delivery) *session { return d.owner.(*session) } //nolint:forcetypeassert // a consumer has none but its sessions'
+func sessionOf(d *Delivery) *session { return d.lease.parcel.owner.(*session) } //nolint:forcetypeassert // a consumer has none but its sessions'
 
 // newSession returns a session that isn't attached. The consumer's mu is held.
 func newSession(c *consumer, partition uint32, portion *portion) *session {
@@ -164,7 +165,7 @@ func (s *session) hear(response *freshetv1.ConsumeResponse, attachStamp uint64) 
 		if stamp == 0 || stamp > s.consumer.client.elapsed() {
 			stamp = attachStamp // the node knows at least this one
 		}
-		deliveries, err := deliveriesOf(r.Delivery, s, s.consumer.client.started.Add(time.Duration(stamp)))
+		arrived, err := parcelOf(r.Delivery, s, time.Duration(stamp))
 		if err != nil {
 			// It isn't counted as received, so attaching again frees it; and if nobody can read it, it becomes a dead letter.
 			return err
@@ -176,7 +177,7 @@ func (s *session) hear(response *freshetv1.ConsumeResponse, attachStamp uint64) 
 			return nil // repeated: it is in the books
 		}
 		s.mu.received = r.Delivery.GetNumber()
-		s.arrive(deliveries)
+		s.arrive(arrived)
 	case *freshetv1.ConsumeResponse_Settled:
 		return s.answered(r.Settled)
 	case *freshetv1.ConsumeResponse_Credited:
@@ -234,7 +235,7 @@ func (s *session) attach(a *freshetv1.Attached) error {
 		}
 		s.mu.pending = undone(s.mu.pending)
 		s.mendLines()
-		s.noteHeld(time.Now())
+		s.noteHeld(s.consumer.client.now())
 	}
 	s.consumer.checkMilestones()
 	s.consumer.pokeKeep()
@@ -274,6 +275,6 @@ func (s *session) detached() {
 	defer s.mu.Unlock()
 	s.mu.attached = false
 	s.mu.portion.detached()
-	s.consumer.moveCredit(time.Now()) // others may have what it can't use now
+	s.consumer.moveCredit(s.consumer.client.now()) // others may have what it can't use now
 	s.consumer.checkMilestones()
 }

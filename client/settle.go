@@ -23,11 +23,11 @@ type settling struct {
 	extendsAll bool
 	extended   []*Delivery
 	// began is when it was first sent: the node extends from then on at the earliest.
-	began time.Time
+	began time.Duration
 	// sent says that it was sent on the connection at hand.
 	sent bool
 	// notBefore is when it may be sent again after a node was too busy.
-	notBefore time.Time
+	notBefore time.Duration
 	retry     retry
 }
 
@@ -68,7 +68,7 @@ func (s *session) extend(ctx context.Context, d *Delivery, by time.Duration) err
 }
 
 // nextSettle makes the next Settle, or returns nil when there is nothing to settle. mu is held.
-func (s *session) nextSettle(now time.Time) *settling {
+func (s *session) nextSettle(now time.Duration) *settling {
 	if len(s.mu.pending) == 0 && len(s.mu.extensions) == 0 && !s.mu.extendAll {
 		return nil
 	}
@@ -92,7 +92,7 @@ func (s *session) nextSettle(now time.Time) *settling {
 	n = min(len(s.mu.pending), room)
 	f.items, s.mu.pending = s.mu.pending[:n:n], s.mu.pending[n:]
 	if len(s.mu.pending) == 0 {
-		s.mu.pending = nil // so that the array isn't kept by its end
+		s.mu.pending, s.mu.spare = s.mu.spare, nil // so that the array isn't kept by its end
 	}
 	for _, d := range f.items {
 		d.lease.state = leaseSent
@@ -103,14 +103,14 @@ func (s *session) nextSettle(now time.Time) *settling {
 
 // extendAll asks for what the keeper wants, and returns how many runs it names. If somebody gave a lease a longer time than this
 // would, all others are named; else the whole session is extended by one word. s.mu is held.
-func (f *settling) extendAll(s *session, now time.Time, room int) int {
+func (f *settling) extendAll(s *session, now time.Duration, room int) int {
 	f.extendsAll = true
-	until := now.Add(s.mu.visibility)
+	until := now + s.mu.visibility
 	longer := false
 	for d := range s.mu.held.all() {
 		switch {
 		case d.lease.state != leaseHeld || d.lease.expired:
-		case d.lease.deadline.After(until):
+		case d.lease.deadline > until:
 			longer = true
 		default:
 			f.extended = append(f.extended, d)
@@ -121,26 +121,34 @@ func (f *settling) extendAll(s *session, now time.Time, room int) int {
 		return 1
 	}
 	if len(f.extended) > room { // those that end first; the keeper asks for the others at once
-		slices.SortFunc(f.extended, func(a, b *Delivery) int { return a.lease.deadline.Compare(b.lease.deadline) })
+		slices.SortFunc(f.extended, func(a, b *Delivery) int { return cmp.Compare(a.lease.deadline, b.lease.deadline) })
 		f.extended = f.extended[:room]
 	}
 	if len(f.extended) == 0 {
 		return 0
 	}
-	named := slices.Clone(f.extended)
-	f.request.Extends = append(f.request.Extends, &freshetv1.Extend{Leased: leasedRuns(named)})
-	return len(named)
+	f.request.Extends = append(f.request.Extends, &freshetv1.Extend{Leased: leasedRuns(f.extended)})
+	return len(f.extended)
 }
 
 // putDecisions writes the decisions down: acks by runs, the others by what they share.
 func (f *settling) putDecisions() {
-	var acks []*Delivery
+	acks := f.items
+	if i := slices.IndexFunc(acks, func(d *Delivery) bool { return d.lease.taken != &acked }); i >= 0 {
+		acks = acks[:i:i]
+		f.putRest(f.items[i:], &acks)
+	}
+	f.request.Acks = leasedRuns(acks)
+}
+
+// putRest writes down what isn't an ack, and adds the acks that are among it to others.
+func (f *settling) putRest(items []*Delivery, acks *[]*Delivery) {
 	rest := map[decision][]*Delivery{}
 	var order []decision
-	for _, d := range f.items {
-		dec := d.lease.decision
+	for _, d := range items {
+		dec := *d.lease.taken
 		if dec.verb == verbAck {
-			acks = append(acks, d)
+			*acks = append(*acks, d)
 			continue
 		}
 		if rest[dec] == nil {
@@ -148,7 +156,6 @@ func (f *settling) putDecisions() {
 		}
 		rest[dec] = append(rest[dec], d)
 	}
-	f.request.Acks = leasedRuns(acks)
 	// What nobody began goes back first: of an ordered queue it would go back with what is released before it, and be answered as lost.
 	slices.SortStableFunc(order, func(a, b decision) int {
 		if a.unstarted == b.unstarted {
@@ -172,30 +179,41 @@ func (f *settling) putDecisions() {
 	}
 }
 
-// leasedRuns names events by delivery and runs of offsets. It sorts them.
+// leasedRuns names events by delivery and runs of offsets, sorted.
 func leasedRuns(ds []*Delivery) []*freshetv1.Leased {
-	slices.SortFunc(ds, func(a, b *Delivery) int {
-		return cmp.Or(cmp.Compare(a.lease.number, b.lease.number), cmp.Compare(a.Offset, b.Offset))
-	})
+	if !slices.IsSortedFunc(ds, byPlace) { // they mostly are
+		ds = slices.Clone(ds)
+		slices.SortFunc(ds, byPlace)
+	}
 	var list []*freshetv1.Leased
+	var to *freshetv1.Leased
+	var last *freshetv1.OffsetRun
 	for _, d := range ds {
-		n := len(list)
-		if n == 0 || list[n-1].GetDelivery() != d.lease.number {
-			list = append(list, leasedOf(d))
-			continue
-		}
-		to := list[n-1]
-		if last := to.GetRuns()[len(to.GetRuns())-1]; last.GetFirst()+uint64(last.GetCount()) == d.Offset {
+		switch {
+		case to == nil || to.GetDelivery() != d.lease.parcel.number:
+			to = leasedOf(d)
+			last = to.GetRuns()[0]
+			list = append(list, to)
+		case last.GetFirst()+uint64(last.GetCount()) == d.Offset:
 			last.Count++
-		} else {
-			to.Runs = append(to.Runs, &freshetv1.OffsetRun{First: d.Offset, Count: 1})
+		default:
+			last = &freshetv1.OffsetRun{First: d.Offset, Count: 1}
+			to.Runs = append(to.Runs, last)
 		}
 	}
 	return list
 }
 
+// byPlace compares events by delivery and offset.
+func byPlace(a, b *Delivery) int {
+	if a.lease.parcel == b.lease.parcel {
+		return cmp.Compare(a.Offset, b.Offset)
+	}
+	return cmp.Or(cmp.Compare(a.lease.parcel.number, b.lease.parcel.number), cmp.Compare(a.Offset, b.Offset))
+}
+
 func leasedOf(d *Delivery) *freshetv1.Leased {
-	return &freshetv1.Leased{Delivery: d.lease.number, Runs: []*freshetv1.OffsetRun{{First: d.Offset, Count: 1}}}
+	return &freshetv1.Leased{Delivery: d.lease.parcel.number, Runs: []*freshetv1.OffsetRun{{First: d.Offset, Count: 1}}}
 }
 
 // answered takes in a Settled. It returns an error when the node refused the whole of it for good.
@@ -211,25 +229,27 @@ func (s *session) answered(r *freshetv1.Settled) error {
 	}
 	s.mu.inFlight = nil
 	s.mu.settled = r.GetSequence()
-	now := time.Now()
+	now := s.consumer.client.now()
 	lost := lostLeases(r.GetLost())
-	acked := 0
+	confirmed := 0
 	for _, d := range f.items {
 		if lost.has(d) {
 			s.lost(d)
 		} else {
-			if d.lease.decision.verb == verbAck {
-				acked++
+			if d.lease.taken == &acked {
+				confirmed++
 			}
 			s.finish(d, nil)
 		}
 		s.settledInLine(d, r.GetEpoch(), d.lease.err)
 	}
+	clear(f.items)
+	s.mu.spare = f.items[:0]
 	for _, d := range f.extended {
 		if lost.has(d) {
 			s.lost(d)
 		} else {
-			d.lease.extended(f.began.Add(s.mu.visibility), now)
+			d.lease.extended(f.began+s.mu.visibility, now)
 		}
 	}
 	for _, e := range f.extensions { // after those of all, as the node does it
@@ -238,11 +258,11 @@ func (s *session) answered(r *freshetv1.Settled) error {
 			e.finish(ErrLeaseLost)
 			continue
 		}
-		e.delivery.lease.extended(f.began.Add(e.by), now)
+		e.delivery.lease.extended(f.began+e.by, now)
 		e.finish(nil)
 	}
-	if acked > 0 {
-		s.consumer.options.acked(acked)
+	if confirmed > 0 {
+		s.consumer.options.acked(confirmed)
 	}
 	s.noteHeld(now)
 	s.consumer.moveCredit(now)
@@ -260,19 +280,15 @@ func (s *session) refused(f *settling, err *Error) error {
 		return err
 	}
 	f.sent = false
-	f.notBefore = time.Now().Add(f.retry.next())
+	f.notBefore = s.consumer.client.now() + f.retry.next()
 	poke(s.talkAgain)
 	return nil
 }
 
 // extended moves the deadline, unless the confirmation came after it: the lease may have been over before it was extended.
-func (l *lease) extended(until, now time.Time) {
-	if !now.Before(l.deadline) {
-		return
-	}
-	l.deadline = until
-	if last := l.began.Add(leaseLongest); last.Before(until) {
-		l.deadline = last
+func (l *lease) extended(until, now time.Duration) {
+	if now < l.deadline {
+		l.deadline = min(until, l.parcel.began+leaseLongest)
 	}
 }
 
@@ -300,7 +316,7 @@ func lostLeases(list []*freshetv1.Leased) leaseSet {
 }
 
 func (s leaseSet) has(d *Delivery) bool {
-	for _, r := range s[d.lease.number] {
+	for _, r := range s[d.lease.parcel.number] {
 		if r.GetCount() == 0 || r.GetFirst() <= d.Offset && d.Offset-r.GetFirst() < uint64(r.GetCount()) {
 			return true
 		}

@@ -162,7 +162,9 @@ func (w *shareWorld) plan() {
 		if !again.After(w.now) {
 			w.t.Fatalf("the share wants to plan again at once: %v", w)
 		}
-		w.again = earlier(w.again, again)
+		if w.again.IsZero() || again.Before(w.again) {
+			w.again = again
+		}
 	}
 }
 

@@ -18,9 +18,9 @@ const (
 func (s *session) talk(ctx context.Context, stream consumeStream) {
 	timer := stoppedTimer()
 	defer timer.Stop()
-	t := talker{session: s, last: time.Now()}
+	t := talker{session: s, last: s.consumer.client.now()}
 	for {
-		message, wait := t.next(time.Now())
+		message, wait := t.next(s.consumer.client.now())
 		if message != nil {
 			message.StampNs = s.consumer.client.elapsed()
 			if stream.Send(message) != nil {
@@ -44,16 +44,16 @@ func (s *session) talk(ctx context.Context, stream consumeStream) {
 // talker knows when something was said on a connection.
 type talker struct {
 	session *session
-	last    time.Time
+	last    time.Duration
 }
 
 // next returns what to say now, or how long there is nothing to say.
-func (t *talker) next(now time.Time) (*freshetv1.ConsumeRequest, time.Duration) {
+func (t *talker) next(now time.Duration) (*freshetv1.ConsumeRequest, time.Duration) {
 	s := t.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ping := min(max(s.mu.visibility/8, pingMin), pingMax)
-	wait := ping - now.Sub(t.last)
+	wait := ping - (now - t.last)
 
 	if credit := s.consumer.creditOf(s); s.mu.portion.tell(credit) {
 		return t.say(now, &freshetv1.ConsumeRequest{Request: &freshetv1.ConsumeRequest_Credit{Credit: s.wireCredit(credit)}})
@@ -62,7 +62,7 @@ func (t *talker) next(now time.Time) (*freshetv1.ConsumeRequest, time.Duration) 
 		s.mu.inFlight = s.nextSettle(now)
 	}
 	if f := s.mu.inFlight; f != nil && !f.sent {
-		if pause := f.notBefore.Sub(now); pause > 0 {
+		if pause := f.notBefore - now; pause > 0 {
 			wait = min(wait, pause)
 		} else {
 			f.sent = true
@@ -80,7 +80,7 @@ func (t *talker) next(now time.Time) (*freshetv1.ConsumeRequest, time.Duration) 
 	return nil, wait
 }
 
-func (t *talker) say(now time.Time, message *freshetv1.ConsumeRequest) (*freshetv1.ConsumeRequest, time.Duration) {
+func (t *talker) say(now time.Duration, message *freshetv1.ConsumeRequest) (*freshetv1.ConsumeRequest, time.Duration) {
 	t.last = now
 	return message, 0
 }
@@ -89,7 +89,7 @@ func (t *talker) say(now time.Time, message *freshetv1.ConsumeRequest) (*freshet
 func (s *session) unstarted() []*freshetv1.Leased {
 	var ds []*Delivery
 	for d := range s.mu.held.all() {
-		if d.lease.decision.unstarted {
+		if d.lease.decision().unstarted {
 			ds = append(ds, d)
 		}
 	}

@@ -17,38 +17,41 @@ func (c *consumer) creditOf(s *session) int {
 }
 
 // moveCredit has the share move credit, and sessions tell their nodes. mu is held.
-func (c *consumer) moveCredit(now time.Time) {
-	if again := c.planCredit(now); !again.IsZero() {
+func (c *consumer) moveCredit(now time.Duration) {
+	if again := c.planCredit(now); again != 0 {
 		c.keepBy(again)
 	}
 }
 
 // planCredit is moveCredit for the keeper, who is told when to do it again; never, if that is zero. mu is held.
-func (c *consumer) planCredit(now time.Time) time.Time {
+func (c *consumer) planCredit(now time.Duration) time.Duration {
 	if c.mu.phase != consuming || c.mu.parked || len(c.mu.sessions) < 2 {
-		return time.Time{}
+		return 0
 	}
-	changed, again := c.mu.share.plan(now)
+	changed, again := c.mu.share.plan(c.client.at(now))
 	if changed {
 		c.pokeTalk()
 	}
-	return again
+	if again.IsZero() {
+		return 0
+	}
+	return again.Sub(c.client.started)
 }
 
 // idleHands tells the share that handlers have nothing to do: who holds all that it may could have more. mu is held.
-func (c *consumer) idleHands(now time.Time) {
-	if len(c.mu.sessions) < 2 || len(c.mu.waiting) > 0 {
+func (c *consumer) idleHands(now time.Duration) {
+	if len(c.mu.sessions) < 2 || c.mu.waiting.len() > 0 {
 		return
 	}
-	if c.mu.share.idle(now) {
+	if c.mu.share.idle(c.client.at(now)) {
 		c.moveCredit(now)
 	}
 }
 
 // noteHeld tells the share what the session holds. The consumer's mu is held.
-func (s *session) noteHeld(now time.Time) {
+func (s *session) noteHeld(now time.Duration) {
 	if c := s.consumer; len(c.mu.sessions) > 1 {
-		c.mu.share.hold(s.mu.portion, s.mu.held.events, s.mu.held.bytes, now)
+		c.mu.share.hold(s.mu.portion, s.mu.held.events, s.mu.held.bytes, c.client.at(now))
 	}
 }
 
@@ -61,8 +64,8 @@ func (s *session) wireCredit(credit int) *freshetv1.Credit {
 func (s *session) credited(credits uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	for s.mu.credits < credits && s.mu.portion.credited(now) {
+	now := s.consumer.client.now()
+	for s.mu.credits < credits && s.mu.portion.credited(s.consumer.client.at(now)) {
 		s.mu.credits++
 	}
 	s.consumer.moveCredit(now)
@@ -72,7 +75,7 @@ func (s *session) credited(credits uint64) {
 func (s *session) hint(ready bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	s.mu.portion.hint(ready, now)
+	now := s.consumer.client.now()
+	s.mu.portion.hint(ready, s.consumer.client.at(now))
 	s.consumer.moveCredit(now)
 }

@@ -26,6 +26,7 @@ type Reader struct {
 	start    uint32 // where event next's record begins in records
 	base     uint32 // where the frame begins in the uncompressed body
 
+	kept    bool // frames are inflated into memory of their own
 	scratch []byte
 }
 
@@ -33,6 +34,13 @@ type Reader struct {
 func (r *Reader) Reset(b *Block) {
 	scratch := r.scratch
 	*r = Reader{block: b, frame: -1, scratch: scratch}
+}
+
+// ResetKept is Reset for a caller who keeps what views return: each frame has memory of its own then, of at most FrameBytesMax unless it is a single record, and
+// the Reader refers to none of it once it has moved on. So who keeps the data of one event keeps its frame, and may change it.
+func (r *Reader) ResetKept(b *Block) {
+	r.Reset(b)
+	r.kept = true
 }
 
 // Next moves to the next event and reports whether there is one; Err then says why not.
@@ -62,12 +70,19 @@ func (r *Reader) nextFrame() bool {
 
 // loadFrame checks a frame, inflates it, and points before its first event.
 func (r *Reader) loadFrame(i int) bool {
-	records, inflated, err := r.block.records(r.scratch[:0], i)
+	room := r.scratch[:0]
+	if r.kept {
+		room = nil
+	}
+	records, inflated, err := r.block.records(room, i)
 	if err != nil {
 		r.fail(err)
 		return false
 	}
-	if inflated {
+	switch {
+	case r.kept && !inflated:
+		records = append([]byte(nil), records...)
+	case !r.kept && inflated:
 		r.scratch = records
 	}
 	f := r.block.Frame(i)

@@ -44,6 +44,36 @@ func TestReaderByIndex(t *testing.T) {
 	}
 }
 
+// TestReaderKept keeps what views return, and changes it, while the Reader goes on to other blocks.
+func TestReaderKept(t *testing.T) {
+	var r Reader
+	for seed := range uint64(6) {
+		events := choicesOf(seed, 20_000).events(200)
+		b := open(t, encode(t, new(Writer), Options{Codec: Codec(seed % 3)}, events))
+		var kept [][]byte
+		for range 2 {
+			for r.ResetKept(b); r.Next(); {
+				kept = append(kept, r.View().Data())
+			}
+			if r.Err() != nil {
+				t.Fatalf("seed %d: %v", seed, r.Err())
+			}
+			if err := r.Verify(b, DataBytesMax); err != nil { // in memory that is used again
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+		}
+		for i, data := range kept {
+			if want := events[i%len(events)].Data; !bytes.Equal(data, want) || cap(data) > len(data) {
+				t.Fatalf("seed %d: event %d has other data, or room behind it", seed, i)
+			}
+			clear(data)
+		}
+		if r.ResetKept(b); !r.Next() || !bytes.Equal(r.View().Data(), events[0].Data) {
+			t.Fatalf("seed %d: the block has changed", seed)
+		}
+	}
+}
+
 // TestReaderOutOfRange: an index out of range is the caller's fault and panics as a slice's does.
 func TestReaderOutOfRange(t *testing.T) {
 	var r Reader
