@@ -91,13 +91,16 @@ func (l *ledger) stored(index int, first uint64, count int) {
 	a := l.accounts[index]
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for number := first; number < first+uint64(count); number++ {
+	for number, end := first, first+uint64(count); number < end; {
 		p, index, word, bit := l.at(a, number)
-		if p == settledPage || p.stored[word]&bit != 0 {
+		n := min(end-number, 64-number%64) // that are in one word
+		number += n
+		if p == settledPage {
 			continue // a publisher says it once, so this is a mistake of ours that costs nothing
 		}
-		p.stored[word] |= bit
-		p.storedLeft--
+		news := (bit<<n - bit) &^ p.stored[word]
+		p.stored[word] |= news
+		p.storedLeft -= bits.OnesCount64(news)
 		a.settle(p, index)
 	}
 }

@@ -41,6 +41,9 @@ func (p *publisher) publish(ctx, stop context.Context) error {
 func (p *publisher) fly(ctx, stop context.Context) error {
 	r := p.run
 	events := make([]client.Event, r.Batch)
+	for i := range events {
+		events[i] = r.shape.template
+	}
 	data := make([]byte, 0, r.Batch*r.EventBytes)
 	for {
 		f, ok := p.pacer.take(stop)
@@ -52,7 +55,7 @@ func (p *publisher) fly(ctx, stop context.Context) error {
 		for i := range f.count {
 			from, number := len(data), f.first+uint64(i)
 			data = r.shape.appendTo(data, p.account, number, f.moment(i))
-			events[i] = r.shape.event(data[from:len(data):len(data)], r.keys.of(p.account, number))
+			events[i].Data, events[i].Key = data[from:len(data):len(data)], r.keys.of(p.account, number)
 		}
 		p.handOver(&f)
 		topic := p.topic(f)

@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/freshet-mq/freshet/client"
@@ -54,12 +53,6 @@ type body interface {
 const (
 	headJSON  = `{"bench":{"id":"`
 	headBytes = ""
-	shapeDash = '-'
-
-	accountDigits = 4
-	numberDigits  = 12
-	atDigits      = 16
-	identityBytes = accountDigits + 1 + numberDigits + 1 + atDigits
 
 	shapeSource = "freshet.bench"
 	shapeType   = "load"
@@ -105,7 +98,7 @@ func (o *Options) eventBytesMin() int {
 // mixed is a random number that is the event's: Stafford's variant 13 of MurmurHash3's
 // finalizer, over who it is.
 func mixed(account int, number uint64) uint64 {
-	x := uint64(account)<<(4*numberDigits) | number
+	x := uint64(account)<<numberBits | number
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
@@ -114,11 +107,7 @@ func mixed(account int, number uint64) uint64 {
 // appendTo appends an event's bytes.
 func (s *shape) appendTo(to []byte, account int, number uint64, at int64) []byte {
 	to = append(to, s.head...)
-	to = appendHex(to, uint64(account), accountDigits)
-	to = append(to, shapeDash)
-	to = appendHex(to, number, numberDigits)
-	to = append(to, shapeDash)
-	to = appendHex(to, uint64(at), atDigits)
+	to = appendIdentity(to, account, number, at)
 	draw := mixed(account, number)
 	return s.body.appendTo(to, draw, s.classes.of(draw))
 }
@@ -135,14 +124,11 @@ func (s *shape) read(event []byte) (account int, number uint64, at int64, err er
 	if len(event) < len(s.head)+identityBytes || string(event[:len(s.head)]) != s.head {
 		return 0, 0, 0, strange(event)
 	}
-	who := event[len(s.head):]
-	whose, ok1 := readHex(who[:accountDigits])
-	number, ok2 := readHex(who[accountDigits+1:][:numberDigits])
-	when, ok3 := readHex(who[accountDigits+numberDigits+2:][:atDigits])
-	if !ok1 || !ok2 || !ok3 {
+	account, number, at, ok := readIdentity(event[len(s.head):][:identityBytes])
+	if !ok {
 		return 0, 0, 0, strange(event)
 	}
-	return int(whose), number, int64(when), nil
+	return account, number, at, nil
 }
 
 func strange(event []byte) error {
@@ -156,32 +142,4 @@ func averageBytes(lines [][]byte) int {
 		total += len(line) + len(headJSON) + identityBytes + len(fileJoint)
 	}
 	return total / len(lines)
-}
-
-const hexDigits = "0123456789abcdef"
-
-func appendHex(to []byte, value uint64, digits int) []byte {
-	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
-		to = append(to, hexDigits[value>>shift&15])
-	}
-	return to
-}
-
-// hexValues is what a digit is worth, and 0xff for what is none.
-var hexValues = func() (values [256]byte) {
-	copy(values[:], bytes.Repeat([]byte{0xff}, len(values)))
-	for i, digit := range []byte(hexDigits) {
-		values[digit] = byte(i)
-	}
-	return values
-}()
-
-func readHex(digits []byte) (value uint64, ok bool) {
-	wrong := byte(0)
-	for _, digit := range digits {
-		v := hexValues[digit]
-		wrong |= v
-		value = value<<4 | uint64(v&15)
-	}
-	return value, wrong < 16
 }
