@@ -4,9 +4,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/freshet-mq/freshet/proto/block"
+	"github.com/freshet-mq/freshet/proto/freshet/wire"
 )
 
 // Bounds of a connection. grpc-go's own defaults are made for peers that know each other: any number of streams, headers of 16 MiB, two
@@ -62,6 +64,7 @@ func newServer(g *guard, more ...grpc.ServerOption) *grpc.Server {
 		grpc.MaxRecvMsgSize(requestBytesMax),
 		grpc.MaxSendMsgSize(responseBytesMax),
 		grpc.WriteBufferSize(writeBufferBytes),
+		experimental.BufferPool(new(wire.Buffers)),
 		grpc.ConnectionTimeout(handshakeMax),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsApart, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
