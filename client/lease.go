@@ -85,7 +85,7 @@ const leaseLongest = 12 * time.Hour
 // chunkEvents is how many events share an allocation. Who keeps one keeps its neighbours.
 const chunkEvents = 64
 
-// parcelOf takes a delivery apart. Its events have the lease that began then.
+// parcelOf takes a delivery apart. Its events have the lease that began then, and nothing of the delivery's blocks.
 func parcelOf(wire *freshetv1.Delivery, owner leaseOwner, began time.Duration) (*parcel, error) {
 	total := 0
 	for _, run := range wire.GetEvents() {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
+	"github.com/freshet-mq/freshet/proto/freshet/wire"
 )
 
 // session is a consumer's session with one partition. It outlives connections and leaders: whoever leads the partition knows it, and what it holds.
@@ -170,6 +171,7 @@ func (s *session) hear(response *freshetv1.ConsumeResponse, attachStamp uint64) 
 			// It isn't counted as received, so attaching again frees it; and if nobody can read it, it becomes a dead letter.
 			return err
 		}
+		wire.Release(r.Delivery)
 		s.truncated(r.Delivery.GetTruncatedBefore())
 		s.mu.Lock()
 		defer s.mu.Unlock()

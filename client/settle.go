@@ -186,16 +186,17 @@ func leasedRuns(ds []*Delivery) []*freshetv1.Leased {
 		slices.SortFunc(ds, byPlace)
 	}
 	var list []*freshetv1.Leased
+	var of *parcel // the last of list
 	var to *freshetv1.Leased
 	var last *freshetv1.OffsetRun
 	for _, d := range ds {
 		switch {
-		case to == nil || to.GetDelivery() != d.lease.parcel.number:
-			to = leasedOf(d)
+		case of == d.lease.parcel && last.First+uint64(last.Count) == d.Offset: //nolint:protogetter // of each event
+			last.Count++
+		case of == nil || of.number != d.lease.parcel.number:
+			of, to = d.lease.parcel, leasedOf(d)
 			last = to.GetRuns()[0]
 			list = append(list, to)
-		case last.GetFirst()+uint64(last.GetCount()) == d.Offset:
-			last.Count++
 		default:
 			last = &freshetv1.OffsetRun{First: d.Offset, Count: 1}
 			to.Runs = append(to.Runs, last)

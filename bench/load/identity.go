@@ -32,19 +32,18 @@ func appendIdentity(to []byte, account int, number uint64, at int64) []byte {
 	return append(to, b[:]...)
 }
 
-// readIdentity reads what appendIdentity wrote, and reports whether it was that.
+// readIdentity reads what appendIdentity wrote, and reports whether it was that. Digits are right if they would be written so: anything else would be written
+// another way.
 func readIdentity(b []byte) (account int, number uint64, at int64, ok bool) {
 	b = b[:identityBytes]
 	digits := binary.BigEndian
-	// The account's digits, and four zeros in place of what is behind them.
-	whose := hexValue(digits.Uint64(b[0:])&^0xffffffff | 0x30303030)
-	high, low := hexValue(digits.Uint64(b[numberAt:])), hexValue(digits.Uint64(b[numberAt+4:]))
-	since, when := hexValue(digits.Uint64(b[momentAt:])), hexValue(digits.Uint64(b[momentAt+8:]))
-	account, number, at = int(whose>>16), uint64(high)<<16|uint64(low&0xffff), int64(uint64(since)<<32|uint64(when))
-	// What is read is right if it would be written so: anything but these digits and dashes would be written another way.
-	var again [identityBytes]byte
-	appendIdentity(again[:0], account, number, at)
-	return account, number, at, again == [identityBytes]byte(b)
+	whose := uint64(digits.Uint32(b[0:]))<<32 | '0'*eachByte&0xffffffff
+	high, low := digits.Uint64(b[numberAt:]), digits.Uint64(b[numberAt+4:])
+	since, when := digits.Uint64(b[momentAt:]), digits.Uint64(b[momentAt+8:])
+	accountValue, highValue, lowValue, sinceValue, whenValue := hexValue(whose), hexValue(high), hexValue(low), hexValue(since), hexValue(when)
+	wrong := (hexDigits(accountValue) ^ whose) | (hexDigits(highValue) ^ high) | (hexDigits(lowValue) ^ low) | (hexDigits(sinceValue) ^ since) | (hexDigits(whenValue) ^ when)
+	ok = wrong == 0 && b[numberAt-1] == identityDash && b[momentAt-1] == identityDash
+	return int(accountValue >> 16), uint64(highValue)<<16 | uint64(lowValue&0xffff), int64(uint64(sinceValue)<<32 | uint64(whenValue)), ok
 }
 
 const (

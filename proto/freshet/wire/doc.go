@@ -19,7 +19,7 @@
 //
 //   - Who sends a message with a block leaves the block alone until it has arrived: until
 //     it is answered, or the stream is over and nothing of it can be on its way.
-//   - A block that was received belongs to who received it, and is nobody else's.
+//   - A block that was received belongs to who received it, and is nobody else's, until they release it.
 //   - What this codec doesn't expect (groups, lengths that can't be) it leaves to
 //     protobuf's own to judge.
 //

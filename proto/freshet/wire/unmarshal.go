@@ -32,7 +32,9 @@ func unmarshalDelivery(data mem.BufferSlice, m *freshetv1.ConsumeResponse) bool 
 		behind := in.left - length
 		in.left = length
 		fields, ok := in.split(deliveryBlocks, func(length int) bool {
-			d.Blocks = append(d.Blocks, in.take(length))
+			block := room(length)
+			in.each(length, func(piece []byte) { block = append(block, piece...) })
+			d.Blocks = append(d.Blocks, block)
 			return true
 		})
 		in.left = behind
