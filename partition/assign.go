@@ -32,6 +32,8 @@ func (m *Machine) assign(fx *Effects) {
 		}
 	}
 	m.dirty = m.dirty[:0]
+	clear(m.grantings) // sessions that are gone
+	m.granted = len(fx.Grants)
 }
 
 // turnEvents is how many events a session gets before it is the next one's turn, where there are fewer for each than turnEvents.
@@ -55,7 +57,7 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	if c.ready.IsEmpty() || leasable == 0 || m.isPatient(c) {
 		return
 	}
-	open := m.open(c)
+	open := m.withRoom(c)
 	if len(open) == 0 {
 		return
 	}
@@ -89,15 +91,20 @@ func (m *Machine) assignCursor(c *cursor, fx *Effects) {
 	m.taken = taken
 }
 
-// open returns the sessions that have room, beginning with the one whose turn it is.
-func (m *Machine) open(c *cursor) []*granting {
-	open := make([]*granting, 0, len(c.sessions))
+// withRoom returns the sessions that have room, beginning with the one whose turn it is, until the next call.
+func (m *Machine) withRoom(c *cursor) []*granting {
+	all := m.grantings[:0]
 	for i := range c.sessions {
 		s := c.sessions[(c.turn+i)%len(c.sessions)]
 		if s.live(m.term) && s.heldEvents < s.creditEvents {
-			open = append(open, &granting{session: s})
+			all = append(all, granting{session: s})
 		}
 	}
+	open := m.open[:0]
+	for i := range all {
+		open = append(open, &all[i])
+	}
+	m.grantings, m.open = all, open
 	if len(open) > 0 {
 		c.turn = (c.turn + 1) % len(c.sessions)
 	}
@@ -254,6 +261,9 @@ func (m *Machine) finish(g *granting, fx *Effects) {
 	truncated := Offset(0)
 	if at := s.cursor.truncatedAt; at > s.told {
 		truncated, s.told = at, at
+	}
+	if fx.Grants == nil {
+		fx.Grants = make([]Grant, 0, max(1, m.granted))
 	}
 	fx.Grants = append(fx.Grants, Grant{
 		Truncated: truncated,

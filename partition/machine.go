@@ -93,10 +93,16 @@ type Machine struct {
 	// rows of what is ready, and what was read of it; and what a delivery at hand is given, for each session that is.
 	reader rowReader
 	given  [][]EventRun
-	// rows that are stored or settled, their offsets, and what a settle names, in order.
+	// granted is how many grants the last entry had, mostly as many as the next. grantings are of the sessions that a cursor's events are given to, and open
+	// those of them that still have room.
+	granted   int
+	grantings []granting
+	open      []*granting
+	// rows that are stored or settled, their offsets, what a settle names, in order, and the leases that it is of.
 	rows    []Run
 	offsets []uint64
 	named   []Run
+	held    []*lease
 	// classes of the sizes of the block that is being stored.
 	classes []sizeClass
 	keys    []uint64

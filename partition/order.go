@@ -213,7 +213,7 @@ func (m *Machine) assignOrdered(c *cursor, fx *Effects) {
 	if leasable == 0 || len(o.free.lines) == 0 && !slices.ContainsFunc(c.sessions, func(s *session) bool { return len(s.more.lines) > 0 }) {
 		return
 	}
-	open := m.open(c)
+	open := m.withRoom(c)
 	if len(open) == 0 {
 		return
 	}

@@ -39,7 +39,8 @@ func (m *Machine) settle(sec settleSection) Result {
 // decide carries out one decision on one delivery. Runs that the session doesn't hold change nothing and are reported (P6).
 func (m *Machine) decide(s *session, dec Decision, want Leased, lost func(Leased)) {
 	runs := want.Runs
-	held := s.delivery(want.Delivery)
+	held := s.delivery(m.held[:0], want.Delivery)
+	m.held = held
 	if len(held) == 1 && dec.Verb == VerbAck && held[0].cursor.order == nil && (len(runs) == 0 || held[0].holdsExactly(runs)) {
 		m.ackAll(held[0]) // the usual case
 		m.dropIfEmpty(held[0])
@@ -108,8 +109,8 @@ func overlap(runs []Run, l *lease) (from, to int) {
 	return from, max(from, to)
 }
 
-// delivery returns the leases of one delivery: one, or several once a part of it was extended.
-func (s *session) delivery(number uint64) (list []*lease) {
+// delivery adds the leases of one delivery to a list: one, or several once a part of it was extended.
+func (s *session) delivery(list []*lease, number uint64) []*lease {
 	at, _ := slices.BinarySearchFunc(s.leases, number, func(l *lease, n uint64) int { return cmp.Compare(l.delivery, n) })
 	for ; at < len(s.leases) && s.leases[at].delivery == number; at++ {
 		list = append(list, s.leases[at])
