@@ -18,7 +18,7 @@ func (p *Partition) carry(ctx context.Context) {
 		applied, err := s.future.Wait(ctx)
 		p.flying.Add(-s.bytes)
 		<-p.inFlight
-		p.landed.note()
+		p.landed.note(&s, p.queued.publications.Load(), p.now())
 		fx, ok := applied.Result.(*Effects)
 		if err == nil && !ok {
 			err = fmt.Errorf("%w: applying failed: %v", ErrOutcomeUnknown, applied.Result)

@@ -67,22 +67,20 @@ func (p *Partition) hand(ctx context.Context, lane chan<- *command, c *command) 
 	if !p.leading.Load() {
 		return ErrUnavailable
 	}
-	p.queued.add(c)
+	c.weight = c.bytes()
 	select {
 	case lane <- c:
-		return nil
 	default:
+		select {
+		case lane <- c:
+		case <-ctx.Done():
+			return errors.Join(ErrBusy, ctx.Err())
+		case <-p.closing:
+			return ErrUnavailable
+		}
 	}
-	select {
-	case lane <- c:
-		return nil
-	case <-ctx.Done():
-		p.queued.remove(c)
-		return errors.Join(ErrBusy, ctx.Err())
-	case <-p.closing:
-		p.queued.remove(c)
-		return ErrUnavailable
-	}
+	p.queued.add(c) // whom that wakes finds it there; it may even be gone by now
+	return nil
 }
 
 // await waits for the answer to a control command.

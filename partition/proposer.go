@@ -46,8 +46,9 @@ type proposer struct {
 	// away has detached sessions, the longest away first.
 	away []awaySession
 	// first is the command that the next entry begins with (gather).
-	first *command
-	draft draft
+	first   *command
+	company company
+	draft   draft
 }
 
 // propose runs the proposer: a turn for each time that the replica leads. In between it refuses what still comes: whoever put it into a lane

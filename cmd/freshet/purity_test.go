@@ -17,7 +17,7 @@ import (
 // machine: it waits, reads clocks and talks to others. Every other file of the
 // package is the machine's, and a new file is until it is listed here.
 var leaderFiles = []string{
-	"attachment.go", "attachment_send.go", "attachments.go", "carrier.go", "copier.go", "copies.go", "command.go", "dead.go", "dedup_look.go", "filler.go", "gather.go", "labels.go", "leader.go", "leg.go", "look.go", "observe.go", "opened.go", "options.go", "partition.go", "payload.go",
+	"attachment.go", "attachment_send.go", "attachments.go", "carrier.go", "copier.go", "copies.go", "command.go", "company.go", "dead.go", "dedup_look.go", "filler.go", "gather.go", "labels.go", "leader.go", "leg.go", "look.go", "observe.go", "opened.go", "options.go", "partition.go", "payload.go",
 	"places.go", "proposer.go", "read.go", "replica.go", "retain.go", "route.go", "stamp.go", "stretch.go", "topology.go", "waiters.go",
 }
 
