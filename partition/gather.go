@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// smallBytes is up to where a command is small: it waits for others while an entry is on its way.
+	// smallBytes is up to where an entry is small: it waits for more while another is on its way.
 	smallBytes = 16 << 10
-	// gatherBytes is what small commands gather to at most before they become an entry all the same: 64 callers' events of 256 bytes are 26 KiB.
+	// gatherBytes is what an entry of many small blocks comes to at most before it is made all the same: 64 callers' events of 256 bytes are 26 KiB.
 	gatherBytes = 64 << 10
 )
 
@@ -96,7 +96,7 @@ func (pr *proposer) refuseFirst() {
 // when as many blocks wait as somebody waits for.
 type queued struct {
 	bytes        atomic.Int64
-	large        atomic.Int64 // commands that don't wait for others
+	large        atomic.Int64 // commands that are no small entry by themselves
 	publications atomic.Int64
 	// want is how many blocks the proposer waits for; 0: none.
 	want    atomic.Int64
@@ -109,7 +109,9 @@ func (q *queued) add(c *command) {
 		q.large.Add(1)
 	}
 	wanted := c.publication != nil && q.publications.Add(1) == q.want.Load()
-	if after := q.bytes.Add(c.weight); large || wanted || after >= gatherBytes && after-c.weight < gatherBytes {
+	after := q.bytes.Add(c.weight)
+	passes := func(bound int64) bool { return after >= bound && after-c.weight < bound }
+	if large || wanted || passes(smallBytes) || passes(gatherBytes) {
 		select {
 		case q.reached <- struct{}{}:
 		default:
@@ -131,7 +133,11 @@ func (q *queued) remove(c *command) {
 	q.bytes.Add(-c.weight)
 }
 
-func (q *queued) enough() bool { return q.large.Load() > 0 || q.bytes.Load() >= gatherBytes }
+// enough tells whether what waits is worth an entry in any case. Of many small blocks more are awaited: they are callers'.
+func (q *queued) enough() bool {
+	bytes := q.bytes.Load()
+	return bytes >= gatherBytes || q.large.Load() > 0 || bytes >= smallBytes && q.publications.Load() < companyLeast
+}
 
 // bytes is about what a command will take of an entry.
 func (c *command) bytes() int64 {
