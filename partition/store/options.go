@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/time/rate"
 )
 
 // Options of a store.
@@ -71,9 +73,9 @@ const deleteRangeFlush = 10 * time.Second
 
 // pebbleOptions is what a store asks of Pebble. The log of its own stays on: a commit is one sync of it.
 func (o *Options) pebbleOptions() *pebble.Options {
-	logger := &pebbleLogger{to: o.Logger, fatal: o.Fatal}
+	logger := &pebbleLogger{to: o.Logger, fatal: o.Fatal, seldom: rate.Sometimes{First: 1, Interval: failuresEvery}}
 	options := &pebble.Options{
-		FS:                    o.FS,
+		FS:                    unreserved{o.FS},
 		FormatMajorVersion:    formatVersion,
 		MemTableSize:          uint64(o.MemTableBytes),
 		CacheSize:             o.CacheBytes,
@@ -99,7 +101,13 @@ func (o *Options) pebbleOptions() *pebble.Options {
 type pebbleLogger struct {
 	to    *slog.Logger
 	fatal func(error)
+	// failures are tables that couldn't be written, of which seldom one is told.
+	failures atomic.Int64
+	seldom   rate.Sometimes
 }
+
+// failuresEvery is how often it is told that tables can't be written: Pebble tries again at once, some hundred times a second on a full disk.
+const failuresEvery = 10 * time.Second
 
 // Infof implements pebble.Logger. Pebble tells about each table that it writes: nobody asked.
 func (l *pebbleLogger) Infof(format string, args ...any) {
@@ -126,5 +134,9 @@ func (l *pebbleLogger) background(err error) {
 		l.fatal(fmt.Errorf("store: damaged: %w", err))
 		return
 	}
-	l.to.Error("the state store can't write a table, and tries again", "error", err)
+	failures := l.failures.Add(1)
+	l.seldom.Do(func() {
+		// Not with %+v, as slog would for an error of Pebble's: it has stack traces.
+		l.to.Error("the state store can't write a table, and tries again", "error", err.Error(), "failures", failures)
+	})
 }
