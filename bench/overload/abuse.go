@@ -22,6 +22,8 @@ type abuse struct {
 	// does says what is done, with the sizes of a run.
 	does func(*Options) string
 	do   func(context.Context, *field) (answer string, err error)
+	// stock is how many blocks are published before, for it to consume: that takes as long as it takes, and is no part of the abuse's time.
+	stock int
 }
 
 // field is where abuses take place.
@@ -32,26 +34,26 @@ type field struct {
 
 // abuses are all of them, in the order in which they are done.
 var abuses = []abuse{
-	{"refusals", says("what no topic, pattern, event or block may be, again and again"), refusals},
-	{"oversized", says("requests of 6 MiB"), oversized},
-	{"bombs", says("blocks that inflate to more than 100 times their size, and others with wrong checksums"), bombs},
-	{"largest", func(o *Options) string {
+	{name: "refusals", does: says("what no topic, pattern, event or block may be, again and again"), do: refusals},
+	{name: "oversized", does: says("requests of 6 MiB"), do: oversized},
+	{name: "bombs", does: says("blocks that inflate to more than 100 times their size, and others with wrong checksums"), do: bombs},
+	{name: "largest", does: func(o *Options) string {
 		return fmt.Sprintf("blocks of %d events of 200 kB, %d streams", largestEvents(o), o.Clients)
-	}, largest},
-	{"unread", func(o *Options) string { return fmt.Sprintf("%d readers and consumers that never read", 8*o.Clients) }, unread},
-	{"unacked", func(o *Options) string { return fmt.Sprintf("%d consumers that never ack", o.Clients) }, unacked},
-	{"polls", func(o *Options) string { return fmt.Sprintf("%d parked long polls", o.Polls) }, polls},
-	{"idle", func(o *Options) string { return fmt.Sprintf("%d connections that do nothing", o.Connections) }, idleConnections},
-	{"silent", func(o *Options) string {
+	}, do: largest},
+	{name: "unread", does: func(o *Options) string { return fmt.Sprintf("%d readers and consumers that never read", 8*o.Clients) }, do: unread, stock: 40},
+	{name: "unacked", does: func(o *Options) string { return fmt.Sprintf("%d consumers that never ack", o.Clients) }, do: unacked, stock: 40},
+	{name: "polls", does: func(o *Options) string { return fmt.Sprintf("%d parked long polls", o.Polls) }, do: polls},
+	{name: "idle", does: func(o *Options) string { return fmt.Sprintf("%d connections that do nothing", o.Connections) }, do: idleConnections},
+	{name: "silent", does: func(o *Options) string {
 		return fmt.Sprintf("%d connections that never say what they are", o.Connections)
-	}, silentConnections},
-	{"storm", says("connections opened and closed at once"), storm},
-	{"resets", says("streams opened and reset at once (CVE-2023-44487)"), resets},
-	{"headers", says("headers without end (CVE-2023-45288)"), endlessHeaders},
-	{"pings", says("pings and settings without end"), pings},
-	{"unfinished", func(o *Options) string {
+	}, do: silentConnections},
+	{name: "storm", does: says("connections opened and closed at once"), do: storm},
+	{name: "resets", does: says("streams opened and reset at once (CVE-2023-44487)"), do: resets},
+	{name: "headers", does: says("headers without end (CVE-2023-45288)"), do: endlessHeaders},
+	{name: "pings", does: says("pings and settings without end"), do: pings},
+	{name: "unfinished", does: func(o *Options) string {
 		return fmt.Sprintf("%d requests of 4 MiB that stop in the middle", 64*o.Clients)
-	}, unfinished},
+	}, do: unfinished},
 }
 
 func says(what string) func(*Options) string { return func(*Options) string { return what } }

@@ -47,9 +47,6 @@ func attach(ctx context.Context, conn *grpc.ClientConn, n int, credit uint32) (f
 
 // unread asks for all that there is, as a consumer and as a reader, and reads nothing of it.
 func unread(ctx context.Context, f *field) (string, error) {
-	if err := stock(ctx, f.nodes[0], 40); err != nil {
-		return "", err
-	}
 	var said answers
 	err := f.each(f.Clients, func(node string, n int) error {
 		return with(node, func(conn *grpc.ClientConn) error {
@@ -70,9 +67,6 @@ func unread(ctx context.Context, f *field) (string, error) {
 
 // unacked reads what it gets, and settles none of it.
 func unacked(ctx context.Context, f *field) (string, error) {
-	if err := stock(ctx, f.nodes[0], 40); err != nil {
-		return "", err
-	}
 	var said answers
 	err := f.each(f.Clients, func(node string, n int) error {
 		return with(node, func(conn *grpc.ClientConn) error {

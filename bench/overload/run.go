@@ -117,6 +117,11 @@ func (r *run) one(ctx context.Context, a abuse) (Row, error) {
 	if row.MemoryBefore, err = r.resident(); err != nil {
 		return row, err
 	}
+	if a.stock > 0 {
+		if err := stock(ctx, r.addresses[0], a.stock); err != nil {
+			return row, err
+		}
+	}
 	abusing, end := context.WithTimeout(ctx, r.Phase)
 	defer end()
 	began := time.Now()
