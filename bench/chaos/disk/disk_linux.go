@@ -269,17 +269,21 @@ func (d *Disk) writes() (uint64, error) {
 // fiFreeze is FIFREEZE of linux/fs.h.
 const fiFreeze = 0xc0045877
 
-// Wipe empties the disk.
+// Wipe empties the disk, and it stays so when the power is cut.
 func (d *Disk) Wipe() error {
 	return d.room.Do(func() error {
-		entries, err := os.ReadDir(d.path)
+		root, err := os.Open(d.path)
 		if err != nil {
 			return err
 		}
-		for _, entry := range entries {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(d.path, entry.Name())))
+		names, err := root.Readdirnames(-1)
+		for _, name := range names {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(d.path, name)))
 		}
-		return err
+		if err == nil {
+			err = os.NewSyscallError("syncfs", unix.Syncfs(int(root.Fd())))
+		}
+		return errors.Join(err, root.Close())
 	})
 }
 

@@ -106,6 +106,13 @@ func TestDisk(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	// A disk that was emptied and lost its power is empty.
+	if err := errors.Join(d.Wipe(), d.Cut(), d.Repower()); err != nil {
+		t.Fatal(err)
+	}
+	if size("synced") != 0 {
+		t.Errorf("of what was wiped %d bytes have come back", size("synced"))
+	}
 	frozen := make(chan error)
 	go func() { frozen <- d.Freeze(ctx, 200*time.Millisecond) }()
 	if err := <-frozen; err != nil {
