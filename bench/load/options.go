@@ -81,6 +81,11 @@ type Options struct {
 	// consumers share it. Default 16,384.
 	Window int
 
+	// Ahead is how many deliveries of what was stored may be outstanding until producers wait, 1 to
+	// 1,000,000,000: what is measured goes on for as long as one likes, where producers that run away from their
+	// consumers take the processors from them. Looked at before each batch, so what is under way comes on
+	// top. Default 131,072; with a Rate or a Backlog there is no bound and must be none.
+	Ahead int
 	// Backlog is how many events wait before anybody consumes, 0 to 1,000,000,000: they are
 	// published at full speed before the warm-up begins. Default 0.
 	Backlog int
@@ -162,6 +167,8 @@ const (
 	windowMax            = 65_536
 	rateMax              = 100_000_000
 	backlogMax           = 1_000_000_000
+	aheadDefault         = 1 << 17
+	aheadMax             = 1_000_000_000
 	warmUpDefault        = 2 * time.Second
 	durationDefault      = 6 * time.Second
 	durationMax          = 24 * time.Hour
@@ -207,6 +214,9 @@ func (o *Options) EnsureDefaults() {
 		}
 	}
 	defaultTo(&o.Window, windowDefault)
+	if o.Rate == 0 && o.Backlog == 0 && o.Subscriptions > 0 {
+		defaultTo(&o.Ahead, aheadDefault)
+	}
 	defaultTo(&o.WarmUp, warmUpDefault)
 	defaultTo(&o.Duration, d.duration)
 	defaultTo(&o.Drain, drainDefault)

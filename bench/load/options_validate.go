@@ -32,6 +32,7 @@ func (o *Options) Validate() error {
 		{"flights", o.Flights, 1, flightsMax},
 		{"window", o.Window, 1, windowMax},
 		{"backlog", o.Backlog, 0, backlogMax},
+		{"ahead", o.Ahead, 0, aheadMax},
 	} {
 		if field.value < field.min || field.value > field.max {
 			return fmt.Errorf("%s is %d: %d to %d are possible", field.name, field.value, field.min, field.max)
@@ -69,6 +70,8 @@ func (o *Options) validateSubscriptions() error {
 		return fmt.Errorf("backlog is %d: without subscriptions nothing waits", o.Backlog)
 	case o.Backlog > 0 && o.Rate > 0:
 		return fmt.Errorf("backlog is %d and rate is %d: a backlog is published at full speed", o.Backlog, o.Rate)
+	case o.Ahead > 0 && (o.Rate > 0 || o.Backlog > 0 || o.Subscriptions == 0):
+		return fmt.Errorf("ahead is %d: it is for full speed, with subscriptions and without a backlog", o.Ahead)
 	case o.Consumers < o.consumersMin():
 		return fmt.Errorf("consumers is %d: %d subscriptions and members on %d partitions each need %d at least, as a connection carries %d streams",
 			o.Consumers, o.lanes(), o.Partitions, o.consumersMin(), streamsMax)

@@ -64,3 +64,36 @@ func TestPacerFullSpeed(t *testing.T) {
 		t.Error("a flight beyond what the ledger can tell apart")
 	}
 }
+
+// TestAwaitConsumers wants a producer to wait while more is outstanding than may be, for as long as that is so.
+func TestAwaitConsumers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &run{Options: Options{Work: WorkFanout, Subscriptions: 3, Matches: 3, Members: 1, Ahead: 100}}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		r.meter.published.Store(40)
+		r.meter.delivered.Store(20) // 100 of 120 are outstanding
+		if !r.awaitConsumers(ctx) {
+			t.Fatal("told to end")
+		}
+		r.meter.published.Store(41)
+		through := make(chan bool)
+		go func() { through <- r.awaitConsumers(ctx) }()
+		synctest.Wait()
+		select {
+		case <-through:
+			t.Fatal("goes on with 103 outstanding")
+		case <-time.After(time.Minute):
+		}
+		r.meter.delivered.Add(3)
+		if !<-through {
+			t.Error("told to end when there is room")
+		}
+		r.meter.published.Add(1)
+		go func() { through <- r.awaitConsumers(ctx) }()
+		cancel()
+		if <-through {
+			t.Error("goes on behind the end")
+		}
+	})
+}

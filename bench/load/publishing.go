@@ -46,6 +46,9 @@ func (p *publisher) fly(ctx, stop context.Context) error {
 	}
 	data := make([]byte, 0, r.Batch*r.EventBytes)
 	for {
+		if !p.run.awaitConsumers(stop) {
+			return nil
+		}
 		f, ok := p.pacer.take(stop)
 		if !ok {
 			return nil
@@ -66,6 +69,16 @@ func (p *publisher) fly(ctx, stop context.Context) error {
 		}
 		r.meter.bytes.Add(int64(len(data)))
 	}
+}
+
+// awaitConsumers waits while consumers are too far behind, or tells that ctx has ended.
+func (r *run) awaitConsumers(ctx context.Context) bool {
+	for r.Ahead > 0 && r.meter.published.Load()*int64(r.copies())-r.meter.delivered.Load() > int64(r.Ahead) {
+		if !await(ctx, tick) {
+			return false
+		}
+	}
+	return true
 }
 
 // handOver takes down how late a flight is.
@@ -134,6 +147,9 @@ func (p *publisher) sendEach(ctx, stop context.Context) error {
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
 	for {
+		if !r.awaitConsumers(stop) {
+			return nil
+		}
 		f, ok := p.pacer.take(stop)
 		if !ok {
 			return nil

@@ -21,6 +21,7 @@ type Report struct {
 	EventBytes  int    `json:"event_bytes"`
 	Keys        int    `json:"keys"`
 	Backlog     int    `json:"backlog"`
+	Ahead       int    `json:"ahead"`
 	Send        string `json:"send"`
 	Batch       int    `json:"batch"`
 	Flights     int    `json:"flights"`
@@ -147,7 +148,7 @@ func (r *run) report(m measured, trouble error) *Report {
 	found := r.ledger.findings()
 	p := &Report{
 		Work: r.Work.String(), Nodes: len(r.Nodes), Topics: r.Topics, Partitions: r.Partitions, Subscriptions: r.Subscriptions,
-		Deliveries: r.copies(), Producers: r.Producers, Consumers: r.Consumers, Shape: r.Shape.String(), EventBytes: r.EventBytes, Keys: r.Keys, Backlog: r.Backlog,
+		Deliveries: r.copies(), Producers: r.Producers, Consumers: r.Consumers, Shape: r.Shape.String(), EventBytes: r.EventBytes, Keys: r.Keys, Backlog: r.Backlog, Ahead: r.Ahead,
 		Send: r.Send.String(), Batch: r.Batch, Flights: r.Flights, Compression: r.Compression.String(),
 		OfferedPerSecond: r.Rate, DurationSeconds: m.took.Seconds(),
 		Sent: found.Stored, Received: found.Arrived, Lost: found.Lost, Repeated: found.Repeated, OutOfOrder: r.keys.outOfOrder.Load(),

@@ -31,6 +31,8 @@ func TestOptions(t *testing.T) {
 		"keys are not for unary":        func(o *Options) { o.Keys, o.Send = 100, SendUnary },
 		"event 2 of the file":           func(o *Options) { o.Lines = [][]byte{[]byte(`{"a":1}`), []byte(`[1]`)} },
 		"without subscriptions nothing": func(o *Options) { o.Work, o.Subscriptions, o.Matches, o.Backlog = WorkPublish, 0, 0, 1 },
+		"ahead is 1: it is for full":    func(o *Options) { o.Rate, o.Ahead = 1, 1 },
+		"ahead is -1":                   func(o *Options) { o.Ahead = -1 },
 		"published at full speed":       func(o *Options) { o.Rate, o.Backlog = 1, 1 },
 		"failover needs a node":         func(o *Options) { o.Work = WorkFailover },
 		"the strike comes at 7s":        func(o *Options) { o.Strike = &Strike{At: 7 * time.Second, For: 1} },

@@ -75,7 +75,7 @@ func (b *batched) run(ctx context.Context) error {
 	defer stop()
 	buffer := make([]byte, 0, eventBytes) // the connection copies it
 	for number := uint64(0); ; number++ {
-		if err := b.room(ctx); err != nil || ctx.Err() != nil {
+		if err := b.room(ctx); err != nil || ctx.Err() != nil || !b.awaitConsumers(ctx) {
 			return b.finish(ctx)
 		}
 		op := batchNext

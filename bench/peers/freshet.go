@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -39,6 +40,9 @@ func (f *freshet) arguments(w *work, t times) []string {
 		list = append(list, "--at", t.before.String(), "--for", struckFor.String())
 	}
 	list = append(list, "--warm-up", t.warmUp.String(), "--duration", measured.String())
+	if w.subscriptions > 0 && w.batched() {
+		list = append(list, "--ahead", strconv.Itoa(ahead))
+	}
 	return append(list, "--json")
 }
 

@@ -25,6 +25,20 @@ func (p *publishing) subject(stream int, number uint64) string {
 	return subjects[stream][0]
 }
 
+// awaitConsumers waits at full speed while consumers are too far behind, or tells that ctx has ended.
+func (p *publishing) awaitConsumers(ctx context.Context) bool {
+	copies := int64(p.work.subscriptions)
+	if p.work.filtered {
+		copies = 1
+	}
+	for p.work.rate == 0 && copies > 0 && p.meter.published.Load()*copies-p.meter.delivered.Load() > ahead {
+		if !pause(ctx, time.Millisecond) {
+			return false
+		}
+	}
+	return true
+}
+
 // confirm notes that an event is known to be stored.
 func (p *publishing) confirm(data []byte) {
 	publisher, number, at, err := identity(data)
@@ -68,7 +82,7 @@ func (p *publishing) windowOptions() []jetstream.JetStreamOpt {
 
 func (w *windowed) run(ctx context.Context) error {
 	due := w.meter.now()
-	for number := uint64(0); ctx.Err() == nil; number++ {
+	for number := uint64(0); ctx.Err() == nil && w.awaitConsumers(ctx); number++ {
 		at := w.meter.now()
 		if w.every > 0 {
 			if wait := time.Duration(due - at); wait > 0 && !pause(ctx, wait) {

@@ -42,14 +42,15 @@ type benchFlags struct {
 // consumeFlags are those of a bench that has consumers.
 type consumeFlags struct {
 	Consumers count `help:"Number of consumers, each with connections of its own; default 4, or as many as it takes for the streams." placeholder:"N"`
-	Backlog   count `help:"Let so many events wait before anybody consumes; default none." placeholder:"N"`
+	Ahead     count `group:"Load" help:"At full speed: how many deliveries may be outstanding until producers wait; default 131072." placeholder:"N"`
+	Backlog   count `group:"Load" help:"Let so many events wait before anybody consumes; default none." placeholder:"N"`
 	Window    count `default:"16384" help:"How many events a consumer may hold, at most 65536; default 16384." placeholder:"N"`
 	Keys      count `group:"Events" help:"Give events so many keys, at most 1000000, and check the order of each; default none." placeholder:"N"`
 }
 
 // apply says it to the load.
 func (c *consumeFlags) apply(o *load.Options) {
-	o.Consumers, o.Window, o.Keys, o.Backlog = int(c.Consumers), int(c.Window), int(c.Keys), int(c.Backlog)
+	o.Consumers, o.Window, o.Keys, o.Backlog, o.Ahead = int(c.Consumers), int(c.Window), int(c.Keys), int(c.Backlog), int(c.Ahead)
 }
 
 // benchPatternFlags are those of a bench that routes.
