@@ -26,6 +26,7 @@ func TestCompany(t *testing.T) {
 			}
 			switch d.Cmd {
 			case "landed":
+				last.count++
 				last.at = last.at.Add(time.Second)
 				last.took = duration("took")
 				d.ScanArgs(t, "answered", &last.answered)
