@@ -56,9 +56,14 @@ func (o *outlet) Hint(ready bool) error {
 func wireDelivery(number uint32, d *partition.Delivery) *freshetv1.Delivery {
 	runs := make([]*freshetv1.DeliveredRun, len(d.Runs))
 	all := make([]freshetv1.DeliveredRun, len(d.Runs)) // a hundred, where events lie apart
+	next := uint32(0)
 	for i, r := range d.Runs {
 		runs[i] = &all[i]
 		runs[i].First, runs[i].Count, runs[i].Attempt = uint64(r.First), r.Count, uint32(r.Attempt)
+		if d.Number > 0 {
+			runs[i].Skipped = uint32(r.Position) - next
+			next = uint32(r.Position) + r.Count
+		}
 	}
 	return &freshetv1.Delivery{
 		Number: d.Number, Epoch: uint64(d.Epoch), VisibilityMs: uint32(d.Visibility.Milliseconds()), StampNs: d.Stamp,
@@ -70,7 +75,14 @@ func wireDelivery(number uint32, d *partition.Delivery) *freshetv1.Delivery {
 func wireLeased(list []partition.Leased) []*freshetv1.Leased {
 	wire := make([]*freshetv1.Leased, len(list))
 	for i, l := range list {
-		wire[i] = &freshetv1.Leased{Delivery: l.Delivery, Runs: make([]*freshetv1.OffsetRun, len(l.Runs))}
+		wire[i] = &freshetv1.Leased{Delivery: l.Delivery}
+		if l.ByPosition {
+			for _, r := range l.Runs {
+				wire[i].Positions = append(wire[i].Positions, &freshetv1.PositionRun{First: uint32(r.First), Count: r.Count})
+			}
+			continue
+		}
+		wire[i].Runs = make([]*freshetv1.OffsetRun, len(l.Runs))
 		for j, r := range l.Runs {
 			wire[i].Runs[j] = &freshetv1.OffsetRun{First: uint64(r.First), Count: r.Count}
 		}

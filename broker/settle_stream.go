@@ -99,17 +99,33 @@ func (b *runBudget) take(n int) error {
 	return nil
 }
 
+// positionsMax bounds the positions that anybody may name, from 0 on: no delivery has so many events.
+const positionsMax = 1 << 16
+
 // leasedList checks which leased events a request names. A delivery without runs counts as one.
 func leasedList(field string, list []*freshetv1.Leased, budget *runBudget) ([]partition.Leased, error) {
 	out := make([]partition.Leased, 0, min(len(list), partition.SettleRunsMax))
 	for i, l := range list {
-		if err := budget.take(max(1, len(l.GetRuns()))); err != nil {
+		if err := budget.take(max(1, len(l.GetRuns())+len(l.GetPositions()))); err != nil {
 			return nil, err
 		}
 		if l.GetDelivery() == 0 {
 			return nil, argumentRefused(fmt.Sprintf("%s[%d].delivery", field, i), "is 0; deliveries are numbered from 1")
 		}
-		leased := partition.Leased{Delivery: l.GetDelivery(), Runs: slices.Grow([]partition.Run(nil), len(l.GetRuns()))}
+		leased := partition.Leased{Delivery: l.GetDelivery()}
+		if len(l.GetPositions()) > 0 {
+			if len(l.GetRuns()) > 0 {
+				return nil, argumentRefused(fmt.Sprintf("%s[%d].positions", field, i), "name events of a delivery whose runs name some too; either is enough")
+			}
+			var err error
+			if leased.Runs, err = positionRuns(fmt.Sprintf("%s[%d].positions", field, i), l.GetPositions()); err != nil {
+				return nil, err
+			}
+			leased.ByPosition = true
+			out = append(out, leased)
+			continue
+		}
+		leased.Runs = slices.Grow(leased.Runs, len(l.GetRuns()))
 		for j, r := range l.GetRuns() {
 			if r.GetCount() == 0 || r.GetFirst() > offsetMax {
 				return nil, argumentRefused(fmt.Sprintf("%s[%d].runs[%d]", field, i, j), "has count %d from offset %d; it names no events", r.GetCount(), r.GetFirst())
@@ -119,4 +135,25 @@ func leasedList(field string, list []*freshetv1.Leased, budget *runBudget) ([]pa
 		out = append(out, leased)
 	}
 	return out, nil
+}
+
+// positionRuns checks runs of positions: in order, none named twice. How many events the delivery has is known where it is carried out: what lies
+// beyond them is lost.
+func positionRuns(field string, list []*freshetv1.PositionRun) ([]partition.Run, error) {
+	runs := make([]partition.Run, len(list))
+	next := uint64(0)
+	for i, r := range list {
+		first, end := uint64(r.GetFirst()), uint64(r.GetFirst())+uint64(r.GetCount())
+		switch {
+		case r.GetCount() == 0:
+			return nil, argumentRefused(fmt.Sprintf("%s[%d]", field, i), "has count 0 from position %d; it names no events", first)
+		case end > positionsMax:
+			return nil, argumentRefused(fmt.Sprintf("%s[%d]", field, i), "has count %d from position %d; the last position is %d", r.GetCount(), first, positionsMax-1)
+		case first < next:
+			return nil, argumentRefused(fmt.Sprintf("%s[%d]", field, i), "begins at position %d, and the run before ends at %d; runs are in order, and none names what another does", first, next-1)
+		}
+		runs[i] = partition.Run{First: partition.Offset(first), Count: r.GetCount()}
+		next = end
+	}
+	return runs, nil
 }

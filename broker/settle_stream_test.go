@@ -38,6 +38,46 @@ func manyLeased(n int) (list []*freshetv1.Leased) {
 	return list
 }
 
+func manyPositions(n int) (list []*freshetv1.PositionRun) {
+	for i := range n {
+		list = append(list, &freshetv1.PositionRun{First: uint32(2 * i), Count: 1})
+	}
+	return list
+}
+
+func settleAt(positions ...*freshetv1.PositionRun) *freshetv1.Settle {
+	return &freshetv1.Settle{Acks: []*freshetv1.Leased{{Delivery: 1, Positions: positions}}}
+}
+
+// TestPositionsOnTheWire: positions that a delivery leaves out are counted, and what is lost is told as it was named.
+func TestPositionsOnTheWire(t *testing.T) {
+	runs := []partition.EventRun{
+		{Run: partition.Run{First: 10, Count: 2}, Attempt: 1, Position: 1},
+		{Run: partition.Run{First: 20, Count: 3}, Attempt: 1, Position: 3},
+		{Run: partition.Run{First: 30, Count: 1}, Attempt: 2, Position: 8},
+	}
+	var skipped []uint32
+	for _, r := range wireDelivery(0, &partition.Delivery{Number: 1, Runs: runs}).GetEvents() {
+		skipped = append(skipped, r.GetSkipped())
+	}
+	if !slices.Equal(skipped, []uint32{1, 0, 2}) {
+		t.Errorf("left out are %v", skipped)
+	}
+	for _, r := range wireDelivery(0, &partition.Delivery{Runs: runs}).GetEvents() { // one-shot leases have receipts
+		if r.GetSkipped() != 0 {
+			t.Errorf("%v", r)
+		}
+	}
+	c, err := settleCommand(&freshetv1.Settle{Sequence: 1, Acks: settleAt(&freshetv1.PositionRun{First: 2, Count: 3}).GetAcks()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := wireLeased(c.Decisions[0].Leased)
+	if len(lost) != 1 || len(lost[0].GetRuns()) != 0 || len(lost[0].GetPositions()) != 1 || lost[0].GetPositions()[0].GetFirst() != 2 || lost[0].GetPositions()[0].GetCount() != 3 {
+		t.Errorf("lost is %v", lost)
+	}
+}
+
 // TestSettleLimits is each limit of a Settle, at it and one beyond.
 func TestSettleLimits(t *testing.T) {
 	const dayHalf = 12 * 60 * 60 * 1000
@@ -61,6 +101,21 @@ func TestSettleLimits(t *testing.T) {
 		{"an empty run", &freshetv1.Settle{Acks: []*freshetv1.Leased{leasedOf(1, 5, 0)}}, "settle.acks[0].runs[0]"},
 		{"the last offset", &freshetv1.Settle{Acks: []*freshetv1.Leased{leasedOf(1, math.MaxInt64, 1)}}, ""},
 		{"beyond it", &freshetv1.Settle{Acks: []*freshetv1.Leased{leasedOf(1, math.MaxInt64+1, 1)}}, "names no events"},
+		{"positions", settleAt(&freshetv1.PositionRun{First: 0, Count: 4_096}), ""},
+		{"the last position, which no delivery has", settleAt(&freshetv1.PositionRun{First: math.MaxUint16, Count: 1}), ""},
+		{"all of them", settleAt(&freshetv1.PositionRun{Count: math.MaxUint16 + 1}), ""},
+		{"no position", settleAt(&freshetv1.PositionRun{First: 1}), "settle.acks[0].positions[0] has count 0 from position 1"},
+		{"a position too large", settleAt(&freshetv1.PositionRun{First: math.MaxUint16 + 1, Count: 1}), "settle.acks[0].positions[0] has count 1 from position 65536; the last position is 65535"},
+		{"a count too large", settleAt(&freshetv1.PositionRun{First: 0, Count: 1}, &freshetv1.PositionRun{First: 1, Count: math.MaxUint16 + 1}), "settle.acks[0].positions[1] has count 65536 from position 1"},
+		{"what goes round", settleAt(&freshetv1.PositionRun{First: math.MaxUint32, Count: math.MaxUint32}), "settle.acks[0].positions[0] has count 4294967295"},
+		{"runs side by side", settleAt(&freshetv1.PositionRun{First: 0, Count: 3}, &freshetv1.PositionRun{First: 3, Count: 1}), ""},
+		{"a position twice", settleAt(&freshetv1.PositionRun{First: 0, Count: 3}, &freshetv1.PositionRun{First: 2, Count: 2}), "settle.acks[0].positions[1] begins at position 2, and the run before ends at 2"},
+		{"positions out of order", settleAt(&freshetv1.PositionRun{First: 5, Count: 1}, &freshetv1.PositionRun{First: 0, Count: 1}), "settle.acks[0].positions[1] begins at position 0, and the run before ends at 5"},
+		{"the most runs of positions", settleAt(manyPositions(partition.SettleRunsMax)...), ""},
+		{"one more of them", settleAt(manyPositions(partition.SettleRunsMax + 1)...), "settle is 16385 runs, at most 16384"},
+		{"both", &freshetv1.Settle{Acks: []*freshetv1.Leased{{
+			Delivery: 1, Runs: []*freshetv1.OffsetRun{{First: 5, Count: 1}}, Positions: manyPositions(1),
+		}}}, "settle.acks[0].positions name events of a delivery whose runs name some too"},
 		{"12 h", &freshetv1.Settle{Extends: []*freshetv1.Extend{{VisibilityMs: dayHalf}}}, ""},
 		{"longer", &freshetv1.Settle{Extends: []*freshetv1.Extend{{VisibilityMs: dayHalf + 1}}}, "settle.extends[0].visibility_ms is 43200001, at most 43200000"},
 		{"a delay of 12 h", &freshetv1.Settle{Releases: []*freshetv1.Release{{Leased: leasedOf(1, 5, 1), AfterMs: dayHalf, Reason: long}}}, ""},

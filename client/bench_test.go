@@ -89,7 +89,7 @@ func (n *benchNode) Consume(stream freshetv1.ConsumeService_ConsumeServer) error
 		case *freshetv1.ConsumeRequest_Settle:
 			for _, list := range [][]*freshetv1.Leased{r.Settle.GetAcks(), releasedOf(r.Settle)} {
 				for _, l := range list {
-					for _, run := range l.GetRuns() {
+					for _, run := range l.GetPositions() {
 						held -= int(run.GetCount())
 					}
 				}

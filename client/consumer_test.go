@@ -305,6 +305,46 @@ func TestForgottenSession(t *testing.T) {
 	})
 }
 
+// TestForgottenUnknowing: a Settle got no answer, the session is forgotten, and so is the answer to the Attach that would have told. What that Settle names of the
+// old session's first delivery is done to nothing of the new one's, whose events nobody has handled.
+func TestForgottenUnknowing(t *testing.T) {
+	withQueue(t, 10*time.Minute, 10, func(t *testing.T, n *fakeNode, c *Client, q *fakeQueue) {
+		handled := map[uint64]bool{} // under n's mu
+		attaches := 0
+		n.attachFault = func(*freshetv1.Attach) bool {
+			attaches++
+			return attaches == 2
+		}
+		n.settleFault = func(*freshetv1.Settle) fakeFault {
+			n.mu.down = attaches == 1
+			return fakeFault{breakBefore: attaches == 1}
+		}
+		k := consume(t, c, func(_ context.Context, d *Delivery) error {
+			n.look(func() { handled[d.Offset] = true })
+			return nil
+		}, WithWindow(5, 1<<20))
+		check := func() {
+			n.look(func() {
+				for offset := range q.acked {
+					if !handled[offset] {
+						t.Errorf("offset %d is acked, and was not handled", offset)
+					}
+				}
+			})
+		}
+		<-time.After(20 * time.Second) // more than fakeAway
+		n.setDown(false)
+		for range 30 {
+			<-time.After(time.Minute)
+			check()
+		}
+		k.end(t)
+		if n.acks(q) != 10 || attaches < 3 {
+			t.Errorf("%d acked, %d attaches", n.acks(q), attaches)
+		}
+	})
+}
+
 // TestDrain: at the end what isn't begun is given back uncounted, what runs may finish, and its acks are confirmed.
 func TestDrain(t *testing.T) {
 	withQueue(t, 10*time.Second, 50, func(t *testing.T, n *fakeNode, c *Client, q *fakeQueue) {

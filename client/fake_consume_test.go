@@ -53,6 +53,7 @@ type fakeSession struct {
 	hinted     time.Time // when it was told of events, parked; zero: it wasn't
 	received   uint64
 	deliveries uint64
+	listed     map[uint64][]uint64 // offsets by position, of each delivery
 	settled    uint64
 	answer     []*freshetv1.Leased
 	stamp      uint64
@@ -74,6 +75,9 @@ func (s *fakeStream) put(r *freshetv1.ConsumeResponse) {
 	s.mu.Unlock()
 	poke(s.changed)
 }
+
+// fakeNowhere is an offset that no event has.
+const fakeNowhere = ^uint64(0)
 
 // fakeAway is how long a session is remembered that nobody attaches.
 const fakeAway = 15 * time.Second
@@ -197,7 +201,13 @@ func (q *fakeQueue) grant(n *fakeNode, s *fakeSession, events int, visibility ti
 	q.ready = slices.Clone(q.ready[events:])
 	d := &freshetv1.Delivery{Epoch: n.mu.epoch, VisibilityMs: millis(visibility)}
 	var w block.Writer
-	for _, offset := range offsets {
+	var listed []uint64
+	for i, offset := range offsets {
+		skipped := uint32(0)
+		if s != nil && (s.deliveries+uint64(i))%7 == 0 { // as if there had been another, which somebody else has settled meanwhile
+			listed, skipped = append(listed, fakeNowhere), 1
+		}
+		listed = append(listed, offset)
 		l := &fakeLease{session: s, epoch: n.mu.epoch, began: time.Now(), deadline: time.Now().Add(visibility)}
 		if s != nil {
 			l.delivery = s.deliveries
@@ -207,11 +217,14 @@ func (q *fakeQueue) grant(n *fakeNode, s *fakeSession, events int, visibility ti
 			panic(err)
 		}
 		attempt := q.tries[offset] + 1
-		if k := len(d.Events); k > 0 && d.Events[k-1].First+uint64(d.Events[k-1].Count) == offset && d.Events[k-1].Attempt == attempt {
+		if k := len(d.Events); k > 0 && skipped == 0 && d.Events[k-1].First+uint64(d.Events[k-1].Count) == offset && d.Events[k-1].Attempt == attempt {
 			d.Events[k-1].Count++
 		} else {
-			d.Events = append(d.Events, &freshetv1.DeliveredRun{First: offset, Count: 1, Attempt: attempt})
+			d.Events = append(d.Events, &freshetv1.DeliveredRun{First: offset, Count: 1, Attempt: attempt, Skipped: skipped})
 		}
+	}
+	if s != nil {
+		s.listed[s.deliveries] = listed
 	}
 	encoded, err := w.Finish(nil)
 	if err != nil {
@@ -245,8 +258,20 @@ func (n *fakeNode) Consume(stream freshetv1.ConsumeService_ConsumeServer) error 
 		return err
 	}
 	s := q.attach(first, out)
+	if s == nil {
+		n.mu.Unlock()
+		return (&Error{Code: CodeSessionLost, Message: "it was forgotten"}).GRPCStatus().Err()
+	}
 	q.assign(n)
+	lost := n.attachFault != nil && n.attachFault(first.GetAttach())
 	n.mu.Unlock()
+	if lost {
+		n.breakAll()
+		n.mu.Lock()
+		s.stream, s.away = nil, time.Now()
+		n.mu.Unlock()
+		return errFakeBreak
+	}
 
 	ctx, cancel := context.WithCancel(stream.Context())
 	var sending sync.WaitGroup
@@ -284,14 +309,17 @@ func (s *fakeStream) send(ctx context.Context, stream freshetv1.ConsumeService_C
 	}
 }
 
-// attach opens a session or takes one up again.
+// attach opens a session or takes one up again; nil: one that was forgotten, of which the consumer has received something.
 func (q *fakeQueue) attach(first *freshetv1.ConsumeRequest, out *fakeStream) *fakeSession {
 	a := first.GetAttach()
 	id := string(a.GetSession())
 	s := q.sessions[id]
 	resumed := s != nil
 	if s == nil {
-		s = &fakeSession{id: id}
+		if a.GetReceived() > 0 {
+			return nil
+		}
+		s = &fakeSession{id: id, listed: map[uint64][]uint64{}}
 		q.sessions[id] = s
 	}
 	s.stream, s.credit, s.received, s.stamp = out, a.GetCredit().GetEvents(), a.GetReceived(), first.GetStampNs()
@@ -422,6 +450,19 @@ func (q *fakeQueue) settle(s *fakeSession, r *freshetv1.Settle) (lost []*freshet
 
 // decide does something with the leases that are named and held, and returns the others.
 func (q *fakeQueue) decide(s *fakeSession, named *freshetv1.Leased, do func(offset uint64)) (lost []*freshetv1.Leased) {
+	for _, r := range named.GetPositions() {
+		for at := r.GetFirst(); at < r.GetFirst()+r.GetCount(); at++ {
+			offset := fakeNowhere
+			if listed := s.listed[named.GetDelivery()]; int(at) < len(listed) {
+				offset = listed[at]
+			}
+			if l := q.leases[offset]; l != nil && l.session == s && l.delivery == named.GetDelivery() {
+				do(offset)
+			} else {
+				lost = append(lost, &freshetv1.Leased{Delivery: named.GetDelivery(), Positions: []*freshetv1.PositionRun{{First: at, Count: 1}}})
+			}
+		}
+	}
 	for _, r := range named.GetRuns() {
 		for offset := r.GetFirst(); offset < r.GetFirst()+uint64(r.GetCount()); offset++ {
 			if l := q.leases[offset]; l != nil && l.session == s && l.delivery == named.GetDelivery() {

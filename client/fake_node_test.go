@@ -51,6 +51,8 @@ type fakeNode struct {
 	ackFault func(r *freshetv1.AckRequest) fakeFault
 	// settleFault does the same for a Settle.
 	settleFault func(s *freshetv1.Settle) fakeFault
+	// attachFault tells whether an Attach's answer is lost; nil: none is. It is called with mu held.
+	attachFault func(a *freshetv1.Attach) bool
 }
 
 // fakeTopic is a stream: the stored events in their order.

@@ -30,9 +30,11 @@ type lease struct {
 	// stuck says that the handler has taken too long.
 	stuck bool
 	// breaks: it was released, and its line waits for the node to confirm that.
-	breaks  bool
-	context *handlerContext // while it runs
-	stuckAt time.Duration   // when the handler has taken too long
+	breaks bool
+	// position in the delivery, by which it is named on a stream.
+	position uint16
+	context  *handlerContext // while it runs
+	stuckAt  time.Duration   // when the handler has taken too long
 }
 
 // decision is what was decided, the zero decision before.
@@ -87,12 +89,13 @@ const chunkEvents = 64
 
 // parcelOf takes a delivery apart. Its events have the lease that began then, and nothing of the delivery's blocks.
 func parcelOf(wire *freshetv1.Delivery, owner leaseOwner, began time.Duration) (*parcel, error) {
-	total := 0
+	total, positions := 0, 0
 	for _, run := range wire.GetEvents() {
 		total += int(run.GetCount())
+		positions += int(run.GetSkipped()) + int(run.GetCount())
 	}
-	if total > windowEventsMax {
-		return nil, &Error{Code: CodeInternal, Message: fmt.Sprintf("the node sent a delivery of %d events", total)}
+	if positions > windowEventsMax {
+		return nil, &Error{Code: CodeInternal, Message: fmt.Sprintf("the node sent a delivery of %d events", positions)}
 	}
 	u := unpacking{
 		parcel: &parcel{owner: owner, number: wire.GetNumber(), began: began, deliveries: make([]*Delivery, 0, total)},
@@ -126,6 +129,7 @@ type unpacking struct {
 	chunk    []Delivery // that aren't used yet
 	run      int        // the next of the delivery's
 	used     uint32     // of the run before
+	position uint32     // of the next event
 }
 
 // events adds the events of a block, for which there are offsets.
@@ -155,12 +159,17 @@ func (u *unpacking) next() *Delivery {
 		u.run, u.used = u.run+1, 0
 	}
 	run := runs[u.run]
+	if u.used == 0 {
+		u.position += run.GetSkipped()
+	}
 	d.Partition, d.Offset = u.wire.GetPartition(), run.GetFirst()+uint64(u.used)
 	d.Attempt, d.Epoch = int(run.GetAttempt()), u.wire.GetEpoch()
 	d.lease.parcel, d.lease.deadline = p, u.deadline
 	d.lease.place = int32(len(p.deliveries))
+	d.lease.position = uint16(u.position)
 	p.deliveries = append(p.deliveries, d)
 	u.used++
+	u.position++
 	return d
 }
 

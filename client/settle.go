@@ -179,7 +179,7 @@ func (f *settling) putRest(items []*Delivery, acks *[]*Delivery) {
 	}
 }
 
-// leasedRuns names events by delivery and runs of offsets, sorted.
+// leasedRuns names events by delivery and runs of positions, sorted: what is decided together is mostly one run, also where its offsets lie apart.
 func leasedRuns(ds []*Delivery) []*freshetv1.Leased {
 	if !slices.IsSortedFunc(ds, byPlace) { // they mostly are
 		ds = slices.Clone(ds)
@@ -188,33 +188,33 @@ func leasedRuns(ds []*Delivery) []*freshetv1.Leased {
 	var list []*freshetv1.Leased
 	var of *parcel // the last of list
 	var to *freshetv1.Leased
-	var last *freshetv1.OffsetRun
+	var last *freshetv1.PositionRun
 	for _, d := range ds {
 		switch {
-		case of == d.lease.parcel && last.First+uint64(last.Count) == d.Offset: //nolint:protogetter // of each event
+		case of == d.lease.parcel && last.First+last.Count == uint32(d.lease.position): //nolint:protogetter // of each event
 			last.Count++
 		case of == nil || of.number != d.lease.parcel.number:
 			of, to = d.lease.parcel, leasedOf(d)
-			last = to.GetRuns()[0]
+			last = to.GetPositions()[0]
 			list = append(list, to)
 		default:
-			last = &freshetv1.OffsetRun{First: d.Offset, Count: 1}
-			to.Runs = append(to.Runs, last)
+			last = &freshetv1.PositionRun{First: uint32(d.lease.position), Count: 1}
+			to.Positions = append(to.Positions, last)
 		}
 	}
 	return list
 }
 
-// byPlace compares events by delivery and offset.
+// byPlace compares events by delivery and position.
 func byPlace(a, b *Delivery) int {
 	if a.lease.parcel == b.lease.parcel {
-		return cmp.Compare(a.Offset, b.Offset)
+		return cmp.Compare(a.lease.position, b.lease.position)
 	}
-	return cmp.Or(cmp.Compare(a.lease.parcel.number, b.lease.parcel.number), cmp.Compare(a.Offset, b.Offset))
+	return cmp.Or(cmp.Compare(a.lease.parcel.number, b.lease.parcel.number), cmp.Compare(a.lease.position, b.lease.position))
 }
 
 func leasedOf(d *Delivery) *freshetv1.Leased {
-	return &freshetv1.Leased{Delivery: d.lease.parcel.number, Runs: []*freshetv1.OffsetRun{{First: d.Offset, Count: 1}}}
+	return &freshetv1.Leased{Delivery: d.lease.parcel.number, Positions: []*freshetv1.PositionRun{{First: uint32(d.lease.position), Count: 1}}}
 }
 
 // answered takes in a Settled. It returns an error when the node refused the whole of it for good.
@@ -299,8 +299,8 @@ func (s *session) lost(d *Delivery) {
 	s.finish(d, ErrLeaseLost)
 }
 
-// leaseSet is leases by delivery, and of each the runs.
-type leaseSet map[uint64][]*freshetv1.OffsetRun
+// leaseSet is leases by delivery, and of each what names its events.
+type leaseSet map[uint64][]*freshetv1.Leased
 
 func lostLeases(list []*freshetv1.Leased) leaseSet {
 	if len(list) == 0 {
@@ -308,18 +308,26 @@ func lostLeases(list []*freshetv1.Leased) leaseSet {
 	}
 	set := leaseSet{}
 	for _, l := range list {
-		set[l.GetDelivery()] = append(set[l.GetDelivery()], l.GetRuns()...)
-		if len(l.GetRuns()) == 0 { // all of it
-			set[l.GetDelivery()] = append(set[l.GetDelivery()], &freshetv1.OffsetRun{First: 0, Count: 0})
-		}
+		set[l.GetDelivery()] = append(set[l.GetDelivery()], l)
 	}
 	return set
 }
 
 func (s leaseSet) has(d *Delivery) bool {
-	for _, r := range s[d.lease.parcel.number] {
-		if r.GetCount() == 0 || r.GetFirst() <= d.Offset && d.Offset-r.GetFirst() < uint64(r.GetCount()) {
+	for _, l := range s[d.lease.parcel.number] {
+		if len(l.GetRuns()) == 0 && len(l.GetPositions()) == 0 { // all of it
 			return true
+		}
+		for _, r := range l.GetRuns() {
+			if r.GetFirst() <= d.Offset && d.Offset-r.GetFirst() < uint64(r.GetCount()) {
+				return true
+			}
+		}
+		at := uint32(d.lease.position)
+		for _, r := range l.GetPositions() {
+			if r.GetFirst() <= at && at-r.GetFirst() < r.GetCount() {
+				return true
+			}
 		}
 	}
 	return false

@@ -40,6 +40,13 @@ func seedEntries(tb testing.TB) [][]byte {
 			returnSection{Decision: Decision{Verb: VerbReject, Reason: "no"}, Receipts: []Receipt{{queue, 0, 2}}},
 			creditSection{Session: sessionNamed("a"), Connection: 1, Events: 9, Bytes: 9_000},
 		},
+		{blockSection{Stream: 1, SetVersion: 2, Matches: appendMatchIndex(nil, 5, nil), Block: testBlock(tb, 5, 40, block.Producer{})}},
+		{ // holes in a delivery's positions, and a part of it with a lease of its own
+			settleSection{Session: sessionNamed("a"), Sequence: 2, Received: 3, Decisions: []Decision{
+				{Verb: VerbAck, Leased: []Leased{{Delivery: 3, ByPosition: true, Runs: []Run{{1, 1}, {3, 1}, {9, 7}}}}},
+				{Verb: VerbExtend, Leased: []Leased{{Delivery: 3, ByPosition: true, Runs: []Run{{4, 1}}}}, After: 3_000},
+			}},
+		},
 		{
 			detachSection{Session: sessionNamed("a"), Connection: 1},
 			attachSection{Session: sessionNamed("b"), Connection: 2, Cursor: CursorID{11, "z"}, CreditEvents: 5, CreditBytes: 100},

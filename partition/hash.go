@@ -209,6 +209,9 @@ func (r *Result) hash(h uint64) uint64 {
 func leasedHash(h uint64, list []Leased) uint64 {
 	for _, l := range list {
 		h = fold(h, l.Delivery)
+		if l.ByPosition {
+			h = fold(h, 1)
+		}
 		for _, r := range l.Runs {
 			h = fold(fold(h, uint64(r.First)), uint64(r.Count))
 		}

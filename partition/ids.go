@@ -152,4 +152,14 @@ func (r Run) String() string {
 type EventRun struct {
 	Run
 	Attempt uint16
+	// Position in the delivery of the first of them: how many events it lists before. It stays the same whatever of them is settled.
+	Position uint16
+}
+
+// positions returns where the run's events are in their delivery.
+func (r EventRun) positions() Run { return Run{First: Offset(r.Position), Count: r.Count} }
+
+// part returns the events from an offset of the run up to another.
+func (r EventRun) part(from, to Offset) EventRun {
+	return EventRun{Run: runOf(from, to), Attempt: r.Attempt, Position: r.Position + uint16(from-r.First)}
 }

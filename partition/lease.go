@@ -70,17 +70,16 @@ func (l *lease) cut(want []Run, each func(EventRun), lost func(Run)) {
 	have, own := l.runs, false
 	// split takes the part of the lease's first run that lies before an offset off it.
 	split := func(at Offset) EventRun {
-		part := have[0]
-		if at >= part.end() {
+		whole := have[0]
+		if at >= whole.end() {
 			have = have[1:]
-			return part
+			return whole
 		}
 		if !own {
 			have, own = slices.Clone(have), true
 		}
-		have[0].Run = runOf(at, part.end())
-		part.Run = runOf(part.First, at)
-		return part
+		have[0] = whole.part(at, whole.end())
+		return whole.part(whole.First, at)
 	}
 	for _, w := range want {
 		for at := w.First; at < w.end(); {
@@ -107,9 +106,44 @@ func (l *lease) cut(want []Run, each func(EventRun), lost func(Run)) {
 	l.runs = kept
 }
 
-// holdsExactly tells whether runs in order are all that the lease holds.
-func (l *lease) holdsExactly(runs []Run) bool {
-	return slices.EqualFunc(l.runs, runs, func(a EventRun, b Run) bool { return a.Run == b })
+// holdsExactly tells whether what is named of a delivery is plainly all that the lease holds, and no more. Of positions that is one run: what is
+// acked mostly is all of a delivery.
+func (l *lease) holdsExactly(named *Leased) bool {
+	switch {
+	case len(named.Runs) == 0:
+		return true
+	case named.ByPosition:
+		return len(named.Runs) == 1 && len(l.runs) > 0 && l.runs[0].positions().First == named.Runs[0].First && l.runs[len(l.runs)-1].positions().end() == named.Runs[0].end() &&
+			eventsOf(l.runs) == uint64(named.Runs[0].Count)
+	}
+	return slices.EqualFunc(l.runs, named.Runs, func(a EventRun, b Run) bool { return a.Run == b })
+}
+
+// at returns the offsets of what the lease holds of some positions, and which of them it doesn't hold. The positions are runs in order that don't
+// overlap, and so are both that it returns.
+func (l *lease) at(positions []Run) (offsets, missing []Run) {
+	have := l.runs
+	for _, want := range positions {
+		for at := want.First; at < want.end(); {
+			for len(have) > 0 && have[0].positions().end() <= at {
+				have = have[1:]
+			}
+			if len(have) == 0 || have[0].positions().First >= want.end() {
+				missing = append(missing, runOf(at, want.end()))
+				break
+			}
+			here := have[0].positions()
+			if here.First > at {
+				missing = append(missing, runOf(at, here.First))
+				at = here.First
+			}
+			to := min(here.end(), want.end())
+			first := have[0].First + (at - here.First)
+			offsets = joinRun(offsets, runOf(first, first+(to-at)))
+			at = to
+		}
+	}
+	return offsets, missing
 }
 
 func runOf(from, to Offset) Run { return Run{First: from, Count: uint32(to - from)} }
@@ -139,12 +173,18 @@ func (l *lease) hold(row Run) {
 	}
 }
 
+// join puts a row behind what is under the lease: nothing of that is settled yet.
 func (l *lease) join(row Run, attempt uint16) {
-	if n := len(l.runs); n > 0 && l.runs[n-1].end() == row.First && l.runs[n-1].Attempt == attempt {
-		l.runs[n-1].Count += row.Count
-		return
+	position := Offset(0)
+	if n := len(l.runs); n > 0 {
+		last := &l.runs[n-1]
+		if last.end() == row.First && last.Attempt == attempt {
+			last.Count += row.Count
+			return
+		}
+		position = last.positions().end()
 	}
-	l.runs = append(l.runs, EventRun{row, attempt})
+	l.runs = append(l.runs, EventRun{row, attempt, uint16(position)})
 }
 
 // dropIfEmpty ends a lease that holds nothing more.

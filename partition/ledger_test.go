@@ -115,12 +115,12 @@ func (l *ledger) settled(now Tick, s *walker, dec Decision, before map[uint64][]
 	}
 	gone := map[part]bool{}
 	for _, g := range lost {
-		for at := range offsets(g, before) {
+		for at := range offsets(g, before, s.held) {
 			gone[part{g.Delivery, at}] = true
 		}
 	}
 	for _, named := range dec.Leased {
-		for at := range offsets(named, before) {
+		for at := range offsets(named, before, s.held) {
 			h, held := l.holds[at]
 			held = held && h.holder == s && h.incarnation == s.incarnation && h.delivery == named.Delivery
 			if l.ordered && !held && len(named.Runs) == 0 {
@@ -249,21 +249,32 @@ func (l *ledger) redriven(m *Machine, n uint32) error {
 	return nil
 }
 
-// offsets yields what a Leased names: its runs, or all that is held of the delivery.
-func offsets(l Leased, held map[uint64][]Run) func(func(Offset) bool) {
+// offsets yields what a Leased names: its runs, those at its positions of what was delivered, or all that is held of the delivery.
+func offsets(l Leased, held, listed map[uint64][]Run) func(func(Offset) bool) {
 	runs := l.Runs
-	if len(runs) == 0 {
-		runs = held[l.Delivery]
-	}
-	return func(yield func(Offset) bool) {
-		for _, r := range runs {
-			for at := r.First; at < r.end(); at++ {
-				if !yield(at) {
-					return
-				}
+	switch {
+	case l.ByPosition:
+		runs = nil
+		for named := range eachOf(l.Runs) {
+			if at, there := atPosition(listed[l.Delivery], named); there {
+				runs = append(runs, Run{at, 1})
 			}
 		}
+	case len(runs) == 0:
+		runs = held[l.Delivery]
 	}
+	return eachOf(runs)
+}
+
+// atPosition returns the offset at a position of what was delivered as some runs.
+func atPosition(listed []Run, position Offset) (at Offset, there bool) {
+	for _, r := range listed {
+		if position < Offset(r.Count) {
+			return r.First + position, true
+		}
+		position -= Offset(r.Count)
+	}
+	return 0, false
 }
 
 // check asserts that every wanted event is acked or somewhere (P2), and never both (P5); that none died before its last attempt (P7); and that

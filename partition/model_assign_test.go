@@ -263,8 +263,9 @@ func (m *model) finish(g *modelGrant, fx *Effects) {
 		s.told = s.cursor.truncatedAt
 		grant.Truncated = s.told
 	}
-	for _, e := range l.events() {
-		grant.Runs = append(grant.Runs, EventRun{Run{e.offset, 1}, e.attempt})
+	for at, e := range l.events() {
+		grant.Runs = append(grant.Runs, EventRun{Run{e.offset, 1}, e.attempt, uint16(at)})
+		l.listed = append(l.listed, e.offset)
 	}
 	fx.Grants = append(fx.Grants, grant)
 	g.lease = nil
@@ -301,7 +302,7 @@ func (m *model) take(t takeSection) Result {
 		l := m.grant(c, nil, visibility)
 		l.taken, mine[found] = true, true
 		found.take(l)
-		res.Taken.Runs = append(res.Taken.Runs, EventRun{Run{e.offset, 1}, e.attempt})
+		res.Taken.Runs = append(res.Taken.Runs, EventRun{Run{e.offset, 1}, e.attempt, 0})
 	}
 	c.goesOn = c.goesOn || m.couldGoOn(c) // whom the next event was too large for may have room for the one behind
 	c.appetite = m.appetite(c)            // the leader is told when somebody settles

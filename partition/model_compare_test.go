@@ -55,7 +55,7 @@ func tellGrant(b *strings.Builder, g *Grant) {
 		g.Epoch, g.Visibility, g.Truncated)
 	for _, r := range g.Runs {
 		for at := r.First; at < r.end(); at++ {
-			fmt.Fprintf(b, " %d^%d", at, r.Attempt)
+			fmt.Fprintf(b, " %d:%d^%d", r.positions().First+(at-r.First), at, r.Attempt)
 		}
 	}
 }
@@ -64,8 +64,8 @@ func tellGrant(b *strings.Builder, g *Grant) {
 func tellLeased(b *strings.Builder, name string, list []Leased) {
 	for i := 0; i < len(list); {
 		var offsets []Offset
-		delivery, all := list[i].Delivery, false
-		for ; i < len(list) && list[i].Delivery == delivery; i++ {
+		first, all := list[i], false
+		for ; i < len(list) && list[i].Delivery == first.Delivery && list[i].ByPosition == first.ByPosition; i++ {
 			all = all || len(list[i].Runs) == 0
 			for _, r := range list[i].Runs {
 				for at := r.First; at < r.end(); at++ {
@@ -74,7 +74,7 @@ func tellLeased(b *strings.Builder, name string, list []Leased) {
 			}
 		}
 		slices.Sort(offsets)
-		fmt.Fprintf(b, " %s %d:%v %v", name, delivery, offsets, all)
+		fmt.Fprintf(b, " %s %d:%v %v %v", name, first.Delivery, offsets, all, first.ByPosition)
 	}
 }
 
@@ -248,7 +248,7 @@ func (m *model) compareLeases(is *Machine) (err error) {
 			for _, r := range l.runs {
 				for at := r.First; at < r.end(); at++ {
 					e := want.copies[at]
-					same = same && e != nil && e.attempt == r.Attempt
+					same = same && e != nil && e.attempt == r.Attempt && (want.taken || want.listed[r.positions().First+(at-r.First)] == at)
 				}
 			}
 		}

@@ -334,7 +334,10 @@ func (g *generator) session(cursor string) string {
 // received is what a session says to have got: mostly all, sometimes less than it said before.
 func (g *generator) received(name string) string {
 	s := g.s.model.sessions[sessionNamed(name)]
-	if s == nil || s.lastDelivery == 0 {
+	switch {
+	case s == nil && g.chance(1, 12): // in a session that was forgotten
+		return " received=1"
+	case s == nil || s.lastDelivery == 0:
 		return ""
 	}
 	if g.chance(1, 3) {
@@ -417,6 +420,30 @@ func (g *generator) runs(events []*modelCopy) string {
 	return strings.Join(list, ",")
 }
 
+// positions tells which of some events of one delivery are meant, by their positions in it: one run of them all, or as runs does; now and then also
+// of those that it no longer has.
+func (g *generator) positions(events []*modelCopy) string {
+	listed := events[0].lease.listed
+	if g.chance(1, 3) {
+		return fmt.Sprintf("0-%d", len(listed)-1+g.rng.IntN(40)/39)
+	}
+	if g.chance(1, 4) {
+		from := g.rng.IntN(len(listed))
+		return fmt.Sprintf("%d-%d", from, from+g.rng.IntN(len(listed)-from))
+	}
+	var list []string
+	for _, e := range events {
+		if g.chance(2, 3) {
+			list = append(list, fmt.Sprint(slices.Index(listed, e.offset)))
+		}
+	}
+	if g.chance(1, 12) {
+		at := g.rng.IntN(len(listed) + 2)
+		list = append(list, fmt.Sprintf("%d-%d", at, at+g.rng.IntN(4)))
+	}
+	return strings.Join(list, ",")
+}
+
 // some picks deliveries that a session holds, and now and then one that it doesn't.
 func (g *generator) some(name string) (list []string) {
 	s := g.s.model.sessions[sessionNamed(name)]
@@ -433,6 +460,10 @@ func (g *generator) some(name string) (list []string) {
 		case 0:
 		case 1:
 			list = append(list, fmt.Sprint(d))
+		case 2:
+			if runs := g.positions(held[d]); runs != "" {
+				list = append(list, fmt.Sprintf("%d:@%s", d, runs))
+			}
 		default:
 			if runs := g.runs(held[d]); runs != "" {
 				list = append(list, fmt.Sprintf("%d:%s", d, runs))
@@ -440,7 +471,7 @@ func (g *generator) some(name string) (list []string) {
 		}
 	}
 	if len(list) == 0 && g.chance(1, 6) {
-		list = append(list, fmt.Sprint(1+g.rng.IntN(10)))
+		list = append(list, fmt.Sprint(1+g.rng.IntN(10))+pick(g, []string{"", ":@0-2"}))
 	}
 	return list
 }

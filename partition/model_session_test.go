@@ -35,6 +35,8 @@ type modelLease struct {
 	epoch             Epoch
 	began, deadline   Tick
 	copies            map[Offset]*modelCopy
+	// listed is the delivery as it was sent, whatever of it is held still: positions are positions in it.
+	listed []Offset
 }
 
 func (l *modelLease) events() []*modelCopy {
@@ -105,6 +107,9 @@ func (m *model) attach(a attachSection) Result {
 	s := m.sessions[a.Session]
 	resumed := s != nil
 	if !resumed {
+		if a.Received > 0 {
+			return Result{Refused: RefusedSession}
+		}
 		c, refused := m.cursor(a.Cursor)
 		if refused != Done {
 			return Result{Refused: refused}
@@ -230,14 +235,18 @@ func (m *model) settle(sec settleSection) Result {
 
 // decide carries out one decision on one delivery, and says what of it the session doesn't hold: nothing is done of that (P6).
 func (m *model) decide(s *modelSession, dec Decision, want Leased) (lost []Leased) {
-	held := map[Offset]*modelCopy{}
+	held := map[Offset]*modelCopy{} // by offset, or by position
 	var meant []Offset
 	for _, l := range m.leasesOf(s) {
 		if l.delivery == want.Delivery {
 			for _, e := range l.events() {
-				held[e.offset] = e
+				at := e.offset
+				if want.ByPosition {
+					at = Offset(slices.Index(l.listed, e.offset))
+				}
+				held[at] = e
 				if len(want.Runs) == 0 {
-					meant = append(meant, e.offset)
+					meant = append(meant, at)
 				}
 			}
 		}
@@ -250,7 +259,7 @@ func (m *model) decide(s *modelSession, dec Decision, want Leased) (lost []Lease
 	if len(meant) == 0 {
 		return []Leased{want}
 	}
-	missing := Leased{Delivery: want.Delivery}
+	missing := Leased{Delivery: want.Delivery, ByPosition: want.ByPosition}
 	var mine []*modelCopy
 	for _, at := range meant {
 		if e := held[at]; e != nil {
@@ -307,7 +316,7 @@ func (m *model) carryOut(dec Decision, visibility Tick, events []*modelCopy) {
 func (m *model) extendPart(l *modelLease, events []*modelCopy, by Tick) {
 	if len(events) < len(l.copies) {
 		part := m.grant(l.cursor, l.session, by)
-		part.delivery, part.epoch, part.began, part.taken = l.delivery, l.epoch, l.began, l.taken
+		part.delivery, part.epoch, part.began, part.taken, part.listed = l.delivery, l.epoch, l.began, l.taken, l.listed
 		for _, e := range events {
 			delete(l.copies, e.offset)
 			e.lease, part.copies[e.offset] = part, e

@@ -185,7 +185,7 @@ func TestPublishDeliverAckRestart(t *testing.T) {
 	in.mu.Lock()
 	attached := in.attached[0]
 	in.mu.Unlock()
-	if !attached.Resumed || attached.Settled != 1 || fmt.Sprint(attached.Held) != "[{1 [1]}]" {
+	if !attached.Resumed || attached.Settled != 1 || fmt.Sprint(attached.Held) != "[{1 [1] false}]" {
 		t.Fatalf("attached %+v", attached)
 	}
 	if err := a.Close(t.Context(), d.Number, nil); err != nil {

@@ -33,7 +33,7 @@ func (p *Partition) pack(g *Grant) (d Delivery, stored Wall, err error) {
 				if stored == 0 {
 					stored = pk.from.stored
 				}
-				d.Runs = append(d.Runs, EventRun{runOf(at, to), run.Attempt})
+				d.Runs = append(d.Runs, run.part(at, to))
 			}
 			at = to
 		}

@@ -258,19 +258,34 @@ func (w *walk) attach(s *walker) {
 	w.add(a, func(r Result) error { return w.attached(s, a, r) })
 }
 
+// began forgets the past with the session.
+func (s *walker) began() {
+	s.incarnation++
+	s.held, s.order, s.settles, s.received, s.told = map[uint64][]Run{}, nil, 0, 0, 0
+}
+
 func (w *walk) attached(s *walker, a attachSection, r Result) error {
 	switch r.Refused {
 	case Done:
 	case RefusedLeaving:
 		s.conn = 0
 		return nil
+	case RefusedSession: // it was forgotten; it begins anew
+		if a.Received == 0 || w.m.sessions[a.Session] != nil {
+			return fmt.Errorf("attaching %s: it isn't known, or it got nothing up to %d", s.name, a.Received)
+		}
+		s.conn = 0
+		s.began()
+		return nil
 	default:
 		return fmt.Errorf("attaching %s: %v", s.name, r.Refused)
 	}
 	s.ledger.begun(w.m)
 	if !r.Resumed {
-		s.incarnation++
-		s.held, s.order, s.settles, s.received, s.told = map[uint64][]Run{}, nil, 0, 0, 0
+		if a.Received > 0 {
+			return fmt.Errorf("P6: %s has deliveries up to %d, and they are numbered from 1 again", s.name, a.Received)
+		}
+		s.began()
 		return nil
 	}
 	s.told = max(s.told, a.Received)
@@ -297,10 +312,18 @@ func (w *walk) some(s *walker) (list []Leased) {
 	for _, d := range s.order {
 		if w.rng.IntN(2) == 0 {
 			l := Leased{Delivery: d}
-			if w.rng.IntN(2) == 0 {
+			switch w.rng.IntN(4) {
+			case 0:
 				for _, r := range s.held[d] {
 					l.Runs = append(l.Runs, runOf(r.First, r.First+Offset(1+w.rng.IntN(int(r.Count)))))
 				}
+			case 1:
+				listed := 0
+				for _, r := range s.held[d] {
+					listed += int(r.Count)
+				}
+				from := Offset(w.rng.IntN(listed))
+				l.ByPosition, l.Runs = true, []Run{runOf(from, from+Offset(1+w.rng.IntN(listed)))}
 			}
 			list = append(list, l)
 		}

@@ -13,19 +13,23 @@ import (
 // entries before: us/block is the work of every replica, and deliveries/block what the leader sends.
 func BenchmarkApplyRouted(b *testing.B) {
 	for _, away := range []int{1, 8, 32} {
-		b.Run(fmt.Sprintf("acked %d entries later", away), func(b *testing.B) {
-			benchmarkRouted(b, routedBench{queues: 1_000, matches: 3, credit: 256, away: away})
-		})
+		for _, by := range []naming{asWhole, byOffset, byPosition} {
+			b.Run(fmt.Sprintf("acked %s %d entries later", by, away), func(b *testing.B) {
+				benchmarkRouted(b, routedBench{queues: 1_000, matches: 3, credit: 256, away: away, by: by})
+			})
+		}
 	}
 }
 
 // BenchmarkApplyParts is BenchmarkApplyRouted with 10 queues, of which each event is for one: a delivery is a hundred events that lie apart. Its consumers name
-// the events that they ack.
+// the events that they ack, and know what was lost.
 func BenchmarkApplyParts(b *testing.B) {
 	for _, away := range []int{1, 8, 32} {
-		b.Run(fmt.Sprintf("acked %d entries later", away), func(b *testing.B) {
-			benchmarkRouted(b, routedBench{queues: 10, matches: 1, credit: 6_000, away: away, named: true})
-		})
+		for _, by := range []naming{byOffset, byPosition} {
+			b.Run(fmt.Sprintf("acked %s %d entries later", by, away), func(b *testing.B) {
+				benchmarkRouted(b, routedBench{queues: 10, matches: 1, credit: 6_000, away: away, by: by})
+			})
+		}
 	}
 }
 
@@ -33,8 +37,17 @@ func BenchmarkApplyParts(b *testing.B) {
 type routedBench struct {
 	queues, matches, away int
 	credit                uint32
-	named                 bool
+	by                    naming
 }
+
+// naming is how consumers say what they ack.
+type naming string
+
+const (
+	asWhole    naming = "as whole deliveries"
+	byOffset   naming = "by offset"
+	byPosition naming = "by position"
+)
 
 func benchmarkRouted(b *testing.B, o routedBench) {
 	const events = 1_000
@@ -95,16 +108,20 @@ func benchmarkRouted(b *testing.B, o routedBench) {
 	for n := 0; b.Loop(); n++ {
 		secs = secs[:0]
 		for _, g := range underWay[n%away] {
-			var runs []Run
-			for _, r := range g.Runs {
-				if o.named {
-					runs = append(runs, r.Run)
+			acked := Leased{Delivery: g.Delivery}
+			switch last := g.Runs[len(g.Runs)-1]; o.by {
+			case asWhole:
+			case byPosition:
+				acked.ByPosition, acked.Runs = true, []Run{{0, uint32(last.positions().end())}}
+			case byOffset:
+				for _, r := range g.Runs {
+					acked.Runs = append(acked.Runs, r.Run)
 				}
 			}
 			sequences[g.Session]++
 			secs = append(secs, settleSection{
 				Session: g.Session, Sequence: sequences[g.Session], Received: g.Delivery,
-				Decisions: []Decision{{Verb: VerbAck, Leased: []Leased{{Delivery: g.Delivery, Runs: runs}}}},
+				Decisions: []Decision{{Verb: VerbAck, Leased: []Leased{acked}}},
 			})
 		}
 		fx := apply(append(secs, blockSection{Stream: 1, SetVersion: uint64(queues), Matches: indexes[n%len(indexes)], Block: payload})...)

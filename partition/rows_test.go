@@ -124,7 +124,7 @@ func TestRowsAtOnce(t *testing.T) {
 
 // TestGrantKeepsItsRuns asserts that what is settled of a delivery leaves the delivery's list of events as it was granted: it is read, by others, later.
 func TestGrantKeepsItsRuns(t *testing.T) {
-	l := &lease{runs: []EventRun{{Run{0, 10}, 1}, {Run{20, 10}, 2}, {Run{40, 10}, 1}}}
+	l := &lease{runs: []EventRun{{Run{0, 10}, 1, 0}, {Run{20, 10}, 2, 10}, {Run{40, 10}, 1, 20}}}
 	grant := l.runs
 	want := slices.Clone(grant)
 	for _, r := range []Run{{0, 3}, {24, 2}, {45, 5}, {40, 1}, {5, 1}} {

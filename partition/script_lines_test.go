@@ -391,10 +391,12 @@ func (s *story) runs(text string) (runs []Run) {
 	return runs
 }
 
+// leased reads "1", all that is left of a delivery, "1:0-2,5", offsets of it, and "1:@0-2,5", positions in it.
 func (s *story) leased(words []string) (list []Leased) {
 	for _, w := range words {
 		delivery, runs, _ := strings.Cut(w, ":")
-		list = append(list, Leased{Delivery: s.num(delivery), Runs: s.runs(runs)})
+		runs, byPosition := strings.CutPrefix(runs, "@")
+		list = append(list, Leased{Delivery: s.num(delivery), Runs: s.runs(runs), ByPosition: byPosition})
 	}
 	return list
 }

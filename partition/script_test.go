@@ -388,7 +388,11 @@ func tell(r Result) string {
 		part("holds %d:%v", l.Delivery, l.Runs)
 	}
 	for _, l := range r.Lost {
-		part("lost %d:%v", l.Delivery, l.Runs)
+		by := ""
+		if l.ByPosition {
+			by = "@"
+		}
+		part("lost %d:%s%v", l.Delivery, by, l.Runs)
 	}
 	for _, i := range r.LostReceipts {
 		part("lost receipt %d", i)

@@ -58,7 +58,7 @@ func (t SectionType) String() string {
 // An entry of the log is
 //
 //	+------+------+-----------+-----------+-----
-//	| 'F'  |  1   | section 0 | section 1 | ...
+//	| 'F'  |  2   | section 0 | section 1 | ...
 //	+------+------+-----------+-----------+-----
 //
 // and a section is, little endian,
@@ -71,7 +71,7 @@ func (t SectionType) String() string {
 // Entries carry no checksum of their own: the log's records do, and a block's frames do.
 const (
 	entryMagic        = 'F'
-	entryVersion      = 1
+	entryVersion      = 2
 	entryHeaderLen    = 2
 	sectionHeaderLen  = 6
 	sectionVersionOne = 1
@@ -144,7 +144,7 @@ type rawSection struct {
 func sections(entry []byte) iter.Seq2[rawSection, error] {
 	return func(yield func(rawSection, error) bool) {
 		if len(entry) < entryHeaderLen || entry[0] != entryMagic || entry[1] != entryVersion {
-			yield(rawSection{}, fmt.Errorf("%w: an entry of %d bytes doesn't begin with 'F' 1", ErrCorrupt, len(entry)))
+			yield(rawSection{}, fmt.Errorf("%w: an entry of %d bytes doesn't begin with 'F' %d", ErrCorrupt, len(entry), entryVersion))
 			return
 		}
 		rest := entry[entryHeaderLen:]

@@ -38,6 +38,9 @@ type Leased struct {
 	Delivery uint64
 	// Runs of its events; none means all that are left.
 	Runs []Run
+	// ByPosition: the runs are of positions in the delivery, from 0 in the order in which it lists its events, instead of offsets. Events that are
+	// acked together are then mostly one run, however far apart they lie in the log. What is lost is told as it was named.
+	ByPosition bool
 }
 
 // Decision is a verb and what it is said of.
@@ -105,11 +108,17 @@ func (d *decoder) decision() (dec Decision) {
 	return dec
 }
 
+// appendLeasedList writes leased events: of each delivery its number, how many runs of it are named, twice that, and 1 more for runs of positions, and
+// the runs.
 func appendLeasedList(b []byte, list []Leased) []byte {
 	b = binary.AppendUvarint(b, uint64(len(list)))
 	for _, l := range list {
 		b = binary.AppendUvarint(b, l.Delivery)
-		b = binary.AppendUvarint(b, uint64(len(l.Runs)))
+		n := 2 * uint64(len(l.Runs))
+		if l.ByPosition && n > 0 {
+			n++
+		}
+		b = binary.AppendUvarint(b, n)
 		for _, r := range l.Runs {
 			b = appendRun(b, r)
 		}
@@ -125,9 +134,17 @@ func (d *decoder) leasedList() []Leased {
 	list := make([]Leased, 0, n)
 	for range n {
 		l := Leased{Delivery: d.uvarint("delivery")}
-		runs := d.count("runs")
-		if runs > 0 { // of two bytes at least
-			l.Runs = make([]Run, 0, min(runs, len(d.b)/2))
+		v := d.uvarint("runs")
+		runs := v / 2
+		switch l.ByPosition = v&1 != 0; {
+		case runs > uint64(len(d.b)/2): // a run is of two bytes at least
+			d.fail("more runs than bytes")
+			return nil
+		case runs > 0:
+			l.Runs = make([]Run, 0, runs)
+		case l.ByPosition:
+			d.fail("positions of nothing")
+			return nil
 		}
 		for range runs {
 			l.Runs = append(l.Runs, d.run())

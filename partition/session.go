@@ -50,7 +50,7 @@ type session struct {
 
 func (s *session) live(term Term) bool { return s.attached && s.term == term }
 
-// arrived notes which deliveries the consumer has. What it has of a session that was forgotten says nothing about this one's.
+// arrived notes which deliveries the consumer has: none that were never sent, whatever it says.
 func (s *session) arrived(received uint64) {
 	s.received = max(s.received, min(received, s.lastDelivery))
 }
@@ -76,6 +76,11 @@ func (m *Machine) attach(a attachSection) Result {
 	s := m.sessions[a.Session]
 	resumed := s != nil
 	if s == nil {
+		if a.Received > 0 {
+			// What its consumer has was delivered in a session that was forgotten since. In a new one of the same id the deliveries would be numbered from 1
+			// again, and a Settle that is still about the old ones would settle others.
+			return Result{Refused: RefusedSession}
+		}
 		if len(m.sessions) >= SessionsMax {
 			return Result{Refused: RefusedTooMany}
 		}

@@ -41,12 +41,13 @@ func (m *Machine) decide(s *session, dec Decision, want Leased, lost func(Leased
 	runs := want.Runs
 	held := s.delivery(m.held[:0], want.Delivery)
 	m.held = held
-	if len(held) == 1 && dec.Verb == VerbAck && held[0].cursor.order == nil && (len(runs) == 0 || held[0].holdsExactly(runs)) {
+	if len(held) == 1 && dec.Verb == VerbAck && held[0].cursor.order == nil && held[0].holdsExactly(&want) {
 		m.ackAll(held[0]) // the usual case
 		m.dropIfEmpty(held[0])
 		return
 	}
 	if len(runs) == 0 {
+		want.ByPosition = false
 		for _, l := range held {
 			for _, r := range l.runs {
 				runs = append(runs, r.Run)
@@ -60,16 +61,22 @@ func (m *Machine) decide(s *session, dec Decision, want Leased, lost func(Leased
 	missing, twice := inOrder(runs)
 	for _, l := range held {
 		// A delivery whose events were extended one by one has many leases: each sees only the runs that it may hold.
-		from, to := overlap(missing, l)
+		from, to := l.overlap(missing, want.ByPosition)
 		var still []Run
-		m.decideOn(l, dec, s.visibility, missing[from:to], func(r Run) { still = append(still, r) })
+		if named := missing[from:to]; want.ByPosition {
+			if named, still = l.at(named); len(named) > 0 {
+				m.decideOn(l, dec, s.visibility, named, func(Run) {})
+			}
+		} else {
+			m.decideOn(l, dec, s.visibility, named, func(r Run) { still = append(still, r) })
+		}
 		missing = slices.Replace(missing, from, to, still...)
 		m.dropIfEmpty(l)
 	}
 	missing = append(missing, twice...)
 	m.breakLines(dec.comeback())
 	if len(missing) > 0 {
-		lost(Leased{Delivery: want.Delivery, Runs: missing})
+		lost(Leased{Delivery: want.Delivery, Runs: missing, ByPosition: want.ByPosition})
 	}
 }
 
@@ -98,12 +105,16 @@ func inOrder(runs []Run) (ordered, twice []Run) {
 
 func byFirst(a, b Run) int { return cmp.Compare(a.First, b.First) }
 
-// overlap returns which of some runs in order lie between a lease's first event and its last.
-func overlap(runs []Run, l *lease) (from, to int) {
+// overlap returns which of some runs in order, of offsets or of positions, lie between a lease's first event and its last.
+func (l *lease) overlap(runs []Run, byPosition bool) (from, to int) {
 	if len(l.runs) == 0 {
 		return 0, 0
 	}
-	first, end := l.runs[0].First, l.runs[len(l.runs)-1].end()
+	head, tail := l.runs[0], l.runs[len(l.runs)-1]
+	first, end := head.First, tail.end()
+	if byPosition {
+		first, end = head.positions().First, tail.positions().end()
+	}
 	from = sort.Search(len(runs), func(i int) bool { return runs[i].end() > first })
 	to = sort.Search(len(runs), func(i int) bool { return runs[i].First >= end })
 	return from, max(from, to)

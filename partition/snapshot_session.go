@@ -60,9 +60,18 @@ func (l *lease) appendTo(b []byte) []byte {
 	b = appendBool(b, l.cursor.taken[l.runs[0].First] == l)
 	b = appendBool(b, l.unreceived)
 	b = binary.AppendUvarint(b, uint64(len(l.runs)))
+	next := Offset(0)
 	for _, r := range l.runs {
+		// The attempt, twice, and 1 more where events of the delivery before it are no longer held under this lease; then how many.
 		b = appendRun(b, r.Run)
-		b = binary.AppendUvarint(b, uint64(r.Attempt))
+		at := r.positions()
+		if skipped := uint64(at.First - next); skipped > 0 {
+			b = binary.AppendUvarint(b, 2*uint64(r.Attempt)+1)
+			b = binary.AppendUvarint(b, skipped)
+		} else {
+			b = binary.AppendUvarint(b, 2*uint64(r.Attempt))
+		}
+		next = at.end()
 	}
 	return b
 }
@@ -78,8 +87,22 @@ func (r *restorer) lease(id uint64, d *decoder) {
 	l.began, l.deadline = Tick(d.uvarint("began")), Tick(d.uvarint("deadline"))
 	taken := d.bool("taken")
 	l.unreceived = d.bool("unreceived")
+	next := Offset(0)
 	for range d.count("runs") {
-		l.runs = append(l.runs, EventRun{d.run(), uint16(d.bounded("attempt", 1<<16-1))})
+		run, v := d.run(), d.bounded("attempt", 1<<17-1)
+		if v&1 != 0 {
+			skipped := d.bounded("skipped positions", deliveryEventsMax)
+			if skipped == 0 {
+				d.fail("no skipped positions")
+			}
+			next += Offset(skipped)
+		}
+		if next+Offset(run.Count) > deliveryEventsMax {
+			d.fail("a delivery of too many events")
+			return
+		}
+		l.runs = append(l.runs, EventRun{run, uint16(v / 2), uint16(next)})
+		next += Offset(run.Count)
 	}
 	if d.err != nil || l.cursor == nil || len(l.runs) == 0 || id > r.m.lastLease {
 		d.fail("a lease of nothing")

@@ -268,12 +268,13 @@ type Attach struct {
 	// Fan-out only: the member whose progress this is, 1 to 128 bytes. A member that isn't there yet is made and starts with the events
 	// published from now on. Several sessions of one member compete. Must be empty for a queue.
 	Member string `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
-	// The session: 16 random bytes which the consumer makes once and keeps as a secret. Required.
+	// The session: 16 random bytes which the consumer makes once and keeps as a secret, and makes anew when the session is lost. Required.
 	Session []byte `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
 	// How much the session may hold. Required.
 	Credit *Credit `protobuf:"bytes,5,opt,name=credit,proto3" json:"credit,omitempty"`
 	// Highest number of a delivery that the consumer received in this session. 0 when new. What was sent above it is taken back at once,
-	// uncounted, since it never arrived.
+	// uncounted, since it never arrived. Above 0 in a session that isn't known (it was away for too long): SESSION_LOST, so that what is said
+	// about its deliveries never meets another session's.
 	Received uint64 `protobuf:"varint,6,opt,name=received,proto3" json:"received,omitempty"`
 	// How long leases last, in milliseconds; 0: the subscription's own. 1,000 to 43,200,000 (12 h).
 	VisibilityMs uint32 `protobuf:"varint,7,opt,name=visibility_ms,json=visibilityMs,proto3" json:"visibility_ms,omitempty"`
@@ -513,13 +514,16 @@ func (x *Settle) GetRejects() []*Reject {
 	return nil
 }
 
-// Leased names leased events: a delivery, and offsets of it.
+// Leased names leased events: a delivery, and events of it by their offsets or by their positions. Neither: all that are left of it.
 type Leased struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Number of the delivery.
 	Delivery uint64 `protobuf:"varint,1,opt,name=delivery,proto3" json:"delivery,omitempty"`
-	// Which of its events. Empty: all that are left of it.
-	Runs          []*OffsetRun `protobuf:"bytes,2,rep,name=runs,proto3" json:"runs,omitempty"`
+	// Which of its events, by offset. Empty where there are positions: both at once is refused.
+	Runs []*OffsetRun `protobuf:"bytes,2,rep,name=runs,proto3" json:"runs,omitempty"`
+	// Which of its events, by position in the delivery: runs in ascending order that don't overlap, of positions up to 65,535. However far apart the events lie
+	// in the log, what is acked together is mostly one run. A position at which the delivery has, or had, no event is as one whose lease has ended: lost.
+	Positions     []*PositionRun `protobuf:"bytes,3,rep,name=positions,proto3" json:"positions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -568,6 +572,69 @@ func (x *Leased) GetRuns() []*OffsetRun {
 	return nil
 }
 
+func (x *Leased) GetPositions() []*PositionRun {
+	if x != nil {
+		return x.Positions
+	}
+	return nil
+}
+
+// PositionRun is `count` events of a delivery in a row, as the delivery lists them.
+type PositionRun struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first one's position: how many events the delivery lists before it, and leaves out (DeliveredRun.skipped). It stays the same for as long as anything of the
+	// delivery is held, whatever of it is settled, and on whichever node leads.
+	First uint32 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"`
+	// How many. At least 1.
+	Count         uint32 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PositionRun) Reset() {
+	*x = PositionRun{}
+	mi := &file_freshet_v1_consume_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PositionRun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PositionRun) ProtoMessage() {}
+
+func (x *PositionRun) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_v1_consume_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PositionRun.ProtoReflect.Descriptor instead.
+func (*PositionRun) Descriptor() ([]byte, []int) {
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PositionRun) GetFirst() uint32 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *PositionRun) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 // Extend moves deadlines.
 type Extend struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -581,7 +648,7 @@ type Extend struct {
 
 func (x *Extend) Reset() {
 	*x = Extend{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[6]
+	mi := &file_freshet_v1_consume_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +660,7 @@ func (x *Extend) String() string {
 func (*Extend) ProtoMessage() {}
 
 func (x *Extend) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[6]
+	mi := &file_freshet_v1_consume_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +673,7 @@ func (x *Extend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Extend.ProtoReflect.Descriptor instead.
 func (*Extend) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{6}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Extend) GetLeased() []*Leased {
@@ -639,7 +706,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[7]
+	mi := &file_freshet_v1_consume_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -651,7 +718,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[7]
+	mi := &file_freshet_v1_consume_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -664,7 +731,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{7}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Release) GetLeased() *Leased {
@@ -707,7 +774,7 @@ type Reject struct {
 
 func (x *Reject) Reset() {
 	*x = Reject{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[8]
+	mi := &file_freshet_v1_consume_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -719,7 +786,7 @@ func (x *Reject) String() string {
 func (*Reject) ProtoMessage() {}
 
 func (x *Reject) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[8]
+	mi := &file_freshet_v1_consume_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -732,7 +799,7 @@ func (x *Reject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reject.ProtoReflect.Descriptor instead.
 func (*Reject) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{8}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Reject) GetLeased() *Leased {
@@ -762,7 +829,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[9]
+	mi := &file_freshet_v1_consume_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -774,7 +841,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[9]
+	mi := &file_freshet_v1_consume_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +854,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{9}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Close) GetReceived() uint64 {
@@ -821,7 +888,7 @@ type ConsumeResponse struct {
 
 func (x *ConsumeResponse) Reset() {
 	*x = ConsumeResponse{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[10]
+	mi := &file_freshet_v1_consume_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +900,7 @@ func (x *ConsumeResponse) String() string {
 func (*ConsumeResponse) ProtoMessage() {}
 
 func (x *ConsumeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[10]
+	mi := &file_freshet_v1_consume_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +913,7 @@ func (x *ConsumeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumeResponse.ProtoReflect.Descriptor instead.
 func (*ConsumeResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{10}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ConsumeResponse) GetResponse() isConsumeResponse_Response {
@@ -959,7 +1026,7 @@ type Attached struct {
 
 func (x *Attached) Reset() {
 	*x = Attached{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[11]
+	mi := &file_freshet_v1_consume_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1038,7 @@ func (x *Attached) String() string {
 func (*Attached) ProtoMessage() {}
 
 func (x *Attached) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[11]
+	mi := &file_freshet_v1_consume_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1051,7 @@ func (x *Attached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attached.ProtoReflect.Descriptor instead.
 func (*Attached) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{11}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Attached) GetResumed() bool {
@@ -1062,7 +1129,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[12]
+	mi := &file_freshet_v1_consume_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1141,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[12]
+	mi := &file_freshet_v1_consume_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +1154,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{12}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Delivery) GetNumber() uint64 {
@@ -1152,14 +1219,17 @@ type DeliveredRun struct {
 	First uint64                 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"`
 	Count uint32                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
 	// 1 for the first delivery of an event in the subscription, and one more each time a lease ended without an ack.
-	Attempt       uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Attempt uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// How many events of the delivery are left out right before this run, since their leases had ended before it was sent and they were settled by
+	// another: they have positions all the same. Mostly 0.
+	Skipped       uint32 `protobuf:"varint,4,opt,name=skipped,proto3" json:"skipped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeliveredRun) Reset() {
 	*x = DeliveredRun{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[13]
+	mi := &file_freshet_v1_consume_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1241,7 @@ func (x *DeliveredRun) String() string {
 func (*DeliveredRun) ProtoMessage() {}
 
 func (x *DeliveredRun) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[13]
+	mi := &file_freshet_v1_consume_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1254,7 @@ func (x *DeliveredRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliveredRun.ProtoReflect.Descriptor instead.
 func (*DeliveredRun) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{13}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeliveredRun) GetFirst() uint64 {
@@ -1208,12 +1278,19 @@ func (x *DeliveredRun) GetAttempt() uint32 {
 	return 0
 }
 
+func (x *DeliveredRun) GetSkipped() uint32 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
+}
+
 // Settled answers a Settle. What isn't named as lost is done, and on disk on a majority.
 type Settled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The Settle's sequence.
 	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// What wasn't done because the lease had ended before.
+	// What wasn't done because the lease had ended before: by offset or by position, as the Settle named it.
 	Lost []*Leased `protobuf:"bytes,2,rep,name=lost,proto3" json:"lost,omitempty"`
 	// Set when the whole of it was refused and nothing was done.
 	Error *Error `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
@@ -1227,7 +1304,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[14]
+	mi := &file_freshet_v1_consume_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1239,7 +1316,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[14]
+	mi := &file_freshet_v1_consume_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1252,7 +1329,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{14}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Settled) GetSequence() uint64 {
@@ -1295,7 +1372,7 @@ type Credited struct {
 
 func (x *Credited) Reset() {
 	*x = Credited{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[15]
+	mi := &file_freshet_v1_consume_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1384,7 @@ func (x *Credited) String() string {
 func (*Credited) ProtoMessage() {}
 
 func (x *Credited) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[15]
+	mi := &file_freshet_v1_consume_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1397,7 @@ func (x *Credited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credited.ProtoReflect.Descriptor instead.
 func (*Credited) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{15}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Credited) GetCredits() uint64 {
@@ -1341,7 +1418,7 @@ type Hint struct {
 
 func (x *Hint) Reset() {
 	*x = Hint{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[16]
+	mi := &file_freshet_v1_consume_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1353,7 +1430,7 @@ func (x *Hint) String() string {
 func (*Hint) ProtoMessage() {}
 
 func (x *Hint) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[16]
+	mi := &file_freshet_v1_consume_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1366,7 +1443,7 @@ func (x *Hint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hint.ProtoReflect.Descriptor instead.
 func (*Hint) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{16}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Hint) GetReady() bool {
@@ -1401,7 +1478,7 @@ type ReceiveRequest struct {
 
 func (x *ReceiveRequest) Reset() {
 	*x = ReceiveRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[17]
+	mi := &file_freshet_v1_consume_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1413,7 +1490,7 @@ func (x *ReceiveRequest) String() string {
 func (*ReceiveRequest) ProtoMessage() {}
 
 func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[17]
+	mi := &file_freshet_v1_consume_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1426,7 +1503,7 @@ func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveRequest.ProtoReflect.Descriptor instead.
 func (*ReceiveRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{17}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReceiveRequest) GetTopic() string {
@@ -1502,7 +1579,7 @@ type ReadyRequest struct {
 
 func (x *ReadyRequest) Reset() {
 	*x = ReadyRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[18]
+	mi := &file_freshet_v1_consume_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1514,7 +1591,7 @@ func (x *ReadyRequest) String() string {
 func (*ReadyRequest) ProtoMessage() {}
 
 func (x *ReadyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[18]
+	mi := &file_freshet_v1_consume_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1527,7 +1604,7 @@ func (x *ReadyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadyRequest.ProtoReflect.Descriptor instead.
 func (*ReadyRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{18}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReadyRequest) GetTopic() string {
@@ -1576,7 +1653,7 @@ type ReadyResponse struct {
 
 func (x *ReadyResponse) Reset() {
 	*x = ReadyResponse{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[19]
+	mi := &file_freshet_v1_consume_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1588,7 +1665,7 @@ func (x *ReadyResponse) String() string {
 func (*ReadyResponse) ProtoMessage() {}
 
 func (x *ReadyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[19]
+	mi := &file_freshet_v1_consume_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1601,7 +1678,7 @@ func (x *ReadyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadyResponse.ProtoReflect.Descriptor instead.
 func (*ReadyResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{19}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReadyResponse) GetReady() bool {
@@ -1624,7 +1701,7 @@ type ReceiveResponse struct {
 
 func (x *ReceiveResponse) Reset() {
 	*x = ReceiveResponse{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[20]
+	mi := &file_freshet_v1_consume_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1713,7 @@ func (x *ReceiveResponse) String() string {
 func (*ReceiveResponse) ProtoMessage() {}
 
 func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[20]
+	mi := &file_freshet_v1_consume_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +1726,7 @@ func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveResponse.ProtoReflect.Descriptor instead.
 func (*ReceiveResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{20}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ReceiveResponse) GetDelivery() *Delivery {
@@ -1677,7 +1754,7 @@ type AckRequest struct {
 
 func (x *AckRequest) Reset() {
 	*x = AckRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[21]
+	mi := &file_freshet_v1_consume_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +1766,7 @@ func (x *AckRequest) String() string {
 func (*AckRequest) ProtoMessage() {}
 
 func (x *AckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[21]
+	mi := &file_freshet_v1_consume_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +1779,7 @@ func (x *AckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckRequest.ProtoReflect.Descriptor instead.
 func (*AckRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{21}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AckRequest) GetReceipts() []string {
@@ -1725,7 +1802,7 @@ type ExtendRequest struct {
 
 func (x *ExtendRequest) Reset() {
 	*x = ExtendRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[22]
+	mi := &file_freshet_v1_consume_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +1814,7 @@ func (x *ExtendRequest) String() string {
 func (*ExtendRequest) ProtoMessage() {}
 
 func (x *ExtendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[22]
+	mi := &file_freshet_v1_consume_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +1827,7 @@ func (x *ExtendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendRequest.ProtoReflect.Descriptor instead.
 func (*ExtendRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{22}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ExtendRequest) GetReceipts() []string {
@@ -1782,7 +1859,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[23]
+	mi := &file_freshet_v1_consume_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1794,7 +1871,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[23]
+	mi := &file_freshet_v1_consume_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1807,7 +1884,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{23}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReleaseRequest) GetReceipts() []string {
@@ -1844,7 +1921,7 @@ type RejectRequest struct {
 
 func (x *RejectRequest) Reset() {
 	*x = RejectRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[24]
+	mi := &file_freshet_v1_consume_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1856,7 +1933,7 @@ func (x *RejectRequest) String() string {
 func (*RejectRequest) ProtoMessage() {}
 
 func (x *RejectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[24]
+	mi := &file_freshet_v1_consume_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1869,7 +1946,7 @@ func (x *RejectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectRequest.ProtoReflect.Descriptor instead.
 func (*RejectRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{24}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RejectRequest) GetReceipts() []string {
@@ -1897,7 +1974,7 @@ type SettleResponse struct {
 
 func (x *SettleResponse) Reset() {
 	*x = SettleResponse{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[25]
+	mi := &file_freshet_v1_consume_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1909,7 +1986,7 @@ func (x *SettleResponse) String() string {
 func (*SettleResponse) ProtoMessage() {}
 
 func (x *SettleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[25]
+	mi := &file_freshet_v1_consume_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1922,7 +1999,7 @@ func (x *SettleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleResponse.ProtoReflect.Descriptor instead.
 func (*SettleResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{25}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SettleResponse) GetLost() []uint32 {
@@ -1957,7 +2034,7 @@ type ReadRequest struct {
 
 func (x *ReadRequest) Reset() {
 	*x = ReadRequest{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[26]
+	mi := &file_freshet_v1_consume_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1969,7 +2046,7 @@ func (x *ReadRequest) String() string {
 func (*ReadRequest) ProtoMessage() {}
 
 func (x *ReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[26]
+	mi := &file_freshet_v1_consume_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1982,7 +2059,7 @@ func (x *ReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
 func (*ReadRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{26}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReadRequest) GetTopic() string {
@@ -2093,7 +2170,7 @@ type ReadResponse struct {
 
 func (x *ReadResponse) Reset() {
 	*x = ReadResponse{}
-	mi := &file_freshet_v1_consume_proto_msgTypes[27]
+	mi := &file_freshet_v1_consume_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2105,7 +2182,7 @@ func (x *ReadResponse) String() string {
 func (*ReadResponse) ProtoMessage() {}
 
 func (x *ReadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_v1_consume_proto_msgTypes[27]
+	mi := &file_freshet_v1_consume_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2118,7 +2195,7 @@ func (x *ReadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadResponse.ProtoReflect.Descriptor instead.
 func (*ReadResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{27}
+	return file_freshet_v1_consume_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReadResponse) GetTruncatedBefore() uint64 {
@@ -2199,10 +2276,14 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\x04acks\x18\x03 \x03(\v2\x12.freshet.v1.LeasedR\x04acks\x12,\n" +
 	"\aextends\x18\x04 \x03(\v2\x12.freshet.v1.ExtendR\aextends\x12/\n" +
 	"\breleases\x18\x05 \x03(\v2\x13.freshet.v1.ReleaseR\breleases\x12,\n" +
-	"\arejects\x18\x06 \x03(\v2\x12.freshet.v1.RejectR\arejects\"O\n" +
+	"\arejects\x18\x06 \x03(\v2\x12.freshet.v1.RejectR\arejects\"\x86\x01\n" +
 	"\x06Leased\x12\x1a\n" +
 	"\bdelivery\x18\x01 \x01(\x04R\bdelivery\x12)\n" +
-	"\x04runs\x18\x02 \x03(\v2\x15.freshet.v1.OffsetRunR\x04runs\"Y\n" +
+	"\x04runs\x18\x02 \x03(\v2\x15.freshet.v1.OffsetRunR\x04runs\x125\n" +
+	"\tpositions\x18\x03 \x03(\v2\x17.freshet.v1.PositionRunR\tpositions\"9\n" +
+	"\vPositionRun\x12\x14\n" +
+	"\x05first\x18\x01 \x01(\rR\x05first\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\"Y\n" +
 	"\x06Extend\x12*\n" +
 	"\x06leased\x18\x01 \x03(\v2\x12.freshet.v1.LeasedR\x06leased\x12#\n" +
 	"\rvisibility_ms\x18\x02 \x01(\rR\fvisibilityMs\"\x86\x01\n" +
@@ -2241,11 +2322,12 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\tpartition\x18\x05 \x01(\rR\tpartition\x12\x16\n" +
 	"\x06blocks\x18\x06 \x03(\fR\x06blocks\x120\n" +
 	"\x06events\x18\a \x03(\v2\x18.freshet.v1.DeliveredRunR\x06events\x12)\n" +
-	"\x10truncated_before\x18\b \x01(\x04R\x0ftruncatedBefore\"T\n" +
+	"\x10truncated_before\x18\b \x01(\x04R\x0ftruncatedBefore\"n\n" +
 	"\fDeliveredRun\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\x12\x18\n" +
-	"\aattempt\x18\x03 \x01(\rR\aattempt\"\x8c\x01\n" +
+	"\aattempt\x18\x03 \x01(\rR\aattempt\x12\x18\n" +
+	"\askipped\x18\x04 \x01(\rR\askipped\"\x8c\x01\n" +
 	"\aSettled\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12&\n" +
 	"\x04lost\x18\x02 \x03(\v2\x12.freshet.v1.LeasedR\x04lost\x12'\n" +
@@ -2341,7 +2423,7 @@ func file_freshet_v1_consume_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_v1_consume_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_freshet_v1_consume_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_freshet_v1_consume_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_freshet_v1_consume_proto_goTypes = []any{
 	(SubscriptionKind)(0),   // 0: freshet.v1.SubscriptionKind
 	(*OffsetRun)(nil),       // 1: freshet.v1.OffsetRun
@@ -2350,78 +2432,80 @@ var file_freshet_v1_consume_proto_goTypes = []any{
 	(*Credit)(nil),          // 4: freshet.v1.Credit
 	(*Settle)(nil),          // 5: freshet.v1.Settle
 	(*Leased)(nil),          // 6: freshet.v1.Leased
-	(*Extend)(nil),          // 7: freshet.v1.Extend
-	(*Release)(nil),         // 8: freshet.v1.Release
-	(*Reject)(nil),          // 9: freshet.v1.Reject
-	(*Close)(nil),           // 10: freshet.v1.Close
-	(*ConsumeResponse)(nil), // 11: freshet.v1.ConsumeResponse
-	(*Attached)(nil),        // 12: freshet.v1.Attached
-	(*Delivery)(nil),        // 13: freshet.v1.Delivery
-	(*DeliveredRun)(nil),    // 14: freshet.v1.DeliveredRun
-	(*Settled)(nil),         // 15: freshet.v1.Settled
-	(*Credited)(nil),        // 16: freshet.v1.Credited
-	(*Hint)(nil),            // 17: freshet.v1.Hint
-	(*ReceiveRequest)(nil),  // 18: freshet.v1.ReceiveRequest
-	(*ReadyRequest)(nil),    // 19: freshet.v1.ReadyRequest
-	(*ReadyResponse)(nil),   // 20: freshet.v1.ReadyResponse
-	(*ReceiveResponse)(nil), // 21: freshet.v1.ReceiveResponse
-	(*AckRequest)(nil),      // 22: freshet.v1.AckRequest
-	(*ExtendRequest)(nil),   // 23: freshet.v1.ExtendRequest
-	(*ReleaseRequest)(nil),  // 24: freshet.v1.ReleaseRequest
-	(*RejectRequest)(nil),   // 25: freshet.v1.RejectRequest
-	(*SettleResponse)(nil),  // 26: freshet.v1.SettleResponse
-	(*ReadRequest)(nil),     // 27: freshet.v1.ReadRequest
-	(*ReadResponse)(nil),    // 28: freshet.v1.ReadResponse
-	(*Error)(nil),           // 29: freshet.v1.Error
+	(*PositionRun)(nil),     // 7: freshet.v1.PositionRun
+	(*Extend)(nil),          // 8: freshet.v1.Extend
+	(*Release)(nil),         // 9: freshet.v1.Release
+	(*Reject)(nil),          // 10: freshet.v1.Reject
+	(*Close)(nil),           // 11: freshet.v1.Close
+	(*ConsumeResponse)(nil), // 12: freshet.v1.ConsumeResponse
+	(*Attached)(nil),        // 13: freshet.v1.Attached
+	(*Delivery)(nil),        // 14: freshet.v1.Delivery
+	(*DeliveredRun)(nil),    // 15: freshet.v1.DeliveredRun
+	(*Settled)(nil),         // 16: freshet.v1.Settled
+	(*Credited)(nil),        // 17: freshet.v1.Credited
+	(*Hint)(nil),            // 18: freshet.v1.Hint
+	(*ReceiveRequest)(nil),  // 19: freshet.v1.ReceiveRequest
+	(*ReadyRequest)(nil),    // 20: freshet.v1.ReadyRequest
+	(*ReadyResponse)(nil),   // 21: freshet.v1.ReadyResponse
+	(*ReceiveResponse)(nil), // 22: freshet.v1.ReceiveResponse
+	(*AckRequest)(nil),      // 23: freshet.v1.AckRequest
+	(*ExtendRequest)(nil),   // 24: freshet.v1.ExtendRequest
+	(*ReleaseRequest)(nil),  // 25: freshet.v1.ReleaseRequest
+	(*RejectRequest)(nil),   // 26: freshet.v1.RejectRequest
+	(*SettleResponse)(nil),  // 27: freshet.v1.SettleResponse
+	(*ReadRequest)(nil),     // 28: freshet.v1.ReadRequest
+	(*ReadResponse)(nil),    // 29: freshet.v1.ReadResponse
+	(*Error)(nil),           // 30: freshet.v1.Error
 }
 var file_freshet_v1_consume_proto_depIdxs = []int32{
 	3,  // 0: freshet.v1.ConsumeRequest.attach:type_name -> freshet.v1.Attach
 	4,  // 1: freshet.v1.ConsumeRequest.credit:type_name -> freshet.v1.Credit
 	5,  // 2: freshet.v1.ConsumeRequest.settle:type_name -> freshet.v1.Settle
-	10, // 3: freshet.v1.ConsumeRequest.close:type_name -> freshet.v1.Close
+	11, // 3: freshet.v1.ConsumeRequest.close:type_name -> freshet.v1.Close
 	4,  // 4: freshet.v1.Attach.credit:type_name -> freshet.v1.Credit
 	6,  // 5: freshet.v1.Settle.acks:type_name -> freshet.v1.Leased
-	7,  // 6: freshet.v1.Settle.extends:type_name -> freshet.v1.Extend
-	8,  // 7: freshet.v1.Settle.releases:type_name -> freshet.v1.Release
-	9,  // 8: freshet.v1.Settle.rejects:type_name -> freshet.v1.Reject
+	8,  // 6: freshet.v1.Settle.extends:type_name -> freshet.v1.Extend
+	9,  // 7: freshet.v1.Settle.releases:type_name -> freshet.v1.Release
+	10, // 8: freshet.v1.Settle.rejects:type_name -> freshet.v1.Reject
 	1,  // 9: freshet.v1.Leased.runs:type_name -> freshet.v1.OffsetRun
-	6,  // 10: freshet.v1.Extend.leased:type_name -> freshet.v1.Leased
-	6,  // 11: freshet.v1.Release.leased:type_name -> freshet.v1.Leased
-	6,  // 12: freshet.v1.Reject.leased:type_name -> freshet.v1.Leased
-	6,  // 13: freshet.v1.Close.unstarted:type_name -> freshet.v1.Leased
-	12, // 14: freshet.v1.ConsumeResponse.attached:type_name -> freshet.v1.Attached
-	13, // 15: freshet.v1.ConsumeResponse.delivery:type_name -> freshet.v1.Delivery
-	15, // 16: freshet.v1.ConsumeResponse.settled:type_name -> freshet.v1.Settled
-	17, // 17: freshet.v1.ConsumeResponse.hint:type_name -> freshet.v1.Hint
-	16, // 18: freshet.v1.ConsumeResponse.credited:type_name -> freshet.v1.Credited
-	0,  // 19: freshet.v1.Attached.kind:type_name -> freshet.v1.SubscriptionKind
-	6,  // 20: freshet.v1.Attached.held:type_name -> freshet.v1.Leased
-	14, // 21: freshet.v1.Delivery.events:type_name -> freshet.v1.DeliveredRun
-	6,  // 22: freshet.v1.Settled.lost:type_name -> freshet.v1.Leased
-	29, // 23: freshet.v1.Settled.error:type_name -> freshet.v1.Error
-	13, // 24: freshet.v1.ReceiveResponse.delivery:type_name -> freshet.v1.Delivery
-	1,  // 25: freshet.v1.ReadResponse.events:type_name -> freshet.v1.OffsetRun
-	2,  // 26: freshet.v1.ConsumeService.Consume:input_type -> freshet.v1.ConsumeRequest
-	18, // 27: freshet.v1.ConsumeService.Receive:input_type -> freshet.v1.ReceiveRequest
-	19, // 28: freshet.v1.ConsumeService.Ready:input_type -> freshet.v1.ReadyRequest
-	22, // 29: freshet.v1.ConsumeService.Ack:input_type -> freshet.v1.AckRequest
-	23, // 30: freshet.v1.ConsumeService.Extend:input_type -> freshet.v1.ExtendRequest
-	24, // 31: freshet.v1.ConsumeService.Release:input_type -> freshet.v1.ReleaseRequest
-	25, // 32: freshet.v1.ConsumeService.Reject:input_type -> freshet.v1.RejectRequest
-	27, // 33: freshet.v1.ConsumeService.Read:input_type -> freshet.v1.ReadRequest
-	11, // 34: freshet.v1.ConsumeService.Consume:output_type -> freshet.v1.ConsumeResponse
-	21, // 35: freshet.v1.ConsumeService.Receive:output_type -> freshet.v1.ReceiveResponse
-	20, // 36: freshet.v1.ConsumeService.Ready:output_type -> freshet.v1.ReadyResponse
-	26, // 37: freshet.v1.ConsumeService.Ack:output_type -> freshet.v1.SettleResponse
-	26, // 38: freshet.v1.ConsumeService.Extend:output_type -> freshet.v1.SettleResponse
-	26, // 39: freshet.v1.ConsumeService.Release:output_type -> freshet.v1.SettleResponse
-	26, // 40: freshet.v1.ConsumeService.Reject:output_type -> freshet.v1.SettleResponse
-	28, // 41: freshet.v1.ConsumeService.Read:output_type -> freshet.v1.ReadResponse
-	34, // [34:42] is the sub-list for method output_type
-	26, // [26:34] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	7,  // 10: freshet.v1.Leased.positions:type_name -> freshet.v1.PositionRun
+	6,  // 11: freshet.v1.Extend.leased:type_name -> freshet.v1.Leased
+	6,  // 12: freshet.v1.Release.leased:type_name -> freshet.v1.Leased
+	6,  // 13: freshet.v1.Reject.leased:type_name -> freshet.v1.Leased
+	6,  // 14: freshet.v1.Close.unstarted:type_name -> freshet.v1.Leased
+	13, // 15: freshet.v1.ConsumeResponse.attached:type_name -> freshet.v1.Attached
+	14, // 16: freshet.v1.ConsumeResponse.delivery:type_name -> freshet.v1.Delivery
+	16, // 17: freshet.v1.ConsumeResponse.settled:type_name -> freshet.v1.Settled
+	18, // 18: freshet.v1.ConsumeResponse.hint:type_name -> freshet.v1.Hint
+	17, // 19: freshet.v1.ConsumeResponse.credited:type_name -> freshet.v1.Credited
+	0,  // 20: freshet.v1.Attached.kind:type_name -> freshet.v1.SubscriptionKind
+	6,  // 21: freshet.v1.Attached.held:type_name -> freshet.v1.Leased
+	15, // 22: freshet.v1.Delivery.events:type_name -> freshet.v1.DeliveredRun
+	6,  // 23: freshet.v1.Settled.lost:type_name -> freshet.v1.Leased
+	30, // 24: freshet.v1.Settled.error:type_name -> freshet.v1.Error
+	14, // 25: freshet.v1.ReceiveResponse.delivery:type_name -> freshet.v1.Delivery
+	1,  // 26: freshet.v1.ReadResponse.events:type_name -> freshet.v1.OffsetRun
+	2,  // 27: freshet.v1.ConsumeService.Consume:input_type -> freshet.v1.ConsumeRequest
+	19, // 28: freshet.v1.ConsumeService.Receive:input_type -> freshet.v1.ReceiveRequest
+	20, // 29: freshet.v1.ConsumeService.Ready:input_type -> freshet.v1.ReadyRequest
+	23, // 30: freshet.v1.ConsumeService.Ack:input_type -> freshet.v1.AckRequest
+	24, // 31: freshet.v1.ConsumeService.Extend:input_type -> freshet.v1.ExtendRequest
+	25, // 32: freshet.v1.ConsumeService.Release:input_type -> freshet.v1.ReleaseRequest
+	26, // 33: freshet.v1.ConsumeService.Reject:input_type -> freshet.v1.RejectRequest
+	28, // 34: freshet.v1.ConsumeService.Read:input_type -> freshet.v1.ReadRequest
+	12, // 35: freshet.v1.ConsumeService.Consume:output_type -> freshet.v1.ConsumeResponse
+	22, // 36: freshet.v1.ConsumeService.Receive:output_type -> freshet.v1.ReceiveResponse
+	21, // 37: freshet.v1.ConsumeService.Ready:output_type -> freshet.v1.ReadyResponse
+	27, // 38: freshet.v1.ConsumeService.Ack:output_type -> freshet.v1.SettleResponse
+	27, // 39: freshet.v1.ConsumeService.Extend:output_type -> freshet.v1.SettleResponse
+	27, // 40: freshet.v1.ConsumeService.Release:output_type -> freshet.v1.SettleResponse
+	27, // 41: freshet.v1.ConsumeService.Reject:output_type -> freshet.v1.SettleResponse
+	29, // 42: freshet.v1.ConsumeService.Read:output_type -> freshet.v1.ReadResponse
+	35, // [35:43] is the sub-list for method output_type
+	27, // [27:35] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_freshet_v1_consume_proto_init() }
@@ -2437,28 +2521,28 @@ func file_freshet_v1_consume_proto_init() {
 		(*ConsumeRequest_Close)(nil),
 	}
 	file_freshet_v1_consume_proto_msgTypes[2].OneofWrappers = []any{}
-	file_freshet_v1_consume_proto_msgTypes[10].OneofWrappers = []any{
+	file_freshet_v1_consume_proto_msgTypes[11].OneofWrappers = []any{
 		(*ConsumeResponse_Attached)(nil),
 		(*ConsumeResponse_Delivery)(nil),
 		(*ConsumeResponse_Settled)(nil),
 		(*ConsumeResponse_Hint)(nil),
 		(*ConsumeResponse_Credited)(nil),
 	}
-	file_freshet_v1_consume_proto_msgTypes[17].OneofWrappers = []any{}
 	file_freshet_v1_consume_proto_msgTypes[18].OneofWrappers = []any{}
-	file_freshet_v1_consume_proto_msgTypes[26].OneofWrappers = []any{
+	file_freshet_v1_consume_proto_msgTypes[19].OneofWrappers = []any{}
+	file_freshet_v1_consume_proto_msgTypes[27].OneofWrappers = []any{
 		(*ReadRequest_Earliest)(nil),
 		(*ReadRequest_Offset)(nil),
 		(*ReadRequest_TimeMs)(nil),
 	}
-	file_freshet_v1_consume_proto_msgTypes[27].OneofWrappers = []any{}
+	file_freshet_v1_consume_proto_msgTypes[28].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_v1_consume_proto_rawDesc), len(file_freshet_v1_consume_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
