@@ -73,6 +73,8 @@ type Machine struct {
 	asideRoom    bool
 	// farOff are events of the block that is being stored which are due so late that they are set aside for whoever wants them.
 	farOff []*aside
+	// storing is that block, empty between two: of one event it costs less than the memory for it would.
+	storing block.Block
 	// expired counts events whose lease ran out, for metrics.
 	expired uint64
 
@@ -295,15 +297,16 @@ func (m *Machine) store(s blockSection, position uint32, fx *Effects) (Result, e
 	if st == nil || st.leaving {
 		return Result{Refused: RefusedStream}, nil
 	}
-	b, res := m.admit(st, &s)
-	if res != nil {
+	b := &m.storing
+	defer func() { *b = block.Block{} }() // nothing of the entry is kept
+	if res := m.admit(st, &s, b); res != nil {
 		m.changed(st)
 		st.refDue = true // reading on from the last reference would take this section for a stored block
 		return *res, nil
 	}
-	repeats := m.repeats(st, &b, &s, st.next, true)
+	repeats := m.repeats(st, b, &s, st.next, true)
 	st.note(repeats, st.next)
-	a := arrival{block: &b, first: st.next, count: uint32(b.Len()), words: keptBack(repeats, b.Len())}
+	a := arrival{block: b, first: st.next, count: uint32(b.Len()), words: keptBack(repeats, b.Len())}
 	m.postpone(st, &a, position)
 	m.offerAll(st, &a)
 	err := eachMatched(s.Matches, b.Len(), func(hit matched) {
@@ -327,28 +330,28 @@ func (m *Machine) store(s blockSection, position uint32, fx *Effects) (Result, e
 	return Result{First: a.first, Count: a.count, Repeats: repeats}, nil
 }
 
-// admit tells whether a block may be stored, or what it is answered instead.
-func (m *Machine) admit(st *stream, s *blockSection) (block.Block, *Result) {
+// admit opens a section's block, and returns what it is answered if it may not be stored.
+func (m *Machine) admit(st *stream, s *blockSection, b *block.Block) *Result {
 	if s.SetVersion != st.setVersion {
-		return block.Block{}, &Result{Refused: RefusedSetVersion}
+		return &Result{Refused: RefusedSetVersion}
 	}
-	b, err := block.Open(s.Block)
-	if err != nil {
-		return b, &Result{Refused: RefusedBlock} // alike on every replica
+	if err := b.Open(s.Block); err != nil {
+		return &Result{Refused: RefusedBlock} // alike on every replica
 	}
 	if res, ok := m.producers.check(st.id, b.Producer()); !ok {
-		if res.Duplicate {
-			res.Repeats = m.repeats(st, &b, s, res.First, false)
+		refused := res // only this one costs memory
+		if refused.Duplicate {
+			refused.Repeats = m.repeats(st, b, s, refused.First, false)
 		}
-		return b, &res
+		return &refused
 	}
-	if m.due.bytes >= m.delayedBytesMax && m.isLater(&b) {
-		return b, &Result{Refused: RefusedDelayed}
+	if m.due.bytes >= m.delayedBytesMax && m.isLater(b) {
+		return &Result{Refused: RefusedDelayed}
 	}
-	if refused := m.dedup.check(&b, s.Checked); refused != Done {
-		return b, &Result{Refused: refused}
+	if refused := m.dedup.check(b, s.Checked); refused != Done {
+		return &Result{Refused: refused}
 	}
-	return b, nil
+	return nil
 }
 
 // NextDeadline returns when the next lease ends, the next event is ready that was delayed or is to be delivered later, or the next events come of age, by the

@@ -23,6 +23,8 @@ type routes struct {
 	matches matcher.Matches
 	hits    []matched
 	index   []byte
+	block   block.Block
+	section blockSection
 }
 
 // route is one stream's subscriptions.
@@ -141,13 +143,14 @@ func (rs *routes) match(on *publication) (section, error) {
 	if r == nil {
 		return nil, &RefusedError{Refusal: RefusedStream}
 	}
-	b, err := block.Open(on.Block)
-	if err != nil {
+	b := &rs.block
+	defer func() { *b, rs.section = block.Block{}, blockSection{} }() // nothing of the publication is kept
+	if err := b.Open(on.Block); err != nil {
 		return nil, &RefusedError{Refusal: RefusedBlock}
 	}
 	rs.hits = rs.hits[:0]
 	if len(r.rules) > 0 {
-		events, err := rs.events.load(&b)
+		events, err := rs.events.load(b)
 		if err != nil {
 			return nil, err
 		}
@@ -164,9 +167,9 @@ func (rs *routes) match(on *publication) (section, error) {
 	if on.ReportMatches {
 		on.matched = r.report(rs.hits, b.Len())
 	}
-	s := blockSection{Stream: on.Stream, SetVersion: r.version, Matches: rs.index, Block: on.Block}
-	rs.lookUpIDs(&s, &b)
-	return s, nil
+	rs.section = blockSection{Stream: on.Stream, SetVersion: r.version, Matches: rs.index, Block: on.Block}
+	rs.lookUpIDs(&rs.section, b)
+	return rs.section, nil
 }
 
 // matchable makes a block's events what the matcher reads. Its memory is used again for each block.
