@@ -170,10 +170,35 @@ func (g target) run(t *testing.T) *outcome {
 			t.Errorf("%v\n%s", err, out[max(0, len(out)-8000):])
 			break
 		}
-		count = max(1_000, int(float64(o.Inputs)/used.Seconds()*min(*eachFlag-used, slice).Seconds()))
+		count = next(count, inputs, float64(o.Inputs)/used.Seconds()*min(*eachFlag-used, slice).Seconds())
+	}
+	if o.Inputs == 0 {
+		o.Failed++
+		t.Error("no input was tried in all that time")
 	}
 	o.CPUS, o.ElapsedS = used.Round(time.Second).Seconds(), time.Since(began).Round(time.Second).Seconds()
 	return o
+}
+
+// next is how many inputs the next slice has, of one that tried some and of how many the time left is good for. The inputs that a target begins with
+// count, too: where there are more of those than a slice has, it tries nothing else, and says so.
+func next(count, tried int, fitting float64) int {
+	if tried == 0 {
+		return 4 * count
+	}
+	return max(1_000, int(fitting))
+}
+
+func TestNext(t *testing.T) {
+	for _, c := range []struct {
+		count, tried int
+		fitting      float64
+		want         int
+	}{{2_000, 0, 0, 8_000}, {8_000, 9_000, 123_456.7, 123_456}, {8_000, 9_000, 3, 1_000}} {
+		if got := next(c.count, c.tried, c.fitting); got != c.want {
+			t.Errorf("behind %d inputs, of which %d were tried, %d follow in place of %d", c.count, c.tried, got, c.want)
+		}
+	}
 }
 
 // fuzzCache is where go test keeps what targets of a package found.
