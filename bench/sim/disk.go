@@ -29,8 +29,8 @@ type disk struct {
 		random *rand.Rand
 		stall  chan struct{} // closed when it is over; nil: there is none
 		broken bool
-		// bit is set when a fault has met a write.
-		bit bool
+		// bit is set when a fault has met a write, denied when that was refused.
+		bit, denied bool
 	}
 }
 
@@ -72,6 +72,13 @@ func (d *disk) excuses() bool {
 	return d.mu.bit
 }
 
+// refused tells whether the node has to end: a write or a sync has failed. Who only waited may go on.
+func (d *disk) refused() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mu.denied
+}
+
 // sync takes a sync's time, and says whether it can be done. Who has waited for a disk in vain may end.
 func (d *disk) sync() error {
 	d.mu.Lock()
@@ -89,7 +96,7 @@ func (d *disk) write() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.mu.broken {
-		d.mu.bit = true
+		d.mu.bit, d.mu.denied = true, true
 		return errDisk
 	}
 	return nil

@@ -107,7 +107,7 @@ func (f *fault) breakDisk(ctx context.Context) {
 	select {
 	case <-n.running.Done():
 	default:
-		if n.disk.excuses() {
+		if n.disk.refused() {
 			f.world.troublef("%s goes on though its disk has refused a write", n.name)
 		}
 	}
