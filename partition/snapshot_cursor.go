@@ -256,6 +256,10 @@ func (r *restorer) set(c *cursor, set *roaring64.Bitmap, from Offset, d *decoder
 			return
 		}
 		at += Offset(distance - 1)
+		if !set.Contains(uint64(at)) {
+			d.fail("tries of an event that isn't there")
+			return
+		}
 		c.tries[at] = tries{
 			attempts:    uint16(d.bounded("attempts", 1<<16-1)),
 			undelivered: uint16(d.bounded("undelivered", 1<<16-1)),

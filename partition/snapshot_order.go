@@ -83,12 +83,29 @@ func (r *restorer) later(c *cursor, number uint64, d *decoder) {
 			return
 		}
 		row.First += last
+		if c.tried(row) {
+			d.fail("later what was tried")
+			return
+		}
 		r.m.note(c, row)
 		last = row.end()
 	}
 	if d.byte("tries") != 0 { // what was never given wasn't tried
 		d.fail("tries of what is later")
 	}
+}
+
+// tried tells whether any event of a row was given to somebody before.
+func (c *cursor) tried(row Run) bool {
+	if len(c.tries) == 0 {
+		return false
+	}
+	for at := row.First; at < row.end(); at++ {
+		if _, tried := c.tries[at]; tried {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *restorer) late(c *cursor, d *decoder) {
