@@ -57,6 +57,7 @@
 //	    that a stall shows in all events that it held up.
 //	B4  Memory doesn't grow with the events: a page of the ledger in which everything
 //	    has arrived is let go (ledger.go), and so is a page of offsets; the timeline has a bound.
+//	    What is outstanding has one too, at full speed: producers wait for consumers (Options.Ahead).
 //	B5  Nothing is left behind: the topics are deleted, also when the run fails.
 //
 // # Goroutines

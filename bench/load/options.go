@@ -81,10 +81,11 @@ type Options struct {
 	// consumers share it. Default 16,384.
 	Window int
 
-	// Ahead is how many deliveries of what was stored may be outstanding until producers wait, 1 to
-	// 1,000,000,000: what is measured goes on for as long as one likes, where producers that run away from their
-	// consumers take the processors from them. Looked at before each batch, so what is under way comes on
-	// top. Default 131,072; with a Rate or a Backlog there is no bound and must be none.
+	// Ahead is how many deliveries of what is stored may be outstanding before producers wait, 1 to
+	// 1,000,000,000. Without a bound producers run away from consumers and take the processors from them, and
+	// what is measured depends on for how long. It is looked at before each batch, so what is under way comes
+	// on top. Default 131,072. With a Rate, with a Backlog and without subscriptions it is 0, no bound, and
+	// nothing else is possible.
 	Ahead int
 	// Backlog is how many events wait before anybody consumes, 0 to 1,000,000,000: they are
 	// published at full speed before the warm-up begins. Default 0.
