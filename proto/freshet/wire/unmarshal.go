@@ -59,23 +59,24 @@ type pieces struct {
 }
 
 // split reads a message up to its end. It hands the occurrences of one field of bytes to
-// its reader, by their length, and returns the encoding of all others. What it
+// its reader, by their length, and returns all others as they are encoded. What it
 // can't read, or the field's reader doesn't want, makes it return false.
 func (p *pieces) split(number protowire.Number, read func(length int) bool) (rest []byte, ok bool) {
 	for p.left > 0 {
-		tag, ok := p.varint()
-		if !ok {
+		begins := len(rest)
+		var tag uint64
+		if rest, tag, ok = p.appendVarint(rest); !ok {
 			return nil, false
 		}
 		field, kind := protowire.DecodeTag(tag)
 		if field == number && kind == protowire.BytesType {
+			rest = rest[:begins]
 			length, ok := p.varint()
 			if !ok || length > uint64(p.left) || !read(int(length)) {
 				return nil, false
 			}
 			continue
 		}
-		rest = protowire.AppendVarint(rest, tag)
 		if rest, ok = p.appendValue(rest, kind); !ok {
 			return nil, false
 		}
@@ -84,22 +85,20 @@ func (p *pieces) split(number protowire.Number, read func(length int) bool) (res
 }
 
 // appendValue appends a field's value as it is encoded.
-func (p *pieces) appendValue(to []byte, kind protowire.Type) ([]byte, bool) {
+func (p *pieces) appendValue(to []byte, kind protowire.Type) (all []byte, ok bool) {
 	var length uint64
 	switch kind {
 	case protowire.VarintType:
-		value, ok := p.varint()
-		return protowire.AppendVarint(to, value), ok
+		to, _, ok = p.appendVarint(to)
+		return to, ok
 	case protowire.Fixed32Type:
 		length = 4
 	case protowire.Fixed64Type:
 		length = 8
 	case protowire.BytesType:
-		var ok bool
-		if length, ok = p.varint(); !ok {
+		if to, length, ok = p.appendVarint(to); !ok {
 			return nil, false
 		}
-		to = protowire.AppendVarint(to, length)
 	case protowire.StartGroupType, protowire.EndGroupType:
 		return nil, false
 	default:
@@ -115,19 +114,26 @@ func (p *pieces) appendValue(to []byte, kind protowire.Type) ([]byte, bool) {
 // varintBytesMax is the longest that a varint can be.
 const varintBytesMax = 10
 
-func (p *pieces) varint() (uint64, bool) {
-	value := uint64(0)
+func (p *pieces) varint() (value uint64, ok bool) {
+	_, value, ok = p.appendVarint(make([]byte, 0, varintBytesMax))
+	return value, ok
+}
+
+// appendVarint reads a varint, and appends it as it is encoded, which need not be the shortest way: a field that isn't known is
+// kept as it came.
+func (p *pieces) appendVarint(to []byte) (all []byte, value uint64, ok bool) {
 	for i := range min(varintBytesMax, p.left) {
 		b := p.byte()
 		if i == varintBytesMax-1 && b > 1 {
-			return 0, false
+			return to, 0, false
 		}
+		to = append(to, b)
 		value |= uint64(b&0x7f) << (7 * i)
 		if b < 0x80 {
-			return value, true
+			return to, value, true
 		}
 	}
-	return 0, false
+	return to, 0, false
 }
 
 // byte reads one of those that are left.
