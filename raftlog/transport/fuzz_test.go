@@ -12,12 +12,10 @@ import (
 // Whatever a decoder takes, encoding gives the same bytes again, so that there is one encoding of each message; and nobody
 // panics, or makes memory for more than the payload has.
 
-func seeds(f *testing.F, frames ...*frame) {
-	f.Helper()
-	for _, fr := range frames {
-		fr.seal(kindPing, 0, 0)
-		f.Add(bytesOf(fr)[frameHeaderBytes:])
-	}
+// payloadOf is a frame's bytes behind its header.
+func payloadOf(f *frame) []byte {
+	f.seal(kindPing, 0, 0)
+	return bytesOf(f)[frameHeaderBytes:]
 }
 
 // bytesOf puts a frame together.
@@ -31,8 +29,7 @@ func same(t *testing.T, f *frame, err error, payload []byte) {
 	if err != nil {
 		t.Fatalf("what was decoded can't be encoded: %v", err)
 	}
-	f.seal(kindPing, 0, 0)
-	if got := bytesOf(f)[frameHeaderBytes:]; !bytes.Equal(got, payload) {
+	if got := payloadOf(f); !bytes.Equal(got, payload) {
 		t.Fatalf("%x\nbecame %x", payload, got)
 	}
 }
@@ -40,57 +37,10 @@ func same(t *testing.T, f *frame, err error, payload []byte) {
 // short keeps names within what encoders take: decoders take all that the format can say.
 func short(h raft.RPCHeader) bool { return checkSender(h) == nil && h.ProtocolVersion < 256 }
 
-func FuzzFrameHeader(f *testing.F) {
-	f.Add(sealed(kindAppend, 3, []byte("payload")))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) < frameHeaderBytes {
-			return
-		}
-		h, err := parseFrameHeader(b)
-		if err != nil {
-			return
-		}
-		_ = h.kind.String()
-		if h.check(b[frameHeaderBytes:]) == nil && int(h.length) == len(b)-frameHeaderBytes {
-			f := testPool().newFrame(len(b))
-			f.head.bytes = append(f.head.bytes, b[frameHeaderBytes:]...)
-			f.seal(h.kind, h.group, h.request)
-			if !bytes.Equal(f.head.bytes, b) {
-				t.Fatalf("%x\nbecame %x", b, f.head.bytes)
-			}
-		}
-	})
-}
-
-func FuzzHello(f *testing.F) {
-	h := hello{lane: laneFetch, cluster: testCluster, id: "n1", address: "127.0.0.1:7000"}
-	f.Add(h.append(nil))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		h, err := decodeHello(b)
-		if err == nil && !bytes.Equal(h.append(nil), b) {
-			t.Fatalf("%x\nbecame %x", b, h.append(nil))
-		}
-		_ = h.lane.String()
-	})
-}
-
-func FuzzWelcome(f *testing.F) {
-	w := welcome{cluster: testCluster, id: "n1", windowBytes: 1 << 20, messageBytes: 1 << 10}
-	f.Add(w.append(nil))
-	w.refused = "because"
-	f.Add(w.append(nil))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		w, err := decodeWelcome(b)
-		if err == nil && !bytes.Equal(w.append(nil), b) {
-			t.Fatalf("%x\nbecame %x", b, w.append(nil))
-		}
-	})
-}
-
 func FuzzAppendEntries(f *testing.F) {
 	for _, entries := range [][]*raft.Log{nil, entriesOf(1, 3, 0), entriesOf(7, 2, 100), entriesOf(7, 3, 2000), entriesOf(7, 2, 5000)} {
 		r := &raft.AppendEntriesRequest{RPCHeader: header("n1"), Term: 3, PrevLogEntry: 2, PrevLogTerm: 1, LeaderCommitIndex: 4, Entries: entries}
-		seeds(f, must(appendFrame(testPool(), r, nil)))
+		f.Add(payloadOf(must(appendFrame(testPool(), r, nil))))
 	}
 	var reused appendMessage // as a connection uses it again
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -112,86 +62,163 @@ func FuzzAppendEntries(f *testing.F) {
 	})
 }
 
-func FuzzVote(f *testing.F) {
-	seeds(f, must(voteFrame(testPool(), &raft.RequestVoteRequest{RPCHeader: header("n1"), Term: 3, LastLogIndex: 2, LastLogTerm: 1, LeadershipTransfer: true})))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if r, err := decodeVote(b, &names{}); err == nil && short(r.RPCHeader) {
-			f, err := voteFrame(testPool(), r)
-			same(t, f, err, b)
-		}
-	})
+// messages are all but entries, which have a target of their own. Each takes bytes for what it is called after.
+var messages = []struct {
+	name   string
+	seeds  func() [][]byte
+	decode func(t *testing.T, b []byte)
+}{
+	{"frame", func() [][]byte { return [][]byte{sealed(kindAppend, 3, []byte("payload"))} }, fuzzFrame},
+	{"hello", func() [][]byte {
+		return [][]byte{(&hello{lane: laneFetch, cluster: testCluster, id: "n1", address: "127.0.0.1:7000"}).append(nil)}
+	}, fuzzHello},
+	{"welcome", func() [][]byte {
+		w := welcome{cluster: testCluster, id: "n1", windowBytes: 1 << 20, messageBytes: 1 << 10}
+		r := w
+		r.refused = "because"
+		return [][]byte{w.append(nil), r.append(nil)}
+	}, fuzzWelcome},
+	{"vote", func() [][]byte {
+		return [][]byte{payloadOf(must(voteFrame(testPool(), &raft.RequestVoteRequest{RPCHeader: header("n1"), Term: 3, LastLogIndex: 2, LastLogTerm: 1, LeadershipTransfer: true})))}
+	}, fuzzVote},
+	{"pre-vote", func() [][]byte {
+		return [][]byte{payloadOf(must(preVoteFrame(testPool(), &raft.RequestPreVoteRequest{RPCHeader: header("n1"), Term: 3, LastLogIndex: 2, LastLogTerm: 1})))}
+	}, fuzzPreVote},
+	{"timeout now", func() [][]byte {
+		return [][]byte{payloadOf(must(timeoutNowFrame(testPool(), &raft.TimeoutNowRequest{RPCHeader: header("n1")})))}
+	}, fuzzTimeoutNow},
+	{"install", func() [][]byte {
+		return [][]byte{payloadOf(must(installFrame(testPool(), &raft.InstallSnapshotRequest{
+			RPCHeader: header("n1"), SnapshotVersion: 1, Term: 3, Leader: []byte("n1"), LastLogIndex: 2, LastLogTerm: 1, Peers: []byte("peers"),
+			Configuration: []byte("configuration"), ConfigurationIndex: 2, Size: 1 << 40,
+		})))}
+	}, fuzzInstall},
+	{"fetch", func() [][]byte {
+		return [][]byte{payloadOf((&fetchRequest{from: 1, to: 9, bytesMax: 100}).frame(testPool()))}
+	}, fuzzFetch},
+	{"answer", answerSeeds, fuzzAnswer},
 }
 
-func FuzzPreVote(f *testing.F) {
-	seeds(f, must(preVoteFrame(testPool(), &raft.RequestPreVoteRequest{RPCHeader: header("n1"), Term: 3, LastLogIndex: 2, LastLogTerm: 1})))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if r, err := decodePreVote(b, &names{}); err == nil && short(r.RPCHeader) {
-			f, err := preVoteFrame(testPool(), r)
-			same(t, f, err, b)
-		}
-	})
-}
-
-func FuzzTimeoutNow(f *testing.F) {
-	seeds(f, must(timeoutNowFrame(testPool(), &raft.TimeoutNowRequest{RPCHeader: header("n1")})))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if r, err := decodeTimeoutNow(b, &names{}); err == nil && short(r.RPCHeader) {
-			f, err := timeoutNowFrame(testPool(), r)
-			same(t, f, err, b)
-		}
-	})
-}
-
-func FuzzInstall(f *testing.F) {
-	seeds(f, must(installFrame(testPool(), &raft.InstallSnapshotRequest{
-		RPCHeader: header("n1"), SnapshotVersion: 1, Term: 3, Leader: []byte("n1"), LastLogIndex: 2, LastLogTerm: 1, Peers: []byte("peers"),
-		Configuration: []byte("configuration"), ConfigurationIndex: 2, Size: 1 << 40,
-	})))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if r, err := decodeInstall(b, &names{}); err == nil && short(r.RPCHeader) {
-			f, err := installFrame(testPool(), r)
-			same(t, f, err, b)
-		}
-	})
-}
-
-func FuzzFetch(f *testing.F) {
-	seeds(f, (&fetchRequest{from: 1, to: 9, bytesMax: 100}).frame(testPool()))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if r, err := decodeFetch(b); err == nil {
-			same(t, r.frame(testPool()), nil, b)
-		}
-	})
-}
-
-func FuzzAnswer(f *testing.F) {
-	responses := func() []any {
-		return []any{
-			&raft.AppendEntriesResponse{}, &raft.RequestVoteResponse{}, &raft.RequestPreVoteResponse{}, &raft.TimeoutNowResponse{},
-			&raft.InstallSnapshotResponse{}, &fetchResponse{},
+// FuzzMessage gives each decoder but that of entries anything.
+func FuzzMessage(f *testing.F) {
+	for i, m := range messages {
+		for _, seed := range m.seeds() {
+			f.Add(uint8(i), seed)
 		}
 	}
-	seeds(f, answerFrame(testPool(), outcomeBusy, nil, nil), answerFrame(testPool(), outcomeFailed, nil, ErrBusy),
+	f.Fuzz(func(t *testing.T, which uint8, b []byte) {
+		if int(which) < len(messages) {
+			messages[which].decode(t, b)
+		}
+	})
+}
+
+func fuzzFrame(t *testing.T, b []byte) {
+	if len(b) < frameHeaderBytes {
+		return
+	}
+	h, err := parseFrameHeader(b)
+	if err != nil {
+		return
+	}
+	_ = h.kind.String()
+	if h.check(b[frameHeaderBytes:]) == nil && int(h.length) == len(b)-frameHeaderBytes {
+		f := testPool().newFrame(len(b))
+		f.head.bytes = append(f.head.bytes, b[frameHeaderBytes:]...)
+		f.seal(h.kind, h.group, h.request)
+		if !bytes.Equal(f.head.bytes, b) {
+			t.Fatalf("%x\nbecame %x", b, f.head.bytes)
+		}
+	}
+}
+
+func fuzzHello(t *testing.T, b []byte) {
+	h, err := decodeHello(b)
+	if err == nil && !bytes.Equal(h.append(nil), b) {
+		t.Fatalf("%x\nbecame %x", b, h.append(nil))
+	}
+	_ = h.lane.String()
+}
+
+func fuzzWelcome(t *testing.T, b []byte) {
+	w, err := decodeWelcome(b)
+	if err == nil && !bytes.Equal(w.append(nil), b) {
+		t.Fatalf("%x\nbecame %x", b, w.append(nil))
+	}
+}
+
+func fuzzVote(t *testing.T, b []byte) {
+	if r, err := decodeVote(b, &names{}); err == nil && short(r.RPCHeader) {
+		f, err := voteFrame(testPool(), r)
+		same(t, f, err, b)
+	}
+}
+
+func fuzzPreVote(t *testing.T, b []byte) {
+	if r, err := decodePreVote(b, &names{}); err == nil && short(r.RPCHeader) {
+		f, err := preVoteFrame(testPool(), r)
+		same(t, f, err, b)
+	}
+}
+
+func fuzzTimeoutNow(t *testing.T, b []byte) {
+	if r, err := decodeTimeoutNow(b, &names{}); err == nil && short(r.RPCHeader) {
+		f, err := timeoutNowFrame(testPool(), r)
+		same(t, f, err, b)
+	}
+}
+
+func fuzzInstall(t *testing.T, b []byte) {
+	if r, err := decodeInstall(b, &names{}); err == nil && short(r.RPCHeader) {
+		f, err := installFrame(testPool(), r)
+		same(t, f, err, b)
+	}
+}
+
+func fuzzFetch(t *testing.T, b []byte) {
+	if r, err := decodeFetch(b); err == nil {
+		same(t, r.frame(testPool()), nil, b)
+	}
+}
+
+// responses are of each kind that an answer may be read into.
+func responses() []any {
+	return []any{
+		&raft.AppendEntriesResponse{}, &raft.RequestVoteResponse{}, &raft.RequestPreVoteResponse{}, &raft.TimeoutNowResponse{},
+		&raft.InstallSnapshotResponse{}, &fetchResponse{},
+	}
+}
+
+func answerSeeds() [][]byte {
+	frames := []*frame{
+		answerFrame(testPool(), outcomeBusy, nil, nil), answerFrame(testPool(), outcomeFailed, nil, ErrBusy),
 		answerFrame(testPool(), outcomeAnswered, &fetchResponse{entriesOf(1, 3, 2000)}, nil),
-		answerFrame(testPool(), outcomeAnswered, &raft.RequestVoteResponse{RPCHeader: header("n1"), Term: 3, Granted: true, Peers: []byte("peers")}, nil))
-	for _, r := range responses() {
-		seeds(f, answerFrame(testPool(), outcomeAnswered, r, nil))
+		answerFrame(testPool(), outcomeAnswered, &raft.RequestVoteResponse{RPCHeader: header("n1"), Term: 3, Granted: true, Peers: []byte("peers")}, nil),
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, r := range responses() {
-			err := decodeAnswer(b, r, &names{})
-			if vote, ok := r.(*raft.RequestVoteResponse); err != nil || ok && len(vote.Peers) > addressBytesMax {
-				continue
-			}
-			if h, ok := r.(raft.WithRPCHeader); ok && !short(h.GetRPCHeader()) {
-				continue
-			}
-			d := decoder{rest: b}
-			if a := d.answered(); len(a.text) == 0 {
-				same(t, answerFrame(testPool(), a.outcome, r, nil), nil, b)
-			}
+	for _, r := range responses() {
+		frames = append(frames, answerFrame(testPool(), outcomeAnswered, r, nil))
+	}
+	payloads := make([][]byte, 0, len(frames))
+	for _, f := range frames {
+		payloads = append(payloads, payloadOf(f))
+	}
+	return payloads
+}
+
+func fuzzAnswer(t *testing.T, b []byte) {
+	for _, r := range responses() {
+		err := decodeAnswer(b, r, &names{})
+		if vote, ok := r.(*raft.RequestVoteResponse); err != nil || ok && len(vote.Peers) > addressBytesMax {
+			continue
 		}
-	})
+		if h, ok := r.(raft.WithRPCHeader); ok && !short(h.GetRPCHeader()) {
+			continue
+		}
+		d := decoder{rest: b}
+		if a := d.answered(); len(a.text) == 0 {
+			same(t, answerFrame(testPool(), a.outcome, r, nil), nil, b)
+		}
+	}
 }
 
 // TestBufferClasses looks at the sizes of buffers, and that a free one is used again.
