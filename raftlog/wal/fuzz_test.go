@@ -119,48 +119,55 @@ func FuzzSealed(f *testing.F) {
 	})
 }
 
-// FuzzTable decodes anything; what it takes for a table is what encodes to it.
-func FuzzTable(f *testing.F) {
+// FuzzFirstBlocks gives anything to the decoders of what a segment begins with: its header, in a block whose checksum is right, and
+// the table of groups.
+func FuzzFirstBlocks(f *testing.F) {
+	block := make([]byte, blockBytes)
+	h := segmentHeader{node: [16]byte{1}, segmentBytes: segmentBytesMin, serial: 2, nonce: 3, firstBatch: 4, previous: 1, previousEnd: 8192}
+	h.encode(block)
+	f.Add(false, block[:segmentHeaderField])
 	t := table{oldest: 3, lastIncarnation: 9, rows: []tableRow{{group: 1, incarnation: 2, first: 3, last: 4, term: 5, stable: stableValues{"a": []byte("b")}}, {group: 7, stable: stableValues{}}}}
-	f.Add(t.encode())
-	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		decoded, err := decodeTable(data)
-		if err != nil {
-			return
-		}
-		again, err := decodeTable(decoded.encode())
-		if err != nil || len(again.rows) != len(decoded.rows) {
-			t.Fatalf("%v, %+v", err, decoded)
-		}
-		for i := range again.rows {
-			if !again.rows[i].stable.equal(decoded.rows[i].stable) || again.rows[i].last != decoded.rows[i].last {
-				t.Fatalf("%+v, %+v", again.rows[i], decoded.rows[i])
-			}
+	f.Add(true, t.encode())
+	f.Add(true, []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255})
+	f.Fuzz(func(t *testing.T, isTable bool, data []byte) {
+		if isTable {
+			fuzzTable(t, data)
+		} else {
+			fuzzSegmentHeader(t, data)
 		}
 	})
 }
 
-// FuzzSegmentHeader decodes blocks with a right checksum and anything else; what it takes for a header encodes to the same
-// fields.
-func FuzzSegmentHeader(f *testing.F) {
+// fuzzTable decodes data; what is taken for a table is what encodes to it.
+func fuzzTable(t *testing.T, data []byte) {
+	decoded, err := decodeTable(data)
+	if err != nil {
+		return
+	}
+	again, err := decodeTable(decoded.encode())
+	if err != nil || len(again.rows) != len(decoded.rows) {
+		t.Fatalf("%v, %+v", err, decoded)
+	}
+	for i := range again.rows {
+		if !again.rows[i].stable.equal(decoded.rows[i].stable) || again.rows[i].last != decoded.rows[i].last {
+			t.Fatalf("%+v, %+v", again.rows[i], decoded.rows[i])
+		}
+	}
+}
+
+// fuzzSegmentHeader decodes a block of these fields; what is taken for a header encodes to the same.
+func fuzzSegmentHeader(t *testing.T, fields []byte) {
 	block := make([]byte, blockBytes)
-	h := segmentHeader{node: [16]byte{1}, segmentBytes: segmentBytesMin, serial: 2, nonce: 3, firstBatch: 4, previous: 1, previousEnd: 8192}
-	h.encode(block)
-	f.Add(block[:segmentHeaderField])
-	f.Fuzz(func(t *testing.T, fields []byte) {
-		block := make([]byte, blockBytes)
-		copy(block, fields[:min(len(fields), segmentHeaderField)])
-		clear(block[12:16])
-		binary.LittleEndian.PutUint32(block[12:], checksum(block))
-		h, err := decodeSegmentHeader(block)
-		if err != nil {
-			return
-		}
-		again := make([]byte, blockBytes)
-		h.encode(again)
-		if !bytes.Equal(again, block) {
-			t.Fatalf("%x, %x", again[:segmentHeaderField], block[:segmentHeaderField])
-		}
-	})
+	copy(block, fields[:min(len(fields), segmentHeaderField)])
+	clear(block[12:16])
+	binary.LittleEndian.PutUint32(block[12:], checksum(block))
+	h, err := decodeSegmentHeader(block)
+	if err != nil {
+		return
+	}
+	again := make([]byte, blockBytes)
+	h.encode(again)
+	if !bytes.Equal(again, block) {
+		t.Fatalf("%x, %x", again[:segmentHeaderField], block[:segmentHeaderField])
+	}
 }
