@@ -253,8 +253,8 @@ func (c *networkConn) Write(p []byte) (int, error) {
 		if err == nil {
 			err = c.out.err
 		}
-		if err == nil && c.in.ended && len(c.in.packets) == 0 {
-			err = syscall.EPIPE // the other end is closed
+		if err == nil && c.in.ended && len(c.in.packets) == 0 && !network.stalledLocked(c.in.from, c.in.to) {
+			err = syscall.EPIPE // the other end is closed, and news of that isn't held up
 		}
 		if err != nil {
 			network.mu.Unlock()

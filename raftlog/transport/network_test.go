@@ -262,6 +262,20 @@ func TestNetworkConn(t *testing.T) {
 		_ = there.Close()
 
 		here, there = must(a.Dial(t.Context(), "b")), must(b.Accept())
+		network.Cut("b", "a", true)
+		if err := there.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := here.Write(frame); err != nil {
+			t.Errorf("written to an end of which no news comes: %v", err)
+		}
+		network.Cut("b", "a", false)
+		if _, err := here.Write(frame); err == nil {
+			t.Error("written to an end that is closed, as is known by now")
+		}
+		_ = here.Close()
+
+		here, there = must(a.Dial(t.Context(), "b")), must(b.Accept())
 		_ = here.SetWriteDeadline(time.Now().Add(time.Second))
 		large := make([]byte, 1<<20)
 		(&frameHeader{kind: kindAppend, length: 1<<20 - frameHeaderBytes}).put(large)
