@@ -33,7 +33,7 @@ var catchers = map[string][]string{
 	"power":    {"./broker", "-run", "^TestPowerCut$", "-power.cuts", "24"},
 	"crash":    {"./raftlog/wal", "-run", "^TestCrash$|^TestRot$|^TestTornTwice$"},
 	"restarts": {"./raftlog", "-run", "^TestRestartsUnderLoad$|^TestKilledLeader$|^TestDivergedFollower$|^TestInstall$|^TestTornVote$|^TestVoteIsKept$|^TestWedgedTransfer$"},
-	"copies":   {"./partition", "-run", "^TestCopies"},
+	"disk":     {"./partition", "-run", "^TestDeadLetterWithoutCopy$|^TestDeadLetterOutOfTheLog$"},
 	"faults":   {"./raftlog", "-run", "^TestSyncError$|^TestDiskFull$|^TestHangingSync$|^TestHeartbeatWaits$|Ahead$"},
 	"cluster":  {"./broker", "-run", "^TestThreeNodes$|^TestReplace$|^TestFounding$|^TestClusterScripts$|^TestAnyNode$|^TestStreamsPassOn$|^TestCreatedEverywhere$|^TestReplacedAndAway$"},
 	"stories":  {"./broker", "-run", "^TestScripts$"},
