@@ -117,6 +117,9 @@ func failDisk(ctx context.Context, f *fault) (bool, error) {
 	return effect, errors.Join(err, d.Fail(0), f.repower(ctx, f.Target))
 }
 
+// decidedWithin is how long a node may take to find out whether it can work with a damaged file, on a busy machine, and while others are away.
+const decidedWithin = time.Minute
+
 func rotWhileDown(ctx context.Context, f *fault) (bool, error) { return f.damage(ctx, disk.Flip) }
 
 func truncateWhileDown(ctx context.Context, f *fault) (bool, error) {
@@ -158,7 +161,7 @@ func (f *fault) damageOnce(ctx context.Context, harm func(string, *rand.Rand) (d
 	f.rig.told("  %s of %s", f.name, done.File)
 	refusals := own.refusals.Load()
 	own.down.Store(false) // the supervisor starts it
-	trial.Await(ctx, f.Lasting+2*time.Second, awaitInterval, func() bool {
+	trial.Await(ctx, f.Lasting+decidedWithin, awaitInterval, func() bool {
 		return own.refusals.Load() > refusals || f.rig.node(f.Target).State() == cluster.Running
 	})
 	if own.refusals.Load() == refusals {

@@ -85,6 +85,7 @@ func (o *Options) pebbleOptions() *pebble.Options {
 		Logger:                logger,
 		EventListener: &pebble.EventListener{
 			BackgroundError: logger.background,
+			DataCorruption:  logger.damaged,
 			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
 				o.Logger.Warn("the state store waits for its tables", "reason", i.Reason)
 			},
@@ -126,6 +127,11 @@ func (l *pebbleLogger) Fatalf(format string, args ...any) {
 	err := fmt.Errorf("store: "+format, args...)
 	l.fatal(err)
 	panic(err) // what goes on behind a failed write may report as durable what isn't
+}
+
+// damaged is told of a file that has something else than was written. Pebble's own words for it go on with stack traces.
+func (l *pebbleLogger) damaged(info pebble.DataCorruptionInfo) {
+	l.Fatalf("damaged: %s: %s", info.Path, info.Details.Error())
 }
 
 // background is told of a table that couldn't be written: Pebble tries again, and commits wait when too much does. Damage doesn't go away.
