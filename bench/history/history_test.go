@@ -272,6 +272,37 @@ func TestOrderedEventsTogether(t *testing.T) {
 	}
 }
 
+// TestReleasedTogether: who releases an event of an ordered reader, or lets its lease run out, gives back those of its key behind it, also before he is
+// told so. An event of another key stays his, and what lies before it does.
+func TestReleasedTogether(t *testing.T) {
+	h := &History{Readers: []ReaderInfo{{Name: "orders", Ordered: true}}}
+	for i := range 2 {
+		h.Publishes = append(h.Publishes, Publish{Message: Message(i + 1), Key: 1, Matches: 1, Outcome: OK, Place: Place{0, uint64(i)}})
+	}
+	h.Deliveries = []Delivery{
+		{Message: 1, Epoch: 1, Attempt: 1, Got: 10 * ms, Held: 20 * ms, Consumer: 4, Batch: 5},
+		{Message: 2, Place: Place{0, 1}, Epoch: 1, Attempt: 1, Got: 10 * ms, Held: 90 * ms, Consumer: 4, Batch: 5},
+		{Message: 1, Epoch: 2, Attempt: 2, Got: 30 * ms, Held: 90 * ms, Consumer: 3},
+		{Message: 2, Place: Place{0, 1}, Epoch: 2, Attempt: 1, Got: 40 * ms, Held: 90 * ms, Consumer: 3},
+	}
+	early := func(what string, want int) {
+		t.Helper()
+		if v := Check(h, Options{}); v.Count(EarlyLease) != want {
+			t.Errorf("%s: %v", what, v)
+		}
+	}
+	h.Decisions = []Decision{{Delivery: 0, Verb: Release, Outcome: OK, Invoked: 11 * ms, Returned: 80 * ms}, {Delivery: 2, Outcome: OK, Invoked: 31 * ms, Returned: 32 * ms}}
+	early("the first is released", 0)
+	h.Decisions[0].Verb, h.Decisions[0].Outcome = Ack, Fail
+	early("the first has run out", 0)
+	h.Decisions[0].Outcome, h.Deliveries[2].Got, h.Decisions[1].Invoked = OK, 9*ms, 9*ms
+	early("the first is acked", 1)
+	h.Decisions[0].Verb, h.Publishes[1].Key = Release, 2
+	early("the first is of another key", 1)
+	h.Publishes[1].Key, h.Readers[0].Ordered = 1, false
+	early("nothing is ordered", 1)
+}
+
 // TestDoubtfulPublishIsStoredLater: an answer in doubt says nothing of when.
 func TestDoubtfulPublishIsStoredLater(t *testing.T) {
 	h := &History{Readers: []ReaderInfo{{Name: "late", Asked: 10 * ms, Made: 11 * ms}}}

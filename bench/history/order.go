@@ -25,11 +25,11 @@ func (c *checker) checkKeys() {
 	}
 	before := make(map[line]open)
 	c.pairs(func(p *pair) {
-		number, ok := c.publishOf[p.Leases[0].Message]
-		if !ok || !c.Readers[p.Reader].Ordered || c.Publishes[number].Key == 0 {
+		key := c.orderedKey(p)
+		if key == 0 {
 			return
 		}
-		first, own := &p.Leases[0], line{p.Reader, p.Place.Partition, c.Publishes[number].Key}
+		first, own := &p.Leases[0], line{p.Reader, p.Place.Partition, key}
 		last, some := before[own]
 		together := first.Batch != 0 && slices.Contains(last.hands, hand{first.Consumer, first.Batch})
 		if some && first.Got < last.until && !together {

@@ -32,6 +32,8 @@ type pair struct {
 type lease struct {
 	*Delivery
 	Decisions []*Decision
+	// until is when its holder stopped believing in it (checkEarly).
+	until Time
 }
 
 func newChecker(h *History, v *Verdict) *checker {
