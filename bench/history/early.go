@@ -44,9 +44,14 @@ func (c *checker) checkEarly(clockError Time) {
 			}
 		}
 		for i := range p.Leases {
-			if l := &p.Leases[i]; key != 0 && !l.settled() {
-				own := hands{p.Reader, p.Place.Partition, key, l.Consumer}
-				lapsed[own] = append(lapsed[own], l.until)
+			l := &p.Leases[i]
+			if key == 0 || l.settled() {
+				continue
+			}
+			own := hands{p.Reader, p.Place.Partition, key, l.Consumer}
+			lapsed[own] = append(lapsed[own], l.until)
+			if i+1 < len(p.Leases) { // an ack in doubt: the lease was over by then, whatever he believed
+				lapsed[own] = append(lapsed[own], p.Leases[i+1].Got)
 			}
 		}
 	})
