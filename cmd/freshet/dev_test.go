@@ -121,7 +121,11 @@ func TestDevTakesOrders(t *testing.T) {
 		if said != step.said || code != step.code {
 			t.Errorf("%q: exit %v, %q", step.args, code, said)
 		}
-		if _, code := ask(t, "topic", "list", "--server", address, "--timeout", "300ms"); code != step.lists {
+		patience := "20s" // a busy machine's
+		if step.lists != exitOK {
+			patience = "300ms"
+		}
+		if _, code := ask(t, "topic", "list", "--server", address, "--timeout", patience); code != step.lists {
 			t.Errorf("after %q: exit %v, want %v", step.args, code, step.lists)
 		}
 	}
