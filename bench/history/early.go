@@ -49,8 +49,10 @@ func (c *checker) checkEarly(clockError Time) {
 				continue
 			}
 			own := hands{p.Reader, p.Place.Partition, key, l.Consumer}
-			lapsed[own] = append(lapsed[own], l.until)
-			if i+1 < len(p.Leases) { // an ack in doubt: the lease was over by then, whatever he believed
+			if !l.inDoubt() {
+				lapsed[own] = append(lapsed[own], l.until)
+			}
+			if i+1 < len(p.Leases) { // it was over by then, whatever became of an ack in doubt
 				lapsed[own] = append(lapsed[own], p.Leases[i+1].Got)
 			}
 		}
@@ -69,6 +71,12 @@ func (c *checker) orderedKey(p *pair) uint32 {
 // settled reports whether the lease ended in an ack or a rejection that was confirmed.
 func (l *lease) settled() bool {
 	return slices.ContainsFunc(l.Decisions, func(d *Decision) bool { return d.Verb != Release && d.Outcome == OK })
+}
+
+// inDoubt reports whether nobody knows if the lease ended in an ack or a rejection: it may
+// have, and then nothing behind the event was given back.
+func (l *lease) inDoubt() bool {
+	return slices.ContainsFunc(l.Decisions, func(d *Decision) bool { return d.Verb != Release && d.Outcome == Unknown })
 }
 
 // believed is until when the consumer held the event: to the end of its lease, or to

@@ -298,6 +298,9 @@ func TestReleasedTogether(t *testing.T) {
 	h.Deliveries[0].Got, h.Deliveries[0].Held, h.Decisions[0].Invoked, h.Decisions[0].Outcome = 1*ms, 5*ms, 3*ms, Unknown
 	early("the ack of the first is in doubt, and it comes again", 0)
 	h.Deliveries[0].Got, h.Deliveries[0].Held, h.Decisions[0].Invoked = 10*ms, 20*ms, 11*ms
+	h.Deliveries[3].Got = 25 * ms
+	early("the ack of the first is in doubt, and the second comes before it comes again", 1)
+	h.Deliveries[3].Got = 40 * ms
 	h.Decisions[0].Outcome, h.Deliveries[2].Got, h.Decisions[1].Invoked = OK, 9*ms, 9*ms
 	early("the first is acked", 1)
 	h.Decisions[0].Verb, h.Publishes[1].Key = Release, 2
