@@ -117,6 +117,7 @@ func (s *consumeService) converse(ctx context.Context, c *consuming) (closed boo
 		c.attachment.Stamp(m.GetStampNs())
 		switch m := m.GetRequest().(type) {
 		case nil: // a ping
+			err = c.outlet.pong()
 		case *freshetv1.ConsumeRequest_Credit:
 			err = s.credit(ctx, c, m.Credit)
 		case *freshetv1.ConsumeRequest_Settle:

@@ -30,9 +30,12 @@ func (o *outlet) Attached(a partition.Attached) error {
 	return o.send(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Attached{Attached: &freshetv1.Attached{
 		Resumed: a.Resumed, VisibilityMs: uint32(a.Visibility.Milliseconds()), Settled: a.Settled,
 		Kind: freshetv1.SubscriptionKind(a.Kind), Held: wireLeased(a.Held), Ordered: a.Ordered,
-		TruncatedBefore: uint64(a.TruncatedBefore),
+		TruncatedBefore: uint64(a.TruncatedBefore), AnswersPings: true,
 	}}})
 }
+
+// pong answers a ping.
+func (o *outlet) pong() error { return o.send(&freshetv1.ConsumeResponse{}) }
 
 // Deliver sends leased events.
 func (o *outlet) Deliver(d partition.Delivery) error {

@@ -130,6 +130,12 @@ func TestStreamsPassOn(t *testing.T) {
 		if err != nil {
 			t.Fatalf("after %d events: %v", got, err)
 		}
+		if err := consuming.Send(&freshetv1.ConsumeRequest{StampNs: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if pong, err := consuming.Recv(); err != nil || pong.GetResponse() != nil {
+			t.Fatalf("a ping is answered with %v, %v", pong, err)
+		}
 
 		reading, err := by.consume.Read(c.context(), &freshetv1.ReadRequest{Topic: "orders", From: &freshetv1.ReadRequest_Earliest{Earliest: true}, Follow: true})
 		if err != nil {

@@ -176,6 +176,60 @@ func TestLeadersMoveUnnoticed(t *testing.T) {
 	})
 }
 
+// TestConsumeFromSilentNode: a consumer leaves a node that says nothing any more, soon when another leads, and later to have another pass on; also when it
+// has attached to nobody yet, and when the node is back meanwhile.
+func TestConsumeFromSilentNode(t *testing.T) {
+	for name, c := range map[string]struct {
+		elects       bool // another node leads, 3 s after the first one fell silent
+		early        bool // the first one falls silent before the consumer comes
+		back, within time.Duration
+	}{
+		"elected":       {elects: true, within: 6 * time.Second},
+		"elected early": {elects: true, early: true, within: 8 * time.Second},
+		"leads on":      {within: (silentLeading + 3) * lookEvery},
+		"back":          {back: 10 * time.Second, within: 11 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withFronts(t, 3, 1, func(t *testing.T, f *fakeFronts, client *Client) {
+				handled := make(chan uint64, 2)
+				if c.early {
+					f.fronts[0].freeze()
+				}
+				k := consume(t, client, func(_ context.Context, d *Delivery) error {
+					handled <- d.Offset
+					return nil
+				})
+				if !c.early {
+					f.put(0, raw(0))
+					<-handled
+					<-time.After(time.Minute) // it is idle
+					f.fronts[0].freeze()
+				}
+				silent := time.Now()
+				if c.back > 0 {
+					time.AfterFunc(c.back, f.fronts[0].thaw)
+				}
+				if c.elects {
+					<-time.After(3 * time.Second)
+					f.lead(0, f.fronts[1])
+				}
+				f.put(0, raw(1))
+				select {
+				case <-handled:
+				case <-time.After(time.Minute):
+				}
+				if took := time.Since(silent); took > c.within {
+					t.Errorf("the next event came %v after the node had fallen silent, if it did", took)
+				}
+				f.fronts[0].thaw()
+				<-time.After(routeKept + avoidMax)
+				f.direct(t)
+				k.end(t)
+			})
+		})
+	}
+}
+
 // TestConsumeClusterUnderFaults: competing consumers with windows of all sizes, while leaders move, nodes go and come, streams break, answers are lost and
 // handlers fail or dawdle. No handler begins an event whose lease is over, none is handed out after its ack was confirmed, no consumer holds more than its
 // window, and in the end everything is acked and every session closed.

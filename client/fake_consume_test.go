@@ -339,6 +339,7 @@ func (q *fakeQueue) attach(first *freshetv1.ConsumeRequest, out *fakeStream) *fa
 	}
 	out.put(&freshetv1.ConsumeResponse{Response: &freshetv1.ConsumeResponse_Attached{Attached: &freshetv1.Attached{
 		Resumed: resumed, VisibilityMs: millis(s.visibility), Settled: s.settled, Kind: q.kind, Held: held, Ordered: q.ordered,
+		AnswersPings: true,
 	}}})
 	return s
 }
@@ -358,6 +359,8 @@ func (n *fakeNode) converse(stream freshetv1.ConsumeService_ConsumeServer, q *fa
 		s.stamp = m.GetStampNs()
 		var fault fakeFault
 		switch r := m.GetRequest().(type) {
+		case nil:
+			out.put(&freshetv1.ConsumeResponse{})
 		case *freshetv1.ConsumeRequest_Credit:
 			s.credit, s.hinted = r.Credit.GetEvents(), time.Time{}
 			out.credits++

@@ -275,15 +275,20 @@ func (f *fakeFront) Consume(stream freshetv1.ConsumeService_ConsumeServer) error
 	f.mu.Unlock()
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
-	led := &ledStream{ConsumeService_ConsumeServer: stream, ctx: ctx, partition: number, changed: changed, in: make(chan *freshetv1.ConsumeRequest)}
+	led := &ledStream{ConsumeService_ConsumeServer: stream, ctx: ctx, front: f, partition: number, changed: changed, in: make(chan *freshetv1.ConsumeRequest)}
 	go led.receive(first)
-	return partition.Consume(led)
+	err = partition.Consume(led)
+	if frozen := f.awaitThaw(stream.Context()); frozen != nil {
+		return frozen
+	}
+	return err
 }
 
 // ledStream is a stream to a partition's leader. It ends when the leader changes.
 type ledStream struct {
 	freshetv1.ConsumeService_ConsumeServer
 	ctx       context.Context //nolint:containedctx // the stream's own
+	front     *fakeFront
 	partition uint32
 	changed   <-chan struct{}
 	in        chan *freshetv1.ConsumeRequest
@@ -294,6 +299,9 @@ func (s *ledStream) Context() context.Context { return s.ctx }
 func (s *ledStream) receive(m *freshetv1.ConsumeRequest) {
 	defer close(s.in)
 	for {
+		if s.front.awaitThaw(s.ctx) != nil {
+			return
+		}
 		select {
 		case s.in <- m:
 		case <-s.ctx.Done():
@@ -331,6 +339,15 @@ func (s *ledStream) Send(m *freshetv1.ConsumeResponse) error {
 	}
 	if d := m.GetDelivery(); d != nil {
 		d.Partition = s.partition
+	}
+	if frozen := s.front.frozen.Load(); frozen != nil {
+		select {
+		case <-*frozen:
+		case <-s.changed:
+			return notLeading(s.partition)
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		}
 	}
 	return s.ConsumeService_ConsumeServer.Send(m)
 }

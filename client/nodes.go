@@ -247,6 +247,15 @@ func (n *nodes) avoided(address string) bool {
 	return known != nil && time.Now().Before(known.avoid)
 }
 
+// doubt has a node asked after all others, since nothing comes from it. It is avoided for nothing: what only it can do it may be doing.
+func (n *nodes) doubt(address string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if known := n.find(address); known != nil {
+		known.answered = 0
+	}
+}
+
 // failed notes that a node didn't answer, or couldn't do what any node can.
 func (n *nodes) failed(address string) { n.shun(address, 0) }
 

@@ -122,6 +122,15 @@ func (s *session) connect(w *way) (attached bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	w.talkative.Store(true)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer cancel() // before they are joined
+	beside.Go(func() {
+		if w.better(ctx) {
+			cancel()
+		}
+	})
 	stream, err := node.Consume(ctx)
 	if err != nil {
 		return false, err
@@ -138,20 +147,15 @@ func (s *session) connect(w *way) (attached bool, err error) {
 		return false, err
 	}
 	w.answered()
-	var talking sync.WaitGroup
-	defer talking.Wait()
-	defer cancel() // before they are joined
-	talking.Go(func() { s.talk(ctx, stream) })
-	talking.Go(func() {
-		if w.better(ctx) {
-			cancel()
-		}
-	})
+	w.heard.Add(1)
+	w.talkative.Store(response.GetAttached().GetAnswersPings())
+	beside.Go(func() { s.talk(ctx, stream) })
 	for {
 		response, err := stream.Recv()
 		if err != nil {
 			return true, err
 		}
+		w.heard.Add(1)
 		if err := s.hear(response, stamp); err != nil {
 			return true, err
 		}

@@ -3,12 +3,21 @@ package client
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
-// way is how a consumer, or a reader, comes to one partition: to the node that leads it, or to another that passes on. It belongs to one goroutine.
+// way is how a consumer, or a reader, comes to one partition: to the node that leads it, or to another that passes on. It belongs to one goroutine, but for
+// what better looks at.
+//
+// # Silence
+//
+// A node that is paused, or cut off, breaks no connection, and says nothing, while the others have elected another in three seconds. gRPC's own pings
+// take twenty to tell. A consumer says something each second (talk.go), and its node answers: where nothing has come for two looks, others are asked who
+// leads; where nobody else does, the way is given up as late as a producer's stream (producer_stream.go). A reader sends nothing, so its silence says
+// nothing.
 type way struct {
 	client    *Client
 	topic     string
@@ -17,11 +26,17 @@ type way struct {
 	route *route // by which it was gone last; nil: it wasn't
 	link  link
 	lost  bool // the last one did no good
+
+	heard     atomic.Uint64 // messages that have come
+	talkative atomic.Bool   // something has to come each second
 }
 
 // detourLasts is how often a session that is with a node that only passes on looks whether it can come to the leader: a detour costs each delivery and
 // each ack a hop, attaching again a few milliseconds.
 const detourLasts = 5 * time.Second
+
+// quietAfter is after how many looks in a row at which nothing had come a node is quiet: an answer may just miss one.
+const quietAfter = 2
 
 // node returns a connection to go by. It waits for as long as ctx allows for one that tells the way; errors are as for routes.route.
 func (w *way) node(ctx context.Context) (freshetv1.ConsumeServiceClient, error) {
@@ -41,29 +56,49 @@ func (w *way) node(ctx context.Context) (freshetv1.ConsumeServiceClient, error) 
 	return freshetv1.NewConsumeServiceClient(w.link), nil
 }
 
-// better waits until there is a better way than the one that is gone: true; or until ctx ends. Whoever passes on, since it leads no more, or not yet, or
-// since the leader couldn't be reached, doesn't say so.
+// better waits until there is a better way than the one that is gone, or that one is as good as gone: true; or until ctx ends. Whoever passes on, since it
+// leads no more, or not yet, or since the leader couldn't be reached, doesn't say so.
 func (w *way) better(ctx context.Context) bool {
 	topic, partition, at, known := w.topic, w.partition, w.link.address, w.route // what goes by this way meanwhile is its owner's
 	nodes, routes := w.client.nodes, w.client.routes
+	var ear ear
+	asked := w.client.now() // who leads
 	for {
-		look := time.NewTimer(routeKept)
-		if known.leader(partition).address != at {
-			look.Reset(detourLasts)
+		detour := known.leader(partition).address != at
+		again := asked + routeKept
+		if detour {
+			again = asked + detourLasts
 		}
+		replaced := false
+		look := time.NewTimer(w.untilLook(again - w.client.now()))
 		select {
 		case <-look.C:
 		case <-known.replaced:
+			replaced = true
 		case <-ctx.Done():
 		}
 		look.Stop()
 		if ctx.Err() != nil {
 			return false
 		}
+		if !replaced {
+			ear.listen(w)
+			switch {
+			case ear.quiet >= silentPassing && detour, ear.quiet >= silentLeading:
+				w.client.options.logger.Debug("nothing comes from a node any more", "topic", topic, "partition", partition, "from", at)
+				nodes.failed(at)
+				return true
+			case ear.quiet >= quietAfter:
+				nodes.doubt(at)
+			case w.client.now() < again:
+				continue
+			}
+		}
 		var err error
 		if known, err = routes.refresh(ctx, topic, known); err != nil { // one session asks for all
 			return false // ctx has ended, or what is wrong the stream will tell
 		}
+		asked = w.client.now()
 		leader := known.leader(partition).address
 		if leader == "" || leader == at || nodes.avoided(leader) {
 			continue
@@ -72,6 +107,30 @@ func (w *way) better(ctx context.Context) bool {
 			return true
 		}
 	}
+}
+
+// untilLook is how long better waits of a pause: less where it has to be looked whether something comes.
+func (w *way) untilLook(pause time.Duration) time.Duration {
+	if w.talkative.Load() {
+		return min(pause, lookEvery)
+	}
+	return pause
+}
+
+// ear is what better has heard.
+type ear struct {
+	heard uint64
+	quiet int // looks in a row at which nothing had come since the one before
+}
+
+func (e *ear) listen(w *way) {
+	heard := w.heard.Load()
+	if !w.talkative.Load() || heard != e.heard {
+		e.quiet = 0
+	} else {
+		e.quiet++
+	}
+	e.heard = heard
 }
 
 // answered notes that the node does what it was asked.

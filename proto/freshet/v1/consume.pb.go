@@ -140,7 +140,8 @@ type ConsumeRequest struct {
 	Request isConsumeRequest_Request `protobuf_oneof:"request"`
 	// A reading of the consumer's own monotonic clock in nanoseconds. Deliveries repeat the last one that the node had seen when the lease
 	// began, so that the consumer never believes in a lease for longer than the node does. A message with a stamp and no request is a
-	// ping: a consumer that has said nothing for a second sends one, since from an old stamp a new lease looks old. Default 0: unused.
+	// ping: a consumer that has said nothing for a second sends one, since from an old stamp a new lease looks old. The node answers each
+	// with a ConsumeResponse that has nothing in it. Default 0: unused.
 	StampNs       uint64 `protobuf:"varint,15,opt,name=stamp_ns,json=stampNs,proto3" json:"stamp_ns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -871,7 +872,7 @@ func (x *Close) GetUnstarted() []*Leased {
 	return nil
 }
 
-// ConsumeResponse is what the node says on a consumer's stream.
+// ConsumeResponse is what the node says on a consumer's stream. One without any of these answers a ping.
 type ConsumeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Response:
@@ -1020,8 +1021,11 @@ type Attached struct {
 	Ordered bool `protobuf:"varint,6,opt,name=ordered,proto3" json:"ordered,omitempty"`
 	// As in Delivery, for a session that was told before; 0: nothing was dropped.
 	TruncatedBefore uint64 `protobuf:"varint,7,opt,name=truncated_before,json=truncatedBefore,proto3" json:"truncated_before,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The node answers pings, so that a consumer who pings and hears nothing knows that the node, or the way to it, is gone. False: a node of before they
+	// were answered.
+	AnswersPings  bool `protobuf:"varint,8,opt,name=answers_pings,json=answersPings,proto3" json:"answers_pings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Attached) Reset() {
@@ -1101,6 +1105,13 @@ func (x *Attached) GetTruncatedBefore() uint64 {
 		return x.TruncatedBefore
 	}
 	return 0
+}
+
+func (x *Attached) GetAnswersPings() bool {
+	if x != nil {
+		return x.AnswersPings
+	}
+	return false
 }
 
 // Delivery is a number of leased events.
@@ -2305,7 +2316,7 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\x04hint\x18\x04 \x01(\v2\x10.freshet.v1.HintH\x00R\x04hint\x122\n" +
 	"\bcredited\x18\x05 \x01(\v2\x14.freshet.v1.CreditedH\x00R\bcreditedB\n" +
 	"\n" +
-	"\bresponse\"\x82\x02\n" +
+	"\bresponse\"\xa7\x02\n" +
 	"\bAttached\x12\x18\n" +
 	"\aresumed\x18\x01 \x01(\bR\aresumed\x12#\n" +
 	"\rvisibility_ms\x18\x02 \x01(\rR\fvisibilityMs\x12\x18\n" +
@@ -2313,7 +2324,8 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\x04kind\x18\x04 \x01(\x0e2\x1c.freshet.v1.SubscriptionKindR\x04kind\x12&\n" +
 	"\x04held\x18\x05 \x03(\v2\x12.freshet.v1.LeasedR\x04held\x12\x18\n" +
 	"\aordered\x18\x06 \x01(\bR\aordered\x12)\n" +
-	"\x10truncated_before\x18\a \x01(\x04R\x0ftruncatedBefore\"\x8b\x02\n" +
+	"\x10truncated_before\x18\a \x01(\x04R\x0ftruncatedBefore\x12#\n" +
+	"\ranswers_pings\x18\b \x01(\bR\fanswersPings\"\x8b\x02\n" +
 	"\bDelivery\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12#\n" +
