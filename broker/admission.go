@@ -25,10 +25,14 @@ func (b *budget) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, ha
 	if m, ok := req.(proto.Message); ok {
 		bytes += int64(proto.Size(m))
 	}
+	held := false
 	if _, ok := req.(*freshetv1.PublishRequest); ok {
 		pool = b.blocks
+		if bytes <= smallMax && b.smallBlocks.try(bytes) {
+			pool, held = b.smallBlocks, true
+		}
 	}
-	if !pool.try(bytes) {
+	if !held && !pool.try(bytes) {
 		return nil, pool.full()
 	}
 	defer pool.give(bytes)

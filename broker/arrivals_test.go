@@ -132,7 +132,7 @@ func TestArrivalsInPieces(t *testing.T) {
 }
 
 // TestUnfinishedRequests: what comes of requests that have no end is counted, and when there is no room for more the client that began first is cut off; whoever
-// waits for the room goes on then.
+// waits for the room goes on then. What is small has room of its own.
 func TestUnfinishedRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler))
@@ -164,7 +164,7 @@ func TestUnfinishedRequests(t *testing.T) {
 				rest = rest[n:]
 			}
 		}
-		half := int(b.requests.bytes)/2 - callBytes
+		half := int(b.requests.bytes)/2 + smallMax - callBytes
 		first, cut := open()
 		begin(first, half)
 		<-time.After(time.Millisecond)
@@ -178,21 +178,27 @@ func TestUnfinishedRequests(t *testing.T) {
 		if n := b.cut.unfinished.Load(); n > 0 {
 			t.Errorf("%d clients were cut off", n)
 		}
+		little, small := open()
+		begin(little, 10_000)
+		synctest.Wait()
+		if used, waiting, n := b.smallRequests.used.Load(), b.requests.waiting.Load(), b.cut.unfinished.Load(); used != 2*smallMax+callBytes+10_000 || waiting > 0 || n > 0 {
+			t.Errorf("small requests have %d bytes, %d wait, and %d clients were cut off", used, waiting, n)
+		}
 		third, last := open()
 		begin(third, 100_000)
 		synctest.Wait()
 		if n := b.cut.unfinished.Load(); n != 1 || cut.life.Err() == nil || kept.life.Err() != nil {
 			t.Errorf("%d clients were cut off, the first %v, the second %v", n, cut.life.Err(), kept.life.Err())
 		}
-		for _, c := range []*connection{cut, kept, last} {
+		for _, c := range []*connection{cut, kept, small, last} {
 			if err := c.Close(); err != nil {
 				t.Log(err)
 			}
 		}
-		if used := b.requests.used.Load(); used != 0 {
+		if used := b.requests.used.Load() + b.smallRequests.used.Load(); used != 0 {
 			t.Errorf("%d bytes are still counted", used)
 		}
-		for _, c := range []net.Conn{first, second, third} {
+		for _, c := range []net.Conn{first, second, little, third} {
 			_ = c.Close() // it was cut, or its other end closed
 		}
 	})
@@ -238,7 +244,7 @@ func TestResetsArePaced(t *testing.T) {
 		if took := time.Since(began).Round(time.Second); took != 10*time.Second || b.slowed.Load() != more {
 			t.Errorf("%d more took %v, and %d were waited for", more, took, b.slowed.Load())
 		}
-		if used := b.requests.used.Load(); used != 0 {
+		if used := b.requests.used.Load() + b.smallRequests.used.Load(); used != 0 {
 			t.Errorf("%d bytes are counted", used)
 		}
 		reset(1)

@@ -13,8 +13,9 @@ import (
 	freshetv1 "github.com/freshet-mq/freshet/proto/freshet/v1"
 )
 
-// budget is the memory that all clients together may make the node hold (N2). It has four parts, since one that is used up must not stop what would make
-// room in another: blocks are let go of once they are answered, and answers once they are read.
+// budget is the memory that all clients together may make the node hold (N2). It has parts, since one that is used up must not stop what would make
+// room in another: blocks are let go of once they are answered, and answers once they are read. And a fourth of what requests and blocks may have is for small
+// ones (smallMax), which would else wait behind all that somebody sends as fast as the disks take it.
 //
 //	requests  that have come only in part (arrivals.go)                      beyond: they aren't read; who began first is cut off
 //	calls     every call and stream while it goes on, and what it asks for   beyond: FR3004
@@ -24,8 +25,13 @@ import (
 // What another node passes on isn't counted: it is where it came from. How long a client takes to read is measured by the machine's time, as its network does, and
 // not by the node's clock.
 type budget struct {
-	requests, calls, blocks, answers *pool
-	logger                           *slog.Logger
+	// smallRequests is for the first smallMax of each connection; requests for the rest, and where there is no room.
+	smallRequests, requests *pool
+	calls                   *pool
+	// smallBlocks is for blocks of at most smallMax; blocks for others, and for calls' where there is no room.
+	smallBlocks, blocks *pool
+	answers             *pool
+	logger              *slog.Logger
 	// base is what connections' contexts come from.
 	base context.Context //nolint:containedctx // it is the node's own life
 	// cut counts the connections that were cut off: their clients didn't read, or didn't finish their requests.
@@ -42,13 +48,26 @@ type budget struct {
 // callBytes is what a call counts for beside its request: goroutines, buffers, and messages too small to be counted.
 const callBytes = 16 << 10
 
+// smallMax is what is small of a block with its call, and of a connection's unfinished requests together.
+const smallMax = 64 << 10
+
 func newBudget(base context.Context, bytes int64, logger *slog.Logger) *budget {
+	requests, blocks := bytes/8, bytes/4
 	b := &budget{
-		requests: newPool("requests", bytes/8), calls: newPool("calls", bytes/4), blocks: newPool("blocks", bytes/4),
+		smallRequests: newPool("small_requests", requests/4), requests: newPool("requests", requests-requests/4), calls: newPool("calls", bytes/4),
+		smallBlocks: newPool("small_blocks", blocks/4), blocks: newPool("blocks", blocks-blocks/4),
 		answers: newPool("answers", bytes-bytes/8-2*(bytes/4)), logger: logger, base: base,
 	}
 	b.mu.connections = map[*connection]struct{}{}
 	return b
+}
+
+// blocksOf is the part that a stream's block counts in.
+func (b *budget) blocksOf(weight int64) *pool {
+	if weight <= smallMax {
+		return b.smallBlocks
+	}
+	return b.blocks
 }
 
 func (b *budget) connected(c *connection) {

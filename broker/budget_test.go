@@ -27,7 +27,7 @@ import (
 func (m *clusterMember) unused() {
 	t := m.rig.t
 	t.Helper()
-	for _, p := range []*pool{m.node.budget.requests, m.node.budget.calls, m.node.budget.blocks, m.node.budget.answers} {
+	for _, p := range []*pool{m.node.budget.smallRequests, m.node.budget.requests, m.node.budget.calls, m.node.budget.smallBlocks, m.node.budget.blocks, m.node.budget.answers} {
 		ctx := m.rig.context()
 		if err := p.room.Acquire(ctx, p.bytes); err != nil {
 			t.Errorf("something is still counted among %s's %s", m.name, p.name)
@@ -184,19 +184,39 @@ func TestBudgetRefusals(t *testing.T) {
 	if err := b.blocks.room.Acquire(r.context(), b.blocks.bytes); err != nil {
 		t.Fatal(err)
 	}
+	for _, send := range []func() error{
+		func() error {
+			_, err := r.publish.Publish(r.context(), &freshetv1.PublishRequest{Topic: "t", Block: raw})
+			return err
+		},
+		func() error {
+			if err := stream.Send(&freshetv1.PublishRequest{Topic: "t", Block: raw}); err != nil {
+				return err
+			}
+			_, err := stream.Recv()
+			return err
+		},
+	} {
+		if err := send(); err != nil {
+			t.Errorf("a small block beside large ones: %v", err)
+		}
+	}
+	if err := b.smallBlocks.room.Acquire(r.context(), b.smallBlocks.bytes); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := r.publish.Publish(r.context(), &freshetv1.PublishRequest{Topic: "t", Block: raw}); showError(err)[:6] != "FR3004" {
 		t.Errorf("a block without room: %v", err)
 	}
 	if err := stream.Send(&freshetv1.PublishRequest{Topic: "t", Block: raw}); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(patience); b.blocks.waiting.Load() == 0; {
+	for deadline := time.Now().Add(patience); b.smallBlocks.waiting.Load() == 0; {
 		if time.Now().After(deadline) {
 			t.Fatal("the stream's block doesn't wait")
 		}
 	}
-	b.blocks.give(b.blocks.bytes)
-	if res, err := stream.Recv(); err != nil || res.GetError() != nil || res.GetFirstOffset() != 1 {
+	b.smallBlocks.give(b.smallBlocks.bytes)
+	if res, err := stream.Recv(); err != nil || res.GetError() != nil || res.GetFirstOffset() != 3 {
 		t.Errorf("the block that waited: %v, %v", res, err)
 	}
 

@@ -72,8 +72,8 @@ type connection struct {
 	mu struct {
 		sync.Mutex
 		closed bool
-		// partial is what the budget counts for requests that aren't whole.
-		partial int64
+		// partial is what the budget counts for requests that aren't whole, and small what of that it counts as such.
+		partial, small int64
 		// answers are those that aren't sent, and streams those that are open.
 		answers map[*answerHold]struct{}
 		streams map[*boundedStream]struct{}
@@ -146,17 +146,25 @@ func (c *connection) Write(p []byte) (int, error) {
 // count has the budget count what of requests isn't whole. It waits for room, for as long as the connection lives.
 func (c *connection) count(bytes int64) bool {
 	c.mu.Lock()
-	more := bytes - c.mu.partial
-	if more <= 0 || c.mu.closed {
-		if !c.mu.closed {
-			c.mu.partial = bytes
-			c.budget.requests.give(-more)
-		}
-		open := !c.mu.closed
+	if c.mu.closed {
 		c.mu.Unlock()
-		return open
+		return false
+	}
+	more := bytes - c.mu.partial
+	if more <= 0 {
+		c.giveParts(-more)
+		c.mu.Unlock()
+		return true
+	}
+	if small := min(more, smallMax-c.mu.small); small > 0 && c.budget.smallRequests.try(small) {
+		c.mu.small += small
+		c.mu.partial += small
+		more -= small
 	}
 	c.mu.Unlock()
+	if more == 0 {
+		return true
+	}
 	if !c.budget.arrived(c, more) {
 		return false
 	}
@@ -170,6 +178,15 @@ func (c *connection) count(bytes int64) bool {
 	return true
 }
 
+// giveParts gives back what was counted for requests that have become whole, or have ended: first what isn't small. mu is held.
+func (c *connection) giveParts(bytes int64) {
+	large := min(bytes, c.mu.partial-c.mu.small)
+	c.budget.requests.give(large)
+	c.budget.smallRequests.give(bytes - large)
+	c.mu.small -= bytes - large
+	c.mu.partial -= bytes
+}
+
 // Close closes the connection, and gives back what it held. Calls after the first do nothing.
 func (c *connection) Close() error {
 	c.mu.Lock()
@@ -178,11 +195,11 @@ func (c *connection) Close() error {
 		return nil
 	}
 	c.mu.closed = true
-	answers, partial := c.mu.answers, c.mu.partial
-	c.mu.answers, c.mu.partial = nil, 0
+	answers := c.mu.answers
+	c.mu.answers = nil
+	c.giveParts(c.mu.partial)
 	c.mu.Unlock()
 	c.end()
-	c.budget.requests.give(partial)
 	for a := range answers {
 		c.giveBack(a)
 	}

@@ -40,7 +40,7 @@ func (n *Node) state() observe.State {
 	if disk, err := n.options.FS.GetDiskUsage(n.options.Dir); err == nil { // a file system in memory knows none
 		s.DiskFree = float64(disk.AvailBytes)
 	}
-	for _, pool := range []*pool{n.budget.requests, n.budget.calls, n.budget.blocks, n.budget.answers} {
+	for _, pool := range []*pool{n.budget.smallRequests, n.budget.requests, n.budget.calls, n.budget.smallBlocks, n.budget.blocks, n.budget.answers} {
 		s.Memory = append(s.Memory, observe.Memory{
 			Part: pool.name, Used: float64(pool.used.Load()), Max: float64(pool.bytes), Waiting: float64(pool.waiting.Load()), Refused: float64(pool.refused.Load()),
 		})

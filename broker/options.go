@@ -104,7 +104,8 @@ type Limits struct {
 	// Connections is how many clients may be connected. The next one's connection is closed at once. Default 10,000.
 	Connections int
 	// Memory is how many bytes all clients together may make the node hold: an eighth for requests that have come only in part, a quarter for calls and what
-	// they ask for, a quarter for blocks that aren't answered yet, and three eighths for answers that aren't read yet. What there is no room for waits or is refused (FR3004). What the node holds by itself, caches and the
+	// they ask for, a quarter for blocks that aren't answered yet, and three eighths for answers that aren't read yet. A fourth of what requests and blocks have is for small ones, of 64 KiB
+	// at most. What there is no room for waits or is refused (FR3004). What the node holds by itself, caches and the
 	// state of its partitions, isn't in it. Default 1 GiB, at least 64 MiB.
 	Memory int64
 }

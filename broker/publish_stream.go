@@ -105,8 +105,9 @@ func (p *publishing) acquire(ctx context.Context, weight int64) error {
 		return nil
 	}
 	b := p.service.budget
+	blocks := b.blocksOf(weight)
 	if p.room.TryAcquire(weight) {
-		if b.blocks.try(weight) {
+		if blocks.try(weight) {
 			return nil
 		}
 		p.room.Release(weight)
@@ -119,7 +120,7 @@ func (p *publishing) acquire(ctx context.Context, weight int64) error {
 	if err := p.room.Acquire(ctx, weight); err != nil {
 		return context.Cause(ctx)
 	}
-	if err := b.blocks.wait(ctx, weight); err != nil {
+	if err := blocks.wait(ctx, weight); err != nil {
 		p.room.Release(weight)
 		return context.Cause(ctx)
 	}
@@ -129,7 +130,7 @@ func (p *publishing) acquire(ctx context.Context, weight int64) error {
 func (p *publishing) release(weight int64) {
 	p.room.Release(weight)
 	if p.counted {
-		p.service.budget.blocks.give(weight)
+		p.service.budget.blocksOf(weight).give(weight)
 	}
 }
 

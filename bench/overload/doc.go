@@ -1,12 +1,13 @@
 // Package overload does to a cluster of real processes what bad clients do, while
 // a good one goes on with its work, and says what became of both.
 //
-// It owns the abuses (abuse_*.go), the good client (good.go), and the table. It
-// owns no process: bench/cluster starts them.
+// It owns the abuses (abuse_*.go), the good client (good.go), and the table. The
+// nodes' processes are bench/cluster's.
 //
 //	          ┌─ good.go: publishes at a rate, consumes, acks ──────┐
 //	Run ──────┤                                                     ├─▶ three nodes
-//	          └─ abuse_*.go, one after the other, each for a while ─┘        │
+//	          └─ abuser.go: a process for each of abuse_*.go, ──────┘        │
+//	             one after the other, for a while                            │
 //	                                                                          │
 //	Report ◀── latencies before and during, lost events, answers ◀── memory of processes, /metrics
 //
@@ -20,8 +21,8 @@
 //	     (connectionBytes each).
 //	OV3  No node ends, panics, or answers FR9001.
 //
-// How much slower the good client gets is told, and not judged: abuses and nodes
-// share this machine's processors, which clients and nodes don't elsewhere.
+// How much slower the good client gets is told, and not judged: nodes share this machine's processors and its disk, which they don't elsewhere. Bad clients
+// have a process of their own, at the lowest priority (abuser.go).
 //
 // # Goroutines
 //

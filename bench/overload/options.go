@@ -10,6 +10,9 @@ import (
 type Options struct {
 	// Program runs a node, as bench/cluster's does. Required.
 	Program []string
+	// Abuser is a program that calls Abuse with its standard input and output, and AbuserEnvironment what it finds in its environment beside this process's own.
+	// Required, but for Idle.
+	Abuser, AbuserEnvironment []string
 	// Dir holds the cluster, made if it isn't there. Required. It isn't removed at the end.
 	Dir string
 	// Nodes is 1 or 3. Default 3.

@@ -30,6 +30,9 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	if len(o.Abuser) == 0 {
+		return nil, errors.New("there is no program that abuses the nodes")
+	}
 	r := &run{Options: &o, report: &Report{MemoryLimit: o.Memory}}
 	nodes, err := cluster.New(ctx, cluster.Options{
 		Nodes: o.Nodes, Name: "overload", Dir: o.Dir, Program: o.Program, LogBytes: o.LogBytes,
@@ -127,8 +130,7 @@ func (r *run) one(ctx context.Context, a abuse) (Row, error) {
 	began := time.Now()
 	watched := make(chan int64, 1)
 	go func() { watched <- r.watch(abusing) }()
-	f := &field{Options: r.Options, nodes: r.addresses}
-	row.Answer, err = a.do(abusing, f)
+	row.Answer, err = r.abuse(ctx, a)
 	end()
 	row.MemoryMax = <-watched
 	row.CalmP50, row.CalmP99 = r.good.latency(calm, began)

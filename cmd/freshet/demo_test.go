@@ -4,19 +4,31 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/freshet-mq/freshet/bench/demo"
+	"github.com/freshet-mq/freshet/bench/overload"
 )
 
 // asProgram makes this test's binary be the program that it tests: what the demo
 // starts as its node is then this very binary again.
 const asProgram = "RUN_AS_FRESHET"
 
+// asAbuser makes it be a bad client.
+const asAbuser = "RUN_AS_ABUSER"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asAbuser) != "" {
+		if err := overload.Abuse(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if os.Getenv(asProgram) != "" {
 		main()
 	}

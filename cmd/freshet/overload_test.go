@@ -31,7 +31,7 @@ func TestOverload(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := overload.Options{
-		Program: program, Dir: t.TempDir(), Nodes: *overloadNodes, Phase: *overloadPhase, Calm: min(*overloadPhase, 2*time.Second),
+		Program: program, Abuser: program, AbuserEnvironment: []string{asAbuser + "=1"}, Dir: t.TempDir(), Nodes: *overloadNodes, Phase: *overloadPhase, Calm: min(*overloadPhase, 2*time.Second),
 		Connections: *overloadConnections, Clients: *overloadClients, LogBytes: *overloadLog, Polls: *idlePolls, Only: *overloadOnly, Progress: os.Stderr,
 	}
 	if !testing.Verbose() {

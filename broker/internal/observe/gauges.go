@@ -40,7 +40,7 @@ var (
 	logReads             = desc("log_reads_total", "Reads of entries, by where they were: cache, disk.", "from")
 	queueDepth           = desc("queue_depth", "What waits at a partition led here, by queue: publications, controls, in_flight.", "partition", "queue")
 	inFlightBytes        = desc("in_flight_bytes", "Bytes of entries that are proposed and not carried out yet.", "partition")
-	memoryUsed           = desc("memory_used_bytes", "Bytes that all clients together make the node hold, by part: requests, calls, blocks, answers.", "part")
+	memoryUsed           = desc("memory_used_bytes", "Bytes that all clients together make the node hold, by part: small_requests, requests, calls, small_blocks, blocks, answers.", "part")
 	memoryMax            = desc("memory_max_bytes", "Bytes that all clients together may make the node hold, by part.", "part")
 	memoryWaiting        = desc("memory_waiting", "How many wait until the node has room for what they bring or asked for, by part.", "part")
 	memoryRefused        = desc("memory_refused_total", "How often a call or a block was refused since the node had no room for it, by part.", "part")
