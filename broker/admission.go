@@ -21,18 +21,16 @@ func (b *budget) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, ha
 	if conn == nil {
 		return handle(ctx, req)
 	}
-	pool, bytes := b.calls, int64(callBytes)
+	bytes := int64(callBytes)
 	if m, ok := req.(proto.Message); ok {
 		bytes += int64(proto.Size(m))
 	}
-	held := false
+	pool := b.calls
 	if _, ok := req.(*freshetv1.PublishRequest); ok {
-		pool = b.blocks
-		if bytes <= smallMax && b.smallBlocks.try(bytes) {
-			pool, held = b.smallBlocks, true
+		if pool = b.tryBlock(bytes); pool == nil {
+			return nil, b.blocks.full()
 		}
-	}
-	if !held && !pool.try(bytes) {
+	} else if !pool.try(bytes) {
 		return nil, pool.full()
 	}
 	defer pool.give(bytes)

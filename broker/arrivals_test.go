@@ -165,6 +165,9 @@ func TestUnfinishedRequests(t *testing.T) {
 			}
 		}
 		half := int(b.requests.bytes)/2 + smallMax - callBytes
+		little, small := open()
+		begin(little, 5_000) // it is the oldest, and cutting it off would make no room
+		<-time.After(time.Millisecond)
 		first, cut := open()
 		begin(first, half)
 		<-time.After(time.Millisecond)
@@ -178,19 +181,19 @@ func TestUnfinishedRequests(t *testing.T) {
 		if n := b.cut.unfinished.Load(); n > 0 {
 			t.Errorf("%d clients were cut off", n)
 		}
-		little, small := open()
-		begin(little, 10_000)
+		another, smaller := open()
+		begin(another, 5_000)
 		synctest.Wait()
-		if used, waiting, n := b.smallRequests.used.Load(), b.requests.waiting.Load(), b.cut.unfinished.Load(); used != 2*smallMax+callBytes+10_000 || waiting > 0 || n > 0 {
+		if used, waiting, n := b.smallRequests.used.Load(), b.requests.waiting.Load(), b.cut.unfinished.Load(); used != 2*smallMax+2*(callBytes+5_000) || waiting > 0 || n > 0 {
 			t.Errorf("small requests have %d bytes, %d wait, and %d clients were cut off", used, waiting, n)
 		}
 		third, last := open()
 		begin(third, 100_000)
 		synctest.Wait()
-		if n := b.cut.unfinished.Load(); n != 1 || cut.life.Err() == nil || kept.life.Err() != nil {
-			t.Errorf("%d clients were cut off, the first %v, the second %v", n, cut.life.Err(), kept.life.Err())
+		if n := b.cut.unfinished.Load(); n != 1 || cut.life.Err() == nil || kept.life.Err() != nil || small.life.Err() != nil {
+			t.Errorf("%d clients were cut off, the first %v, the second %v, the small one %v", n, cut.life.Err(), kept.life.Err(), small.life.Err())
 		}
-		for _, c := range []*connection{cut, kept, small, last} {
+		for _, c := range []*connection{cut, kept, small, smaller, last} {
 			if err := c.Close(); err != nil {
 				t.Log(err)
 			}
@@ -198,7 +201,7 @@ func TestUnfinishedRequests(t *testing.T) {
 		if used := b.requests.used.Load() + b.smallRequests.used.Load(); used != 0 {
 			t.Errorf("%d bytes are still counted", used)
 		}
-		for _, c := range []net.Conn{first, second, little, third} {
+		for _, c := range []net.Conn{first, second, little, another, third} {
 			_ = c.Close() // it was cut, or its other end closed
 		}
 	})

@@ -28,7 +28,7 @@ type budget struct {
 	// smallRequests is for the first smallMax of each connection; requests for the rest, and where there is no room.
 	smallRequests, requests *pool
 	calls                   *pool
-	// smallBlocks is for blocks of at most smallMax; blocks for others, and for calls' where there is no room.
+	// smallBlocks is for blocks of at most smallMax; blocks for others, and where there is no room.
 	smallBlocks, blocks *pool
 	answers             *pool
 	logger              *slog.Logger
@@ -62,12 +62,25 @@ func newBudget(base context.Context, bytes int64, logger *slog.Logger) *budget {
 	return b
 }
 
-// blocksOf is the part that a stream's block counts in.
-func (b *budget) blocksOf(weight int64) *pool {
-	if weight <= smallMax {
+// tryBlock makes room for a block, and returns the part that has it; nil: there is none.
+func (b *budget) tryBlock(bytes int64) *pool {
+	switch {
+	case bytes <= smallMax && b.smallBlocks.try(bytes):
 		return b.smallBlocks
+	case b.blocks.try(bytes):
+		return b.blocks
 	}
-	return b.blocks
+	return nil
+}
+
+// waitForBlock waits for room for a block, and returns the part that has it. A small one doesn't wait behind large ones.
+func (b *budget) waitForBlock(ctx context.Context, bytes int64) (*pool, error) {
+	p := b.blocks
+	if bytes <= smallMax {
+		p = b.smallBlocks
+	}
+	err := p.wait(ctx, bytes)
+	return p, err
 }
 
 func (b *budget) connected(c *connection) {
@@ -148,12 +161,12 @@ func (b *budget) arrived(c *connection, bytes int64) bool {
 	return false
 }
 
-// cutUnfinished cuts off the client whose request began to come first, if that was before a time.
+// cutUnfinished cuts off the client whose request began to come first, if that was before a time, of those that have some of the room.
 func (b *budget) cutUnfinished(before time.Time) {
 	var first *connection
 	b.mu.Lock()
 	for c := range b.mu.connections {
-		if since, some := c.arriving.oldest(); some && since.Before(before) {
+		if since, some := c.arriving.oldest(); some && since.Before(before) && c.large() {
 			first, before = c, since
 		}
 	}

@@ -181,10 +181,21 @@ func (c *connection) count(bytes int64) bool {
 // giveParts gives back what was counted for requests that have become whole, or have ended: first what isn't small. mu is held.
 func (c *connection) giveParts(bytes int64) {
 	large := min(bytes, c.mu.partial-c.mu.small)
-	c.budget.requests.give(large)
-	c.budget.smallRequests.give(bytes - large)
-	c.mu.small -= bytes - large
+	if large > 0 {
+		c.budget.requests.give(large)
+	}
+	if small := bytes - large; small > 0 {
+		c.budget.smallRequests.give(small)
+		c.mu.small -= small
+	}
 	c.mu.partial -= bytes
+}
+
+// large tells whether unfinished requests have some of the room that isn't for small ones.
+func (c *connection) large() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.partial > c.mu.small
 }
 
 // Close closes the connection, and gives back what it held. Calls after the first do nothing.

@@ -34,8 +34,14 @@ func (o *outlet) Attached(a partition.Attached) error {
 	}}})
 }
 
-// pong answers a ping.
-func (o *outlet) pong() error { return o.send(&freshetv1.ConsumeResponse{}) }
+// pong answers a ping; where something is being sent, that is answer enough, and what the consumer says next doesn't wait for it.
+func (o *outlet) pong() error {
+	if !o.mu.TryLock() {
+		return nil
+	}
+	defer o.mu.Unlock()
+	return o.stream.Send(&freshetv1.ConsumeResponse{})
+}
 
 // Deliver sends leased events.
 func (o *outlet) Deliver(d partition.Delivery) error {

@@ -30,11 +30,11 @@ type forwarding struct {
 // forwarded is a block on its way.
 type forwarded struct {
 	req    *freshetv1.PublishRequest
-	weight int64
+	weight blockWeight
 }
 
 // forward hands a block to the node that leads its partition.
-func (p *publishing) forward(to destination, req *freshetv1.PublishRequest, weight int64) error {
+func (p *publishing) forward(to destination, req *freshetv1.PublishRequest, weight blockWeight) error {
 	f := p.forwards[to]
 	if f != nil && f.ended() {
 		f.close()
@@ -57,7 +57,7 @@ func (p *publishing) forward(to destination, req *freshetv1.PublishRequest, weig
 }
 
 // send sends a block, whose answer receive gets, or the end of the stream. The request is the stream's own: its id is changed while it is there.
-func (f *forwarding) send(req *freshetv1.PublishRequest, weight int64) {
+func (f *forwarding) send(req *freshetv1.PublishRequest, weight blockWeight) {
 	f.by.underWay.Add(1)
 	f.mu.Lock()
 	f.mu.last++

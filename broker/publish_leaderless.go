@@ -23,7 +23,7 @@ type leaderless struct {
 type admitted struct {
 	req    *freshetv1.PublishRequest
 	pub    partition.Publication
-	weight int64
+	weight blockWeight
 }
 
 // takeTurn lets one goroutine at a time hand blocks on: receive's, or one that has waited for a leader. No mutex, since whoever has it may wait for a partition.

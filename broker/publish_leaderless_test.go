@@ -41,10 +41,11 @@ func TestLeaderlessPartition(t *testing.T) {
 	for i := range uint64(blocks) {
 		for at, topic := range []string{"dark", "light"} {
 			req := &freshetv1.PublishRequest{RequestId: 100*uint64(at) + i, Topic: topic, Block: data}
-			if err := p.acquire(ctx, 1000); err != nil {
+			weight, err := p.acquire(ctx, 1000)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if err := p.publish(ctx, req, 1000); err != nil {
+			if err := p.publish(ctx, req, weight); err != nil {
 				t.Fatal(err)
 			}
 		}

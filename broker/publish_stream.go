@@ -85,8 +85,8 @@ func (p *publishing) receive(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		weight := min(int64(len(req.GetBlock()))+unansweredOverhead, unansweredBytesMax)
-		if err := p.acquire(ctx, weight); err != nil {
+		weight, err := p.acquire(ctx, min(int64(len(req.GetBlock()))+unansweredOverhead, unansweredBytesMax))
+		if err != nil {
 			return err
 		}
 		if err := p.publish(ctx, req, weight); err != nil {
@@ -96,46 +96,53 @@ func (p *publishing) receive(ctx context.Context) error {
 	}
 }
 
+// blockWeight is what a block counts for until it is answered.
+type blockWeight struct {
+	bytes int64
+	// pool is the part of the node's budget that has it; nil: it isn't counted there.
+	pool *pool
+}
+
 // acquire waits for room for a block: the stream's, and of the node's where a client sends it.
-func (p *publishing) acquire(ctx context.Context, weight int64) error {
+func (p *publishing) acquire(ctx context.Context, bytes int64) (blockWeight, error) {
 	if !p.counted {
-		if p.room.Acquire(ctx, weight) != nil {
-			return context.Cause(ctx)
+		if p.room.Acquire(ctx, bytes) != nil {
+			return blockWeight{}, context.Cause(ctx)
 		}
-		return nil
+		return blockWeight{bytes: bytes}, nil
 	}
 	b := p.service.budget
-	blocks := b.blocksOf(weight)
-	if p.room.TryAcquire(weight) {
-		if blocks.try(weight) {
-			return nil
+	if p.room.TryAcquire(bytes) {
+		if pool := b.tryBlock(bytes); pool != nil {
+			return blockWeight{bytes, pool}, nil
 		}
-		p.room.Release(weight)
+		p.room.Release(bytes)
 	}
 	// Meanwhile the client may send as much as flow control lets it, and nobody else counts that.
 	if !b.calls.try(streamWindowBytes) {
-		return b.calls.full()
+		return blockWeight{}, b.calls.full()
 	}
 	defer b.calls.give(streamWindowBytes)
-	if err := p.room.Acquire(ctx, weight); err != nil {
-		return context.Cause(ctx)
+	if err := p.room.Acquire(ctx, bytes); err != nil {
+		return blockWeight{}, context.Cause(ctx)
 	}
-	if err := blocks.wait(ctx, weight); err != nil {
-		p.room.Release(weight)
-		return context.Cause(ctx)
+	pool, err := b.waitForBlock(ctx, bytes)
+	if err != nil {
+		p.room.Release(bytes)
+		return blockWeight{}, context.Cause(ctx)
 	}
-	return nil
+	return blockWeight{bytes, pool}, nil
 }
 
-func (p *publishing) release(weight int64) {
-	p.room.Release(weight)
-	if p.counted {
-		p.service.budget.blocksOf(weight).give(weight)
+func (p *publishing) release(w blockWeight) {
+	p.room.Release(w.bytes)
+	if w.pool != nil {
+		w.pool.give(w.bytes)
 	}
 }
 
 // publish takes on one block. It returns an error only when the stream can't go on: the caller may not publish here.
-func (p *publishing) publish(ctx context.Context, req *freshetv1.PublishRequest, weight int64) error {
+func (p *publishing) publish(ctx context.Context, req *freshetv1.PublishRequest, weight blockWeight) error {
 	to, pub, err := p.service.admit(p.stream.Context(), req)
 	block := admitted{req, pub, weight}
 	if err == nil {
@@ -189,7 +196,7 @@ func (p *publishing) dispatch(ctx context.Context, to hosted, elsewhere destinat
 	return err
 }
 
-func (p *publishing) refuse(req *freshetv1.PublishRequest, err error, weight int64) {
+func (p *publishing) refuse(req *freshetv1.PublishRequest, err error, weight blockWeight) {
 	if p.stream.Context().Err() != nil && !isFault(err) { // the client is gone, and with it what was done for it at another node
 		err = errStreamGone
 	}
@@ -233,7 +240,7 @@ type answers struct {
 
 type answer struct {
 	response *freshetv1.PublishResponse
-	weight   int64
+	weight   blockWeight
 }
 
 func newAnswers() *answers {

@@ -67,6 +67,7 @@ type node struct {
 	pools    [purposes]pool
 	used     uint64
 	answered uint64 // as used, of the last answer
+	doubted  bool   // nothing has come from it for some time
 	failures int    // to connect in time, since the last answer
 	avoid    time.Time
 }
@@ -200,6 +201,12 @@ func (n *nodes) order() []string {
 			}
 			return 1
 		}
+		if a.doubted != b.doubted {
+			if b.doubted {
+				return -1
+			}
+			return 1
+		}
 		return cmp.Compare(b.answered, a.answered)
 	})
 	return convert(list, func(known *node) string { return known.address })
@@ -247,12 +254,12 @@ func (n *nodes) avoided(address string) bool {
 	return known != nil && time.Now().Before(known.avoid)
 }
 
-// doubt has a node asked after all others, since nothing comes from it. It is avoided for nothing: what only it can do it may be doing.
+// doubt has a node asked after all others, until it answers, since nothing comes from it. It isn't avoided: what only it can do it may be doing.
 func (n *nodes) doubt(address string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if known := n.find(address); known != nil {
-		known.answered = 0
+		known.doubted = true
 	}
 }
 
@@ -283,7 +290,7 @@ func (n *nodes) answered(address string) {
 	defer n.mu.Unlock()
 	if known := n.find(address); known != nil {
 		n.mu.uses++
-		known.answered, known.failures, known.avoid = n.mu.uses, 0, time.Time{}
+		known.answered, known.doubted, known.failures, known.avoid = n.mu.uses, false, 0, time.Time{}
 	}
 }
 

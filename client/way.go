@@ -16,8 +16,8 @@ import (
 //
 // A node that is paused, or cut off, breaks no connection, and says nothing, while the others have elected another in three seconds. gRPC's own pings
 // take twenty to tell. A consumer says something each second (talk.go), and its node answers: where nothing has come for two looks, others are asked who
-// leads; where nobody else does, the way is given up as late as a producer's stream (producer_stream.go). A reader sends nothing, so its silence says
-// nothing.
+// leads. While nobody else does, it stays: a large delivery on a slow link is silence, too, and to leave would have it begin again. A reader sends nothing, so its
+// silence says nothing.
 type way struct {
 	client    *Client
 	topic     string
@@ -56,17 +56,16 @@ func (w *way) node(ctx context.Context) (freshetv1.ConsumeServiceClient, error) 
 	return freshetv1.NewConsumeServiceClient(w.link), nil
 }
 
-// better waits until there is a better way than the one that is gone, or that one is as good as gone: true; or until ctx ends. Whoever passes on, since it
-// leads no more, or not yet, or since the leader couldn't be reached, doesn't say so.
+// better waits until there is a better way than the one that is gone: true; or until ctx ends. Whoever passes on, since it leads no more, or not yet, or
+// since the leader couldn't be reached, doesn't say so.
 func (w *way) better(ctx context.Context) bool {
 	topic, partition, at, known := w.topic, w.partition, w.link.address, w.route // what goes by this way meanwhile is its owner's
 	nodes, routes := w.client.nodes, w.client.routes
-	var ear ear
+	e := ear{heard: w.heard.Load()}
 	asked := w.client.now() // who leads
 	for {
-		detour := known.leader(partition).address != at
 		again := asked + routeKept
-		if detour {
+		if known.leader(partition).address != at {
 			again = asked + detourLasts
 		}
 		replaced := false
@@ -82,23 +81,24 @@ func (w *way) better(ctx context.Context) bool {
 			return false
 		}
 		if !replaced {
-			ear.listen(w)
-			switch {
-			case ear.quiet >= silentPassing && detour, ear.quiet >= silentLeading:
-				w.client.options.logger.Debug("nothing comes from a node any more", "topic", topic, "partition", partition, "from", at)
-				nodes.failed(at)
-				return true
-			case ear.quiet >= quietAfter:
+			before := e.quiet
+			e.listen(w)
+			quiet := e.quiet >= quietAfter
+			if quiet {
 				nodes.doubt(at)
-			case w.client.now() < again:
+			} else if before >= quietAfter {
+				nodes.answered(at)
+			}
+			if !quiet && w.client.now() < again {
 				continue
 			}
 		}
-		var err error
-		if known, err = routes.refresh(ctx, topic, known); err != nil { // one session asks for all
-			return false // ctx has ended, or what is wrong the stream will tell
-		}
 		asked = w.client.now()
+		fresh, err := routes.refresh(ctx, topic, known) // one session asks for all
+		if err != nil {
+			continue // ctx has ended, or what is wrong the stream will tell
+		}
+		known = fresh
 		leader := known.leader(partition).address
 		if leader == "" || leader == at || nodes.avoided(leader) {
 			continue

@@ -125,12 +125,13 @@ func (r *run) one(ctx context.Context, a abuse) (Row, error) {
 			return row, err
 		}
 	}
-	abusing, end := context.WithTimeout(ctx, r.Phase)
+	abusing, end := context.WithCancel(ctx)
 	defer end()
 	began := time.Now()
 	watched := make(chan int64, 1)
 	go func() { watched <- r.watch(abusing) }()
 	row.Answer, err = r.abuse(ctx, a)
+	end()
 	end()
 	row.MemoryMax = <-watched
 	row.CalmP50, row.CalmP99 = r.good.latency(calm, began)
