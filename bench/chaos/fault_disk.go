@@ -65,8 +65,19 @@ func fillDisk(ctx context.Context, f *fault) (bool, error) {
 		return false, err
 	}
 	clients.Pause(ctx, f.Lasting)
-	return true, f.rig.disks[f.Target].Free()
+	// Another fault may have its power cut meanwhile, and nothing is freed then.
+	ctx, cancel := context.WithTimeout(ctx, freedWithin)
+	defer cancel()
+	for {
+		err := f.rig.disks[f.Target].Free()
+		if err == nil || !clients.Pause(ctx, superviseInterval) {
+			return true, err
+		}
+	}
 }
+
+// freedWithin is how long it may take to free a disk: as long as power may be cut.
+const freedWithin = 15 * time.Second
 
 // freezeDisk has a disk not answer.
 func freezeDisk(ctx context.Context, f *fault) (bool, error) {

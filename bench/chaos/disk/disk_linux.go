@@ -129,16 +129,19 @@ func (d *Disk) Cut() error {
 
 // Repower mounts a disk again whose power was cut. No process may use it.
 func (d *Disk) Repower() error {
-	err := d.room.Do(func() error {
+	if err := d.unmount(); err != nil {
+		return err
+	}
+	return d.Mount()
+}
+
+func (d *Disk) unmount() error {
+	return d.room.Do(func() error {
 		if err := unix.Unmount(d.path, 0); err != nil {
 			return fmt.Errorf("unmounting %s: %w", d.path, err)
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return d.Mount()
 }
 
 // ballast is the file that fills a disk.
@@ -166,14 +169,26 @@ func (d *Disk) Fill() error {
 	})
 }
 
-// Free gives back what Fill has taken.
+// Free gives back what Fill has taken, for good: a disk without power, which can't, is an error.
 func (d *Disk) Free() error {
 	return d.room.Do(func() error {
-		err := os.Remove(filepath.Join(d.path, ballast))
-		if errors.Is(err, os.ErrNotExist) {
-			return nil
+		root, err := os.Open(d.path)
+		if err != nil {
+			return err
 		}
-		return err
+		var on, below unix.Stat_t
+		err = errors.Join(unix.Fstat(int(root.Fd()), &on), unix.Stat(filepath.Dir(d.path), &below))
+		switch {
+		case err != nil:
+			err = os.NewSyscallError("stat", err)
+		case on.Dev == below.Dev:
+			err = fmt.Errorf("%s isn't mounted", d.path)
+		default:
+			if err = os.Remove(filepath.Join(d.path, ballast)); err == nil || errors.Is(err, os.ErrNotExist) {
+				err = os.NewSyscallError("fsync", unix.Fsync(int(root.Fd())))
+			}
+		}
+		return errors.Join(err, root.Close())
 	})
 }
 
@@ -289,6 +304,5 @@ func (d *Disk) Wipe() error {
 
 // Close unmounts the disk. No process may use it. Its image stays.
 func (d *Disk) Close() error {
-	err := d.room.Do(func() error { return os.NewSyscallError("umount", unix.Unmount(d.path, 0)) })
-	return errors.Join(err, d.device.Close())
+	return errors.Join(d.unmount(), d.device.Close())
 }

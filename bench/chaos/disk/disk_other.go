@@ -52,6 +52,8 @@ func (*Disk) Fill() error { return errors.ErrUnsupported }
 // Free gives back what Fill has taken.
 func (*Disk) Free() error { return errors.ErrUnsupported }
 
+func (*Disk) unmount() error { return errors.ErrUnsupported }
+
 // Freeze has whoever writes wait.
 func (*Disk) Freeze(context.Context, time.Duration) error { return errors.ErrUnsupported }
 

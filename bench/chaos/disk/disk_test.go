@@ -106,6 +106,25 @@ func TestDisk(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	// What fills a disk isn't gone while it has no power, or before it is mounted again; and when it is gone it stays so.
+	if err := errors.Join(d.Fill(), d.Cut()); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Free(); err == nil {
+		t.Error("a disk without power was freed")
+	}
+	if err := errors.Join(d.Repower(), d.Fill(), d.unmount()); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Free(); err == nil {
+		t.Error("a disk was freed that isn't there")
+	}
+	if err := errors.Join(d.Mount(), d.Free(), d.Cut(), d.Repower()); err != nil {
+		t.Fatal(err)
+	}
+	if size("ballast") != 0 {
+		t.Errorf("of what filled the disk %d bytes have come back", size("ballast"))
+	}
 	// A disk that was emptied and lost its power is empty.
 	if err := errors.Join(d.Wipe(), d.Cut(), d.Repower()); err != nil {
 		t.Fatal(err)
