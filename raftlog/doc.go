@@ -59,7 +59,7 @@
 // Close joins. All carry the labels raftlog (the group's or node's name) and goroutine. Machine's methods are called from the
 // library's apply goroutine alone, once Start or Open has returned.
 //
-// Lock order: Node.starting, Node.mu, Group.changing, Group.gate; retainMarks.mu before wal's; store.removing before store.mu.
+// Lock order: Node.starting, Node.mu, Group.changing, Group.gate.mu; retainMarks.mu before wal's; store.removing before store.mu.
 // No lock is held while the library is waited for, but changing.
 //
 // # Where to start

@@ -65,10 +65,7 @@ type Group struct {
 	without struct{ installGuard, rebuild atomic.Bool }
 
 	// gate is closed before the library is shut down, so that every proposal it has taken still gets its answer.
-	gate struct {
-		sync.RWMutex
-		closed, rebuilding bool
-	}
+	gate          gate
 	unanswered    sync.WaitGroup // proposals that the library has taken
 	pending       chan *pending
 	notify        chan bool // from the library: leadership won, lost
@@ -149,11 +146,9 @@ func (g *Group) start() error {
 
 // spawn starts a helper, unless the group is closed.
 func (g *Group) spawn(name string, run func()) {
-	g.gate.RLock()
-	defer g.gate.RUnlock()
-	if !g.gate.closed {
+	g.gate.unlessClosed(func() {
 		g.helpers.Go(func() { labelled(g, name, run) })
-	}
+	})
 }
 
 // Propose asks for a command to be appended and applied. It blocks only while some hundred earlier proposals wait;
@@ -182,14 +177,10 @@ func (g *Group) submitOwn(data []byte, start func(*raft.Raft) raft.Future) *Futu
 
 // hand is submit, also after a failure.
 func (g *Group) hand(data []byte, start func(*raft.Raft) raft.Future) *Future {
-	g.gate.RLock()
-	defer g.gate.RUnlock()
-	switch {
-	case g.gate.closed:
-		return refused(ErrClosed)
-	case g.gate.rebuilding:
-		return refused(ErrNotLeader)
+	if err := g.gate.enter(); err != nil {
+		return refused(err)
 	}
+	defer g.gate.leave()
 	future := &Future{done: make(chan struct{})}
 	g.unanswered.Add(1)
 	g.own.add(data)
@@ -260,9 +251,7 @@ func (g *Group) Close() error {
 }
 
 func (g *Group) shutDown() error {
-	g.gate.Lock()
-	g.gate.closed = true
-	g.gate.Unlock()
+	g.gate.close()
 	// The library forgets proposals that it has queued when it is shut down: their futures would never be answered. While it
 	// runs it answers each, at the latest when it gives up leading for want of a majority. So shut it down only when none is
 	// left.

@@ -51,14 +51,10 @@ func (g *Group) verify() *Future {
 	if err := g.broken(); err != nil {
 		return refused(fmt.Errorf("%w: %w", ErrClosed, err))
 	}
-	g.gate.RLock()
-	defer g.gate.RUnlock()
-	switch {
-	case g.gate.closed:
-		return refused(ErrClosed)
-	case g.gate.rebuilding:
-		return refused(ErrNotLeader)
+	if err := g.gate.enter(); err != nil {
+		return refused(err)
 	}
+	defer g.gate.leave()
 	future := &Future{done: make(chan struct{})}
 	g.unanswered.Add(1)
 	enough := func() {}

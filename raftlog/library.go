@@ -124,13 +124,9 @@ func (g *Group) forward(notices <-chan bool, ended <-chan struct{}) {
 // rebuild builds the library anew from what is on disk, under the machine as it is. The caller holds changing. Proposals are
 // refused meanwhile; those that the library has taken are answered first.
 func (g *Group) rebuild() error {
-	g.gate.Lock()
-	if g.gate.closed {
-		g.gate.Unlock()
+	if !g.gate.rebuild() {
 		return ErrClosed
 	}
-	g.gate.rebuilding = true
-	g.gate.Unlock()
 	g.unanswered.Wait()
 	if err := g.stopLibrary(); err != nil {
 		return fmt.Errorf("raftlog: stopping group %s: %w", g.settings.name, err)
@@ -142,9 +138,7 @@ func (g *Group) rebuild() error {
 	if err := g.startLibrary(); err != nil {
 		return err
 	}
-	g.gate.Lock()
-	g.gate.rebuilding = false
-	g.gate.Unlock()
+	g.gate.rebuilt()
 	return nil
 }
 

@@ -189,3 +189,28 @@ func TestStuck(t *testing.T) {
 		c.settle(c.ctx)
 	})
 }
+
+// TestCloseBeforeAChange: a leader without followers is closed while changes of its members wait, of which the library takes one at a time, and none when it leads no
+// more.
+func TestCloseBeforeAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, 1)
+		c.start()
+		c.writeMany(t, 0, "before", 10)
+		leader := c.leader(c.ctx, 0)
+		c.isolate(leader, true)
+		g, changes := leader.group(0), make(chan error)
+		for range 2 {
+			go func() { changes <- g.RemoveMember(c.ctx, c.third(leader, leader).name) }()
+			synctest.Wait()
+		}
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+		for range 2 {
+			if err := <-changes; err == nil {
+				t.Error("a member was removed by nobody")
+			}
+		}
+	})
+}
