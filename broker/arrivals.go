@@ -2,8 +2,11 @@ package broker
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // arrivals are the requests of a client's connection that have come only in part. grpc holds what it has of them, and tells nobody: so they are
@@ -23,8 +26,19 @@ type arrivals struct {
 	spare []*arrival
 	// bytes is what all of them count for.
 	bytes int64
-	// resets is how many calls the client has given up since somebody asked.
-	resets int
+	// strikes is how often the client has made the node work for nothing since somebody asked.
+	strikes int
+	// newest is the last stream that the client has opened.
+	newest uint32
+	// continued is how many frames beside the first the present call's headers have, and headerBytes what all have. broken: that has no end, or its stream isn't a new one of a client's.
+	continued, headerBytes int
+	broken                 bool
+	// dismissed are the last calls that the node has ended and whose client may still say that it has given them up, which makes no work; nextDismissed is the oldest.
+	dismissed     [streamsMax]uint32
+	nextDismissed int
+	// said is the beginning of the last frame that the client was sent, if it was a RST_STREAM or a GOAWAY, and saidBytes how much there is of it.
+	said      [8]byte
+	saidBytes int
 }
 
 // arrival is a call's request, or the next one of a stream.
@@ -45,10 +59,16 @@ const (
 	frameData      = 0x0
 	frameHeaders   = 0x1
 	frameReset     = 0x3
+	frameSettings  = 0x4
+	frameGoAway    = 0x7
+	frameContinued = 0x9
 	flagEndStream  = 0x1
+	flagAck        = 0x1
 	flagPadded     = 0x8
 	frameHeadBytes = 9
 	prefaceBytes   = 24
+	// continuedMax is how many frames beside the first a call's headers may have. A frame may have as many bytes as headers may (server.go).
+	continuedMax = 8
 )
 
 func newArrivals() *arrivals {
@@ -68,13 +88,15 @@ func (a *arrivals) came(b []byte, now time.Time) int64 {
 		if call := a.calls[f.stream]; call != nil && f.kind == frameData {
 			a.data(call, data, now)
 		}
+		a.headers(f, len(data) == 0)
 		switch {
 		case f.left > 0: // its end is to come
 		case f.kind == frameHeaders && f.flags&flagEndStream == 0:
 			a.open(f.stream, now)
 		case f.kind == frameReset:
-			a.resets++
-			a.end(f.stream)
+			a.reset(f.stream)
+		case f.kind == frameSettings && f.flags&flagAck == 0:
+			a.strikes++
 		case f.flags&flagEndStream != 0 && (f.kind == frameData || f.kind == frameHeaders):
 			a.end(f.stream)
 		}
@@ -82,28 +104,88 @@ func (a *arrivals) came(b []byte, now time.Time) int64 {
 	return a.bytes
 }
 
-// went notes what the client is sent: calls end by that, too.
-func (a *arrivals) went(b []byte) int64 {
+// headers notes how long a call's headers are.
+func (a *arrivals) headers(f *frames, begins bool) {
+	if !begins {
+		return
+	}
+	switch f.kind {
+	case frameHeaders:
+		a.continued, a.headerBytes = 0, f.left
+		a.broken = a.broken || f.stream%2 == 0 || f.stream <= a.newest
+		a.newest = f.stream
+	case frameContinued:
+		a.continued++
+		a.headerBytes += f.left
+		a.broken = a.broken || a.continued > continuedMax || a.headerBytes > 2*headerBytesMax
+	}
+}
+
+// reset notes that the client has given a call up.
+func (a *arrivals) reset(stream uint32) {
+	if i := slices.Index(a.dismissed[:], stream); i >= 0 {
+		a.dismissed[i] = 0
+	} else {
+		a.strikes++
+	}
+	a.end(stream)
+}
+
+// went notes what the client is sent: calls end by that, too. It returns what all that is unfinished counts for then, whether that has some of an answer in it,
+// and whether the client is told that it has broken the rules.
+func (a *arrivals) went(b []byte) (bytes int64, answered, refused bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for len(b) > 0 {
+		var data []byte
 		var f *frames
-		if _, b, f = a.out.next(b); f == nil || f.left > 0 {
+		if data, b, f = a.out.next(b); f == nil {
 			continue
 		}
-		if f.kind == frameReset || f.flags&flagEndStream != 0 && (f.kind == frameData || f.kind == frameHeaders) {
+		answered = answered || f.kind == frameHeaders
+		refused = a.says(f, data) || refused
+		if f.left == 0 && (f.kind == frameReset || f.flags&flagEndStream != 0 && (f.kind == frameData || f.kind == frameHeaders)) {
+			if a.calls[f.stream] != nil {
+				a.dismissed[a.nextDismissed] = f.stream
+				a.nextDismissed = (a.nextDismissed + 1) % streamsMax
+			}
 			a.end(f.stream)
 		}
 	}
-	return a.bytes
+	return a.bytes, answered, refused
 }
 
-// givenUp returns how many calls the client has given up since it was last asked.
-func (a *arrivals) givenUp() (n int) {
+// says notes some of a frame that the client is sent, and returns whether it is known now that this is a GOAWAY with an error: a stream, and the error's code (RFC 9113,
+// section 6.8). A RST_STREAM has a code alone (6.4). A frame begins without data.
+func (a *arrivals) says(f *frames, data []byte) (refused bool) {
+	if f.kind != frameGoAway && f.kind != frameReset {
+		return false
+	}
+	if len(data) == 0 {
+		a.saidBytes = 0
+		return false
+	}
+	before := a.saidBytes
+	a.saidBytes += copy(a.said[before:], data)
+	whole := func(bytes int) bool { return before < bytes && a.saidBytes >= bytes }
+	if f.kind == frameGoAway {
+		return whole(8) && binary.BigEndian.Uint32(a.said[4:]) != 0
+	}
+	if whole(4) {
+		switch http2.ErrCode(binary.BigEndian.Uint32(a.said[:])) { //nolint:exhaustive // the others aren't of the client's doing
+		case http2.ErrCodeProtocol, http2.ErrCodeFlowControl, http2.ErrCodeStreamClosed, http2.ErrCodeFrameSize, http2.ErrCodeRefusedStream:
+			a.strikes++
+		}
+	}
+	return false
+}
+
+// struck returns how often the client has made the node work for nothing since somebody last asked, and whether it has begun a call that can't be.
+func (a *arrivals) struck() (strikes int, broken bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n, a.resets = a.resets, 0
-	return n
+	strikes, a.strikes = a.strikes, 0
+	return strikes, a.broken
 }
 
 // oldest is since when the oldest of what is unfinished comes; false where nothing is.
@@ -156,7 +238,9 @@ func (a *arrivals) data(call *arrival, b []byte, now time.Time) {
 			if call.has < len(call.prefix) {
 				break
 			}
-			call.length = int64(binary.BigEndian.Uint32(call.prefix[1:]))
+			if call.length = int64(binary.BigEndian.Uint32(call.prefix[1:])); call.length > requestBytesMax {
+				a.strikes += largeStrikes
+			}
 		}
 		n := min(call.length-call.bytes, int64(len(b)))
 		call.bytes += n

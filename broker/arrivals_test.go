@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -72,14 +73,14 @@ func TestArrivals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := a.went(sent.Bytes()); got != callBytes {
+	if got, _, _ := a.went(sent.Bytes()); got != callBytes {
 		t.Errorf("after a refusal %d bytes are counted", got)
 	}
 	sent.Reset()
 	if err := headers(9, true); err != nil {
 		t.Fatal(err)
 	}
-	if got := a.went(sent.Bytes()); got != 0 {
+	if got, _, _ := a.went(sent.Bytes()); got != 0 {
 		t.Errorf("after the answer %d bytes are counted", got)
 	}
 }
@@ -138,7 +139,7 @@ func TestUnfinishedRequests(t *testing.T) {
 		b := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler))
 		open := func() (net.Conn, *connection) {
 			far, near := net.Pipe()
-			c := newConnection(near, b, func() {})
+			c := newConnection(near, b, func() {}, func() {})
 			go func() {
 				for buf := make([]byte, 32<<10); ; {
 					if _, err := c.Read(buf); err != nil {
@@ -207,12 +208,165 @@ func TestUnfinishedRequests(t *testing.T) {
 	})
 }
 
+// TestStrikes: what counts as work for nothing, and what as a breach of the rules.
+func TestStrikes(t *testing.T) {
+	var sent bytes.Buffer
+	a, f, now := newArrivals(), http2.NewFramer(&sent, nil), time.Unix(100, 0)
+	sent.WriteString(http2.ClientPreface)
+	step := func(name string, wantStrikes int, wantFlood bool, errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		a.came(sent.Bytes(), now)
+		sent.Reset()
+		if strikes, flood := a.struck(); strikes != wantStrikes || flood != wantFlood {
+			t.Errorf("%s: %d strikes, flood %t; want %d, %t", name, strikes, flood, wantStrikes, wantFlood)
+		}
+	}
+	headers := func(stream uint32, more int) (errs []error) {
+		errs = append(errs, f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, EndHeaders: more == 0}))
+		for i := range more {
+			errs = append(errs, f.WriteContinuation(stream, i == more-1, []byte("header")))
+		}
+		return errs
+	}
+	step("settings", 2, false, f.WriteSettings(http2.Setting{ID: http2.SettingEnablePush}), f.WriteSettings())
+	step("settings that are acknowledged", 0, false, f.WriteSettingsAck())
+	step("a ping: gRPC counts them", 0, false, f.WritePing(false, [8]byte{}))
+	step("the largest request", 0, false, append(headers(1, 0), f.WriteData(1, false, message(requestBytesMax)[:5]))...)
+	step("a larger one", largeStrikes, false, append(headers(3, 0), f.WriteData(3, false, message(requestBytesMax + 1)[:5]))...)
+	step("which goes on", 0, false, f.WriteData(3, false, make([]byte, 100)))
+	step("a call given up", 1, false, f.WriteRSTStream(3, http2.ErrCodeCancel))
+	step("a call", 0, false, headers(11, 0)...)
+	sends := func(errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		a.went(sent.Bytes())
+		sent.Reset()
+	}
+	sends(f.WriteHeaders(http2.HeadersFrameParam{StreamID: 11, EndHeaders: true, EndStream: true}))
+	step("its client says that it is over", 0, false, f.WriteRSTStream(11, http2.ErrCodeNo))
+	step("and once more", 1, false, f.WriteRSTStream(11, http2.ErrCodeNo))
+	sends(f.WriteRSTStream(13, http2.ErrCodeCancel), f.WriteRSTStream(13, http2.ErrCodeNo))
+	step("the node ends calls", 0, false)
+	sends(f.WriteRSTStream(15, http2.ErrCodeStreamClosed), f.WriteRSTStream(15, http2.ErrCodeProtocol))
+	step("which the client has made it do", 2, false)
+	step("long headers", 0, false, headers(17, continuedMax)...)
+	step("and again", 0, false, headers(19, continuedMax)...)
+	step("large headers", 0, false, f.WriteHeaders(http2.HeadersFrameParam{StreamID: 21, BlockFragment: make([]byte, headerBytesMax)}),
+		f.WriteContinuation(21, true, make([]byte, headerBytesMax)))
+	step("headers that are too large", 0, true, f.WriteHeaders(http2.HeadersFrameParam{StreamID: 23, BlockFragment: make([]byte, headerBytesMax)}),
+		f.WriteContinuation(23, false, make([]byte, headerBytesMax)), f.WriteContinuation(23, false, []byte("x")))
+	a.broken = false
+	step("headers without end", 0, true, headers(25, continuedMax+1)...)
+	a.broken = false
+	step("a call that was there before", 0, true, headers(25, 0)...)
+	a.broken = false
+	step("a call of the node's", 0, true, headers(28, 0)...)
+
+	goAway := func(code http2.ErrCode) []byte {
+		t.Helper()
+		if err := f.WriteGoAway(7, code, []byte("why")); err != nil {
+			t.Fatal(err)
+		}
+		defer sent.Reset()
+		return bytes.Clone(sent.Bytes())
+	}
+	if _, _, refused := a.went(goAway(http2.ErrCodeNo)); refused {
+		t.Error("a connection that is asked to end has broken a rule")
+	}
+	refusals := 0
+	for _, b := range goAway(http2.ErrCodeEnhanceYourCalm) {
+		if _, _, refused := a.went([]byte{b}); refused {
+			refusals++
+		}
+	}
+	if refusals != 1 {
+		t.Errorf("a GOAWAY byte by byte is told of %d times", refusals)
+	}
+}
+
+// TestOffenderWaits: who breaks the rules of HTTP/2 has his connection for a while longer, whichever side finds out, and once.
+func TestOffenderWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler))
+		var sent bytes.Buffer
+		f := http2.NewFramer(&sent, nil)
+		took := func(name string, want time.Duration, what func() error) {
+			t.Helper()
+			began := time.Now()
+			if err := what(); err != nil || time.Since(began) != want {
+				t.Errorf("%s: after %v: %v; want %v", name, time.Since(began), err, want)
+			}
+		}
+		open := func() (net.Conn, *connection) {
+			far, near := net.Pipe()
+			go io.Copy(io.Discard, far) //nolint:errcheck // until it is closed
+			return far, newConnection(near, b, func() {}, func() {})
+		}
+		say := func(err error) []byte {
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer sent.Reset()
+			return bytes.Clone(sent.Bytes())
+		}
+
+		far, c := open()
+		goAway := say(f.WriteGoAway(1, http2.ErrCodeEnhanceYourCalm, nil))
+		write := func() error { _, err := c.Write(goAway); return err }
+		took("a farewell", floodHold, write)
+		took("another", 0, write)
+		if b.slowed.Load() != 1 {
+			t.Errorf("%d were slowed", b.slowed.Load())
+		}
+		_ = errors.Join(c.Close(), far.Close()) // one of them is first
+
+		far, c = open()
+		go write() //nolint:errcheck // as above
+		synctest.Wait()
+		go far.Write([]byte(http2.ClientPreface)) //nolint:errcheck // as above
+		took("what comes meanwhile", floodHold, func() error { _, err := c.Read(make([]byte, 100)); return err })
+		_ = errors.Join(c.Close(), far.Close())
+
+		far, near := net.Pipe()
+		c = newConnection(near, b, func() {}, func() {})
+		endless := []byte(http2.ClientPreface)
+		endless = append(endless, say(f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1}))...)
+		for range continuedMax + 1 {
+			endless = append(endless, say(f.WriteContinuation(1, false, nil))...)
+		}
+		go far.Write(endless) //nolint:errcheck // the reader tells
+		took("headers without end", floodHold, func() error {
+			if _, err := io.ReadFull(c, make([]byte, len(endless)+1)); !errors.Is(err, errBroken) {
+				return fmt.Errorf("it goes on: %w", err)
+			}
+			return nil
+		})
+		_ = errors.Join(c.Close(), far.Close())
+
+		far, c = open()
+		go func() {
+			<-time.After(floodHold / 2)
+			_ = c.Close()
+		}()
+		began := time.Now()
+		if err := write(); err == nil || time.Since(began) != floodHold/2 {
+			t.Errorf("a connection that is closed meanwhile: after %v: %v", time.Since(began), err)
+		}
+		_ = far.Close()
+	})
+}
+
 // TestResetsArePaced: a client that makes calls and gives them up is read as fast as it may do that, and what it says after that is heard.
 func TestResetsArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler))
 		far, near := net.Pipe()
-		c := newConnection(near, b, func() {})
+		c := newConnection(near, b, func() {}, func() {})
 		read := make(chan struct{})
 		go func() {
 			defer close(read)
@@ -222,40 +376,50 @@ func TestResetsArePaced(t *testing.T) {
 				}
 			}
 		}()
-		began, f := time.Now(), http2.NewFramer(far, nil)
+		f := http2.NewFramer(far, nil)
 		if _, err := io.WriteString(far, http2.ClientPreface); err != nil {
 			t.Fatal(err)
 		}
+		stream := uint32(1)
 		reset := func(calls int) {
-			for i := range calls {
-				stream := uint32(2*i + 1)
+			for range calls {
+				stream += 2
 				err := errors.Join(f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, EndHeaders: true}), f.WriteRSTStream(stream, http2.ErrCodeCancel))
 				if err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		reset(resetsBurst)
+		<-time.After(time.Minute)
+		began := time.Now()
+		reset(strikesBurst)
 		if took := time.Since(began); took > 0 || b.slowed.Load() > 0 {
-			t.Errorf("%d calls took %v, and %d were waited for", resetsBurst, took, b.slowed.Load())
+			t.Errorf("%d calls took %v, and %d were waited for", strikesBurst, took, b.slowed.Load())
 		}
-		const more = 10 * resetsPerSecond
+		const more = 2 * strikesPerSecond
 		reset(more)
 		if err := f.WritePing(false, [8]byte{}); err != nil { // it is read when what came before has been waited for
 			t.Fatal(err)
 		}
-		if took := time.Since(began).Round(time.Second); took != 10*time.Second || b.slowed.Load() != more {
+		if took := time.Since(began).Round(time.Second / 10); took != 2*time.Second || b.slowed.Load() != more {
 			t.Errorf("%d more took %v, and %d were waited for", more, took, b.slowed.Load())
 		}
 		if used := b.requests.used.Load() + b.smallRequests.used.Load(); used != 0 {
 			t.Errorf("%d bytes are counted", used)
 		}
-		reset(1)
-		synctest.Wait()
-		if err := c.Close(); err != nil { // while it waits
-			t.Log(err)
-		}
+		cut := time.Now()
+		go func() {
+			for {
+				stream += 2
+				if errors.Join(f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, EndHeaders: true}), f.WriteRSTStream(stream, http2.ErrCodeCancel)) != nil {
+					return
+				}
+			}
+		}()
 		<-read
+		if after := time.Since(cut).Round(time.Second / 10); after != struckMax-2*time.Second || b.cut.worthless.Load() != 1 {
+			t.Errorf("who goes on with it is cut off after %v more", after)
+		}
 		_ = far.Close() // its other end was closed
 	})
 }

@@ -34,9 +34,9 @@ type budget struct {
 	logger              *slog.Logger
 	// base is what connections' contexts come from.
 	base context.Context //nolint:containedctx // it is the node's own life
-	// cut counts the connections that were cut off: their clients didn't read, or didn't finish their requests.
-	cut struct{ unread, unfinished atomic.Uint64 }
-	// slowed counts how often a client wasn't read for some time since it gave up too many calls.
+	// cut counts the connections that were cut off: their clients didn't read, or didn't finish their requests, or made the node work for nothing.
+	cut struct{ unread, unfinished, worthless atomic.Uint64 }
+	// slowed counts how often a client wasn't read for some time since it made the node work for nothing.
 	slowed atomic.Uint64
 
 	mu struct {

@@ -247,7 +247,7 @@ func TestWriteDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close() //nolint:errcheck // it was never read
-		c := newConnection(near, newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler)), func() {})
+		c := newConnection(near, newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler)), func() {}, func() {})
 		began := time.Now()
 		if _, err := c.Write([]byte("hello")); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != stallMax {
 			t.Errorf("after %v: %v", time.Since(began), err)
@@ -268,7 +268,7 @@ func TestConnectionAge(t *testing.T) {
 		healthgrpc.RegisterHealthServer(server, checks)
 		pipe := bufconn.Listen(1 << 10)
 		served := make(chan error, 1)
-		go func() { served <- server.Serve(&clientListener{Listener: pipe, limit: 1, budget: b, logger: logger}) }()
+		go func() { served <- server.Serve(newClientListener(pipe, 1, b, logger)) }()
 		conn, err := grpc.NewClient("passthrough:///a", grpc.WithTransportCredentials(insecure.NewCredentials()),
 			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) }))
 		if err != nil {

@@ -18,26 +18,40 @@ import (
 )
 
 // clientListener gives every client's connection its bounds. Those beyond the limit it closes as soon as they come. (netutil.LimitListener would
-// let them wait, and their clients not know why.)
+// let them wait, and their clients not know why.) Where too many come that nobody uses, the next wait in the system's queue (newcomers.go).
 type clientListener struct {
 	net.Listener
-	limit  int64
-	budget *budget
-	logger *slog.Logger
+	limit     int64
+	budget    *budget
+	newcomers *newcomers
+	logger    *slog.Logger
+	// life ends with the listener.
+	life context.Context //nolint:containedctx // the listener's own
+	end  context.CancelFunc
 
 	open    atomic.Int64
 	refused atomic.Uint64
 }
 
+func newClientListener(l net.Listener, limit int, b *budget, logger *slog.Logger) *clientListener {
+	c := &clientListener{Listener: l, limit: int64(limit), budget: b, newcomers: newNewcomers(time.Now()), logger: logger}
+	c.life, c.end = context.WithCancel(b.base)
+	return c
+}
+
 // Accept returns the next connection that there is room for.
 func (l *clientListener) Accept() (net.Conn, error) {
 	for {
+		if l.newcomers.wait(l.life) != nil {
+			return nil, net.ErrClosed
+		}
 		conn, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
 		if l.open.Add(1) <= l.limit {
-			return newConnection(conn, l.budget, func() { l.open.Add(-1) }), nil
+			l.newcomers.came(time.Now())
+			return newConnection(conn, l.budget, l.newcomers.isKnown, func() { l.open.Add(-1) }), nil
 		}
 		l.open.Add(-1)
 		// Powers of two: a storm of connections isn't one of log lines.
@@ -50,6 +64,12 @@ func (l *clientListener) Accept() (net.Conn, error) {
 	}
 }
 
+// Close ends Accept, also while it waits for the next connection's turn.
+func (l *clientListener) Close() error {
+	l.end()
+	return l.Listener.Close()
+}
+
 // connection is a client's, with what it makes the node hold. It gives everything back when it is closed, which grpc does when it has done with it, and
 // the node when the client doesn't read (budget.watch).
 type connection struct {
@@ -57,14 +77,21 @@ type connection struct {
 	budget *budget
 	// unsent bounds the bytes of answers that this connection is yet to take.
 	unsent *semaphore.Weighted
-	// placeless gives the connection's place back.
-	placeless func()
+	// placeless gives the connection's place back. known is told that the first call is answered; then it is nil. Only Write looks at that.
+	placeless, known func()
 	// taken is when the client's connection last took an answer, in nanoseconds since 1970.
 	taken atomic.Int64
 	// arriving is what has come of requests that aren't whole.
 	arriving *arrivals
-	// resets is how fast the client may give calls up.
-	resets *rate.Limiter
+	// strikes is how fast the client may make the node work for nothing, owed what is waited for before more is read, portions that it is read in small ones, and slowSince
+	// since when it is waited for. Only Read looks at the latter three.
+	strikes   *rate.Limiter
+	owed      int
+	portions  bool
+	slowSince time.Time
+	// offended: the client has broken the rules of HTTP/2; forgiven is closed floodHold later.
+	offended atomic.Bool
+	forgiven chan struct{}
 	// life ends with the connection.
 	life context.Context //nolint:containedctx // the connection's own
 	end  context.CancelFunc
@@ -85,61 +112,134 @@ const (
 	unsentBytesMax = 16 << 20
 	// stallMax is how long a client may take nothing while something waits for it.
 	stallMax = 10 * time.Second
-	// resetsBurst is how many calls a client may give up at once, and resetsPerSecond how many in the long run: a call that is begun and reset costs the client
-	// two small frames and the node a goroutine, and doesn't count as one under way (CVE-2023-44487).
-	resetsBurst     = 2_000
-	resetsPerSecond = 500
+	// strikesBurst is how often a client may make the node work for nothing at once, and strikesPerSecond in the long run: a call that is begun and reset costs the client
+	// two small frames and the node a goroutine, and doesn't count as one under way (CVE-2023-44487); one that it has the node reset costs as much (CVE-2025-8671).
+	// A change of settings is a strike, too. A new connection has strikesFirst: whoever is read slowly might come again and again.
+	strikesBurst     = 500
+	strikesFirst     = 100
+	strikesPerSecond = 500
+	// largeStrikes is what a request counts for that is larger than any may be: of each the node takes streamWindowBytes, and throws them away.
+	largeStrikes = 50
+	// struckMax is how long a client is read slowly; if it goes on then, its connection is closed. What is gone may have left thousands of calls behind, which nobody waits for.
+	struckMax = 3 * time.Second
+	// portionBytes is how much is read at once of a client that is new, or has made the node work for nothing of late.
+	portionBytes = 4 << 10
+	// floodHold is how long a client that breaks the rules of HTTP/2 isn't heard, and doesn't learn that its connection ends: else it would only make the next one.
+	floodHold = time.Second
 )
 
-func newConnection(conn net.Conn, b *budget, placeless func()) *connection {
-	c := &connection{Conn: conn, budget: b, unsent: semaphore.NewWeighted(unsentBytesMax), placeless: placeless, arriving: newArrivals(),
-		resets: rate.NewLimiter(resetsPerSecond, resetsBurst)}
+func newConnection(conn net.Conn, b *budget, known, placeless func()) *connection {
+	c := &connection{Conn: conn, budget: b, unsent: semaphore.NewWeighted(unsentBytesMax), known: known, placeless: placeless, arriving: newArrivals(),
+		strikes: rate.NewLimiter(strikesPerSecond, strikesBurst), portions: true, forgiven: make(chan struct{})}
+	c.strikes.AllowN(time.Now(), strikesBurst-strikesFirst)
 	c.life, c.end = context.WithCancel(b.base)
 	c.mu.answers, c.mu.streams = map[*answerHold]struct{}{}, map[*boundedStream]struct{}{}
 	b.connected(c)
 	return c
 }
 
-// Read reads what the client sends, and goes on when the node has room for what of it is no whole request, and when the client hasn't given up
-// too many calls of late.
+// Read reads what the client sends, and goes on when the node has room for what of it is no whole request. Before, it waits where the client has made the node work
+// for nothing too often of late. Of a client that breaks the rules of HTTP/2 no more is heard.
 func (c *connection) Read(p []byte) (int, error) {
+	if !c.pace() {
+		return 0, net.ErrClosed
+	}
+	if c.portions { // what is waited for is what came at once
+		p = p[:min(len(p), portionBytes)]
+	}
 	n, err := c.Conn.Read(p)
-	if n > 0 && !(c.count(c.arriving.came(p[:n], time.Now())) && c.pace(c.arriving.givenUp())) {
+	if n == 0 {
+		return n, err
+	}
+	if !c.count(c.arriving.came(p[:n], time.Now())) {
 		return n, net.ErrClosed
+	}
+	strikes, broken := c.arriving.struck()
+	c.owed = strikes
+	if c.portions || strikes > 0 {
+		c.portions = c.strikes.Tokens()-float64(strikes) < 2*strikesFirst
+	}
+	if broken || c.offended.Load() {
+		c.detain()
+	}
+	if broken { // grpc would read headers without end, if each frame of them is empty, and note each call that can't be until it can say so
+		return n, errBroken
 	}
 	return n, err
 }
 
-// pace waits when the client gives up calls faster than it may: it isn't cut off, since it would only connect again, and other calls of the
+var errBroken = errors.New("a call's headers have no end, or its number can't be")
+
+// pace waits when the client makes the node work for nothing faster than it may: it isn't cut off at once, since it would only connect again, and other calls of the
 // connection may be sound. False when the connection is closed meanwhile.
-func (c *connection) pace(resets int) bool {
-	for resets > 0 {
-		n := min(resets, resetsBurst)
-		resets -= n
-		if c.resets.AllowN(time.Now(), n) {
+func (c *connection) pace() bool {
+	if c.owed == 0 {
+		return true
+	}
+	for c.owed > 0 {
+		n := min(c.owed, strikesBurst)
+		c.owed -= n
+		now := time.Now()
+		if c.strikes.AllowN(now, n) {
+			c.slowSince = time.Time{}
 			continue
 		}
-		if slowed := c.budget.slowed.Add(1); slowed&(slowed-1) == 0 {
-			c.budget.logger.Warn("a client is read more slowly, since it gives up calls as fast as it makes them", "peer", addressOf(c),
-				"per_second", resetsPerSecond, "in_all", slowed)
+		if c.slowSince.IsZero() {
+			c.slowSince = now
+		} else if now.Sub(c.slowSince) > struckMax {
+			if n := c.budget.cut.worthless.Add(1); n&(n-1) == 0 {
+				c.budget.logger.Warn("a client was cut off that makes the node work for nothing", "peer", addressOf(c), "after", struckMax, "in_all", n)
+			}
+			c.budget.cutOff(c)
+			return false
 		}
-		if c.resets.WaitN(c.life, n) != nil {
+		c.slowed("it gives up calls as fast as it makes them, changes its settings, or asks for more than there may be", "per_second", strikesPerSecond)
+		if c.strikes.WaitN(c.life, n) != nil {
 			return false
 		}
 	}
 	return true
 }
 
-// Write writes, or fails when the client's machine takes nothing for too long.
+// detain has a client wait that breaks the rules of HTTP/2: its connection is about to be closed. Whoever comes later waits for the same end.
+func (c *connection) detain() {
+	if c.offended.CompareAndSwap(false, true) {
+		c.slowed("it breaks the rules of HTTP/2", "for", floodHold)
+		timer := time.AfterFunc(floodHold, func() { close(c.forgiven) })
+		defer timer.Stop() // whoever waits for it as well has a connection that is closed
+	}
+	select {
+	case <-c.forgiven:
+	case <-c.life.Done():
+	}
+}
+
+// slowed counts that the client is read more slowly, and says so now and then.
+func (c *connection) slowed(why string, more ...any) {
+	if n := c.budget.slowed.Add(1); n&(n-1) == 0 {
+		c.budget.logger.Warn("a client is read more slowly", append([]any{"since", why, "peer", addressOf(c), "in_all", n}, more...)...)
+	}
+}
+
+// Write writes, or fails when the client's machine takes nothing for too long: then it closes the connection, which grpc leaves to whoever reads, and nothing may come.
 func (c *connection) Write(p []byte) (int, error) {
+	// What that makes free is counted when the client says something.
+	_, answered, refused := c.arriving.went(p)
+	if answered && c.known != nil {
+		c.known()
+		c.known = nil
+	}
+	if refused {
+		c.detain()
+	}
 	if err := c.SetWriteDeadline(time.Now().Add(stallMax)); err != nil {
 		return 0, err
 	}
 	n, err := c.Conn.Write(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.budget.cut.unread.Add(1)
+		c.budget.cutOff(c)
 	}
-	c.arriving.went(p[:n]) // what that makes free is counted when the client says something
 	return n, err
 }
 

@@ -29,7 +29,8 @@
 //     services.may); every method of every service passes it.
 //   - N2: everything that a client can make the node hold has a bound: connections and what each has yet to read, streams, headers, requests
 //     (server.go, connection.go), what a request becomes once decoded (codec.go), unanswered blocks (publish_stream.go), answers
-//     (admin_dead.go), receipts (settle.go); and all clients together (budget.go).
+//     (admin_dead.go), receipts (settle.go); and all clients together (budget.go). What it can make the node do for nothing has one, too: connections
+//     that come (newcomers.go), calls that are given up, settings that change, rules that are broken (connection.go).
 //   - N3: an error says whether something may have been done. Unknown is never told as failed (errors.go).
 //   - N4: a receipt that the cluster didn't make does nothing, and tells nothing (receipt.go).
 //   - N5: a data directory belongs to one node of one cluster, and one that has lost its log or its checkpoints is refused: a voter that has forgotten

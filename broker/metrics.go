@@ -46,7 +46,7 @@ func (n *Node) state() observe.State {
 		})
 	}
 	s.Refused = n.guard.refused.all()
-	s.Cut = map[string]float64{"unread": float64(n.budget.cut.unread.Load()), "unfinished": float64(n.budget.cut.unfinished.Load())}
+	s.Cut = map[string]float64{"unread": float64(n.budget.cut.unread.Load()), "unfinished": float64(n.budget.cut.unfinished.Load()), "worthless": float64(n.budget.cut.worthless.Load())}
 	for _, p := range n.partitions.all {
 		status := p.Status()
 		s.Partitions = append(s.Partitions, observe.Partition{

@@ -230,7 +230,7 @@ func (n *Node) serve(sealed *sealer) {
 	o := &n.options
 	n.guard = &guard{logger: o.Logger, names: n.metadata}
 	n.budget = newBudget(n.base, o.Limits.Memory, o.Logger)
-	n.listening = &clientListener{Listener: o.Listener, limit: int64(o.Limits.Connections), budget: n.budget, logger: o.Logger}
+	n.listening = newClientListener(o.Listener, o.Limits.Connections, n.budget, o.Logger)
 	n.goNamed("watch", func() { n.budget.watch(n.driving) })
 	n.services = &services{
 		metadata: n.metadata, partitions: n.partitions, controller: n.controller, life: n.life,

@@ -50,7 +50,7 @@ var (
 	connections          = desc("connections", "Clients' connections that are open.")
 	connectionsMax       = desc("connections_max", "Clients' connections that may be open.")
 	connectionsRefused   = desc("connections_refused_total", "Clients' connections that were closed at once, since there were as many as may be.")
-	connectionsSlowed    = desc("connections_slowed_total", "How often a client's connection wasn't read for some time, since its client had given up too many calls.")
+	connectionsSlowed    = desc("connections_slowed_total", "How often a client's connection wasn't read for some time, since its client made the node work for nothing.")
 	panics               = desc("panics_total", "Calls that panicked. Each is a fault of freshet's.")
 	internalErrors       = desc("internal_errors_total", "Calls that ended with FR9001. Each is a fault of freshet's.")
 )

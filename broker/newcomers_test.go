@@ -1,0 +1,112 @@
+package broker
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc/test/bufconn"
+)
+
+// TestNewcomers: connections that nobody uses are accepted as fast as the node has set aside for them; those that are used don't count; and one that waits for its turn
+// doesn't hold up the end.
+func TestNewcomers(t *testing.T) {
+	for name, uses := range map[string]bool{"idle": false, "used": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				logger := slog.New(slog.DiscardHandler)
+				pipe := bufconn.Listen(1 << 10)
+				const more = 3 * newcomersPerSecond
+				l := newClientListener(pipe, newcomersBurst+more, newBudget(t.Context(), memoryMin, logger), logger)
+				connected := make(chan error, 1)
+				go func() {
+					for range newcomersBurst + more {
+						conn, err := pipe.DialContext(t.Context())
+						if err == nil && uses {
+							go io.Copy(io.Discard, conn) //nolint:errcheck // until it is closed
+						}
+						if err != nil {
+							connected <- err
+							return
+						}
+					}
+					connected <- nil
+				}()
+				began, want := time.Now(), 3*time.Second
+				for range newcomersBurst + more {
+					conn, err := l.Accept()
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer conn.Close() //nolint:errcheck // a pipe in memory
+					if uses {
+						want = 0
+						// An answer. (What a client says to get one is of no account here.)
+						if err := http2.NewFramer(conn, nil).WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true, EndStream: true}); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				if took := time.Since(began); took.Round(time.Second/10) != want {
+					t.Errorf("%d connections beyond the first %d took %v, want %v", more, newcomersBurst, took, want)
+				}
+				if err := <-connected; err != nil {
+					t.Fatal(err)
+				}
+				accepted := make(chan error, 1)
+				go func() {
+					conn, err := l.Accept()
+					if err == nil {
+						err = conn.Close()
+					}
+					accepted <- err
+				}()
+				if err := l.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-accepted; err == nil {
+					t.Error("a closed listener accepts")
+				}
+			})
+		})
+	}
+}
+
+// TestRefusedConnection: one beyond the limit is closed at once.
+func TestRefusedConnection(t *testing.T) {
+	logger := slog.New(slog.DiscardHandler)
+	pipe := bufconn.Listen(1 << 10)
+	l := newClientListener(pipe, 1, newBudget(t.Context(), memoryMin, logger), logger)
+	var far [2]net.Conn
+	accepted := make(chan error, 1)
+	go func() {
+		for range 2 {
+			if _, err := l.Accept(); err != nil {
+				accepted <- err
+				return
+			}
+		}
+		accepted <- nil
+	}()
+	for i := range far {
+		var err error
+		if far[i], err = pipe.DialContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer func() { _ = errors.Join(far[0].Close(), far[1].Close()) }() // the test is over
+	if _, err := far[1].Read(make([]byte, 1)); err == nil {
+		t.Error("it is told something")
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-accepted; err == nil || l.refused.Load() != 1 || l.open.Load() != 1 {
+		t.Errorf("%d are open, %d were refused, %v", l.open.Load(), l.refused.Load(), err)
+	}
+}
