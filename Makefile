@@ -155,8 +155,8 @@ bench-peers: build ## the same work on freshet and on NATS JetStream, in turns, 
 
 # What can't be had (a disk of its own without root) says so, and fails.
 .PHONY: overload
-overload: ## what bad clients do to three processes, and what a good one notices; a full disk (root, 6 min)
-	$(GO) test -v -timeout 20m -run 'TestOverload|TestFullDisk' ./cmd/freshet -overload.nodes 3 -overload.phase 15s -overload.connections 10000 \
+overload: ## what bad clients do to three processes, and what a good one notices; a full disk (root, 9 min)
+	$(GO) test -v -timeout 20m -run 'TestOverload|TestFullDisk' ./cmd/freshet -overload.nodes 3 -overload.calm 15s -overload.phase 15s -overload.connections 10000 \
 	  -overload.clients 4 -overload.log 1073741824 -idle.polls 3000 -overload.tmpfs
 
 .PHONY: idle

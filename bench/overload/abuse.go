@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding"
+	grpcproto "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
@@ -34,6 +39,8 @@ type field struct {
 
 // abuses are all of them, in the order in which they are done.
 var abuses = []abuse{
+	{name: "nothing", does: says("nothing"), do: nothing},
+	{name: "busy", does: says("nothing to the nodes: a loop on each of the machine's processors"), do: busy},
 	{name: "refusals", does: says("what no topic, pattern, event or block may be, again and again"), do: refusals},
 	{name: "oversized", does: says("requests of 6 MiB"), do: oversized},
 	{name: "bombs", does: says("blocks that inflate to more than 100 times their size, and others with wrong checksums"), do: bombs},
@@ -57,6 +64,26 @@ var abuses = []abuse{
 }
 
 func says(what string) func(*Options) string { return func(*Options) string { return what } }
+
+// nothing leaves the good client alone: how much its times differ by themselves.
+func nothing(ctx context.Context, _ *field) (string, error) {
+	<-ctx.Done()
+	return "", nil
+}
+
+// busy doesn't touch the nodes: how much the good client's times differ where bad clients use the processors that are left, as they don't elsewhere.
+func busy(ctx context.Context, _ *field) (string, error) {
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for rounds := 0; ctx.Err() == nil; {
+				rounds++
+			}
+		})
+	}
+	all.Wait()
+	return "", nil
+}
 
 // answers collects what nodes have said, each once.
 type answers struct {
@@ -114,10 +141,38 @@ func (f *field) each(clients int, do func(node string, n int) error) error {
 	return errors.Join(errs...)
 }
 
+// encoded is a request as it is sent. Large ones are made once: abuses run on the nodes' machine, which would else be busy with copies of what they send.
+type encoded []byte
+
+// encode makes a request's bytes.
+func encode(m proto.Message) (encoded, error) {
+	b, err := proto.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a request: %w", err)
+	}
+	return b, nil
+}
+
+// codec is gRPC's own, but for what is encoded already.
+type codec struct{ encoding.CodecV2 }
+
+// Marshal implements encoding.CodecV2.
+func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+	if b, ok := v.(encoded); ok {
+		return mem.BufferSlice{mem.SliceBuffer(b)}, nil
+	}
+	return c.CodecV2.Marshal(v)
+}
+
+// publish publishes what is encoded.
+func publish(ctx context.Context, conn *grpc.ClientConn, b encoded) error {
+	return conn.Invoke(ctx, freshetv1.PublishService_Publish_FullMethodName, b, new(freshetv1.PublishResponse))
+}
+
 // with gives a gRPC connection to somebody, and closes it.
 func with(node string, do func(*grpc.ClientConn) error, opts ...grpc.DialOption) error {
 	conn, err := grpc.NewClient("passthrough:///"+node, append([]grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64 << 20)),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20), grpc.ForceCodecV2(codec{encoding.GetCodecV2(grpcproto.Name)})),
 	}, opts...)...)
 	if err != nil {
 		return err

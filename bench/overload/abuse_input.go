@@ -38,14 +38,19 @@ func resealed(raw []byte, change func(b []byte) []byte) []byte {
 
 // publishes publishes each of some blocks over and over, with as many connections as there are bad clients.
 func publishes(ctx context.Context, f *field, requests ...*freshetv1.PublishRequest) (string, error) {
+	all := make([]encoded, len(requests))
+	for i, r := range requests {
+		var err error
+		if all[i], err = encode(r); err != nil {
+			return "", err
+		}
+	}
 	var said answers
 	err := f.each(f.Clients, func(node string, _ int) error {
 		return with(node, func(conn *grpc.ClientConn) error {
-			publish := freshetv1.NewPublishServiceClient(conn)
 			for ctx.Err() == nil {
-				for _, r := range requests {
-					_, err := publish.Publish(ctx, r)
-					said.err(ctx, err)
+				for _, r := range all {
+					said.err(ctx, publish(ctx, conn, r))
 				}
 			}
 			return nil
@@ -140,6 +145,10 @@ func largest(ctx context.Context, f *field) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	request, err := encode(&freshetv1.PublishRequest{Topic: pouredTopic, Block: raw})
+	if err != nil {
+		return "", err
+	}
 	var said answers
 	err = f.each(f.Clients, func(node string, _ int) error {
 		return with(node, func(conn *grpc.ClientConn) error {
@@ -152,7 +161,7 @@ func largest(ctx context.Context, f *field) (string, error) {
 				go func() {
 					sent := error(nil)
 					for sent == nil { // Recv says why it ends
-						sent = stream.Send(&freshetv1.PublishRequest{Topic: pouredTopic, Block: raw})
+						sent = stream.SendMsg(request)
 					}
 				}()
 				for {

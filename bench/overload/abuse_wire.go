@@ -172,6 +172,10 @@ func unfinished(ctx context.Context, f *field) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	request, err := encode(&freshetv1.PublishRequest{Topic: pouredTopic, Block: large})
+	if err != nil {
+		return "", err
+	}
 	var said answers
 	err = f.each(f.Clients, func(node string, _ int) error {
 		for ctx.Err() == nil {
@@ -180,10 +184,7 @@ func unfinished(ctx context.Context, f *field) (string, error) {
 				defer end()
 				done := make(chan error, each)
 				for range each {
-					go func() {
-						_, err := freshetv1.NewPublishServiceClient(conn).Publish(calls, &freshetv1.PublishRequest{Topic: pouredTopic, Block: large})
-						done <- err
-					}()
+					go func() { done <- publish(calls, conn, request) }()
 				}
 				for range each {
 					err := <-done
@@ -193,7 +194,7 @@ func unfinished(ctx context.Context, f *field) (string, error) {
 			}, grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 				var dialer net.Dialer
 				conn, err := dialer.DialContext(ctx, "tcp", address)
-				return &stopping{Conn: conn, left: each * len(large) * 3 / 4, closed: make(chan struct{})}, err
+				return &stopping{Conn: conn, left: each * len(request) * 3 / 4, closed: make(chan struct{})}, err
 			}))
 			if err != nil {
 				return err

@@ -29,7 +29,7 @@ type Options struct {
 	Memory int64
 	// LogBytes is the nodes' log.size, at least 16 MiB. Default 256 MiB.
 	LogBytes int64
-	// Only is the name of the one abuse to do. Default all.
+	// Only has the names of the abuses to do, separated by commas. Default all.
 	Only string
 	// Progress gets each line of the table when it is there. Default nowhere.
 	Progress io.Writer

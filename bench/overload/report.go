@@ -23,6 +23,8 @@ type Row struct {
 	Counted string
 	// CalmP50 and CalmP99 are how long the good client's publishing took before, P50 and P99 meanwhile.
 	CalmP50, CalmP99, P50, P99 time.Duration
+	// CalmProcessors is how many processors all nodes together used before, Processors how many meanwhile.
+	CalmProcessors, Processors float64
 	// MemoryBefore and MemoryMax are how many bytes the node had that had most.
 	MemoryBefore, MemoryMax int64
 	// Missing is how many of the good client's events hadn't arrived a minute later, and Faults how many panics and internal errors nodes had.
@@ -30,13 +32,16 @@ type Row struct {
 }
 
 // Header is the line above the rows.
-const Header = "abuse        p50/p99 before      p50/p99 during      memory before, max   missing  answered; counted by the nodes"
+const Header = "abuse        p50/p99 before      p50/p99 during      slower  processors  memory before, max   missing  answered; counted by the nodes"
 
 // String is a line of the table.
 func (r Row) String() string {
-	return fmt.Sprintf("%-12s %8s %8s   %8s %8s   %6d MiB %6d MiB   %6d   %s; %s", r.Name, short(r.CalmP50), short(r.CalmP99), short(r.P50), short(r.P99),
-		r.MemoryBefore>>20, r.MemoryMax>>20, r.Missing, r.Answer, r.Counted)
+	return fmt.Sprintf("%-12s %8s %8s   %8s %8s   %5.1fx   %4.2f %4.2f   %6d MiB %6d MiB   %6d   %s; %s", r.Name, short(r.CalmP50), short(r.CalmP99), short(r.P50), short(r.P99),
+		r.Slower(), r.CalmProcessors, r.Processors, r.MemoryBefore>>20, r.MemoryMax>>20, r.Missing, r.Answer, r.Counted)
 }
+
+// Slower is how many times as long the slowest hundredth of the good client's publishing took as before.
+func (r Row) Slower() float64 { return r.P99.Seconds() / max(r.CalmP99, time.Microsecond).Seconds() }
 
 // short is a time to three digits or so.
 func short(d time.Duration) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -93,7 +94,7 @@ func (r *run) dead() error {
 // all does the abuses, one after the other.
 func (r *run) all(ctx context.Context) error {
 	for _, a := range abuses {
-		if r.Only != "" && r.Only != a.name {
+		if r.Only != "" && !slices.Contains(strings.Split(r.Only, ","), a.name) {
 			continue
 		}
 		row, err := r.one(ctx, a)
@@ -110,9 +111,18 @@ func (r *run) all(ctx context.Context) error {
 func (r *run) one(ctx context.Context, a abuse) (Row, error) {
 	row := Row{Name: a.name, Does: a.does(r.Options)}
 	calm := time.Now()
+	spentBefore, err := r.spent()
+	if err != nil {
+		return row, err
+	}
 	if !pause(ctx, r.Calm) {
 		return row, context.Cause(ctx)
 	}
+	spentCalm, err := r.spent()
+	if err != nil {
+		return row, err
+	}
+	row.CalmProcessors = (spentCalm - spentBefore).Seconds() / time.Since(calm).Seconds()
 	before, err := r.figures(ctx)
 	if err != nil {
 		return row, err
@@ -128,9 +138,15 @@ func (r *run) one(ctx context.Context, a abuse) (Row, error) {
 	abusing, end := context.WithCancel(ctx)
 	defer end()
 	began := time.Now()
+	if spentBefore, err = r.spent(); err != nil {
+		return row, err
+	}
 	watched := make(chan int64, 1)
 	go func() { watched <- r.watch(abusing) }()
 	row.Answer, err = r.abuse(ctx, a)
+	spentAbused, spending := r.spent()
+	err = errors.Join(err, spending)
+	row.Processors = (spentAbused - spentBefore).Seconds() / time.Since(began).Seconds()
 	end()
 	end()
 	row.MemoryMax = <-watched

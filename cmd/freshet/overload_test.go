@@ -12,12 +12,13 @@ import (
 // `make overload` and `make idle` give these larger values.
 var (
 	overloadPhase       = flag.Duration("overload.phase", 400*time.Millisecond, "how long each abuse lasts")
+	overloadCalm        = flag.Duration("overload.calm", 400*time.Millisecond, "how long the good client is watched before each")
 	overloadConnections = flag.Int("overload.connections", 150, "connections that do nothing, over all nodes")
 	overloadClients     = flag.Int("overload.clients", 1, "connections of each other abuse, to each node")
 	overloadNodes       = flag.Int("overload.nodes", 1, "nodes")
 	overloadLog         = flag.Int64("overload.log", 256<<20, "bytes of the log")
 	overloadTmpfs       = flag.Bool("overload.tmpfs", false, "fill a disk of 64 MiB; needs root, to make one")
-	overloadOnly        = flag.String("overload.only", "", "the one abuse to do")
+	overloadOnly        = flag.String("overload.only", "", "the abuses to do, separated by commas")
 	idleWatch           = flag.Duration("idle.watch", time.Second, "how long an idle cluster is watched")
 	idlePolls           = flag.Int("idle.polls", 60, "parked long polls")
 	idleProfile         = flag.String("idle.profile", "", "a directory for profiles of the idle nodes")
@@ -31,7 +32,7 @@ func TestOverload(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := overload.Options{
-		Program: program, Abuser: program, AbuserEnvironment: []string{asAbuser + "=1"}, Dir: t.TempDir(), Nodes: *overloadNodes, Phase: *overloadPhase, Calm: min(*overloadPhase, 2*time.Second),
+		Program: program, Abuser: program, AbuserEnvironment: []string{asAbuser + "=1"}, Dir: t.TempDir(), Nodes: *overloadNodes, Phase: *overloadPhase, Calm: *overloadCalm,
 		Connections: *overloadConnections, Clients: *overloadClients, LogBytes: *overloadLog, Polls: *idlePolls, Only: *overloadOnly, Progress: os.Stderr,
 	}
 	if !testing.Verbose() {
