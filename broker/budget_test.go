@@ -242,7 +242,7 @@ func TestBudgetRefusals(t *testing.T) {
 	}
 }
 
-// TestWriteDeadline: a machine that takes nothing doesn't hold up the node for good.
+// TestWriteDeadline: a machine that takes nothing doesn't hold up the node for good, and loses its connection.
 func TestWriteDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -251,6 +251,9 @@ func TestWriteDeadline(t *testing.T) {
 		began := time.Now()
 		if _, err := c.Write([]byte("hello")); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != stallMax {
 			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		if c.life.Err() == nil {
+			t.Error("the connection is open")
 		}
 		if err := errors.Join(c.Close(), c.Close()); err != nil {
 			t.Error(err)

@@ -14,6 +14,8 @@ var errDisk = errors.New("input/output error")
 type faulty struct {
 	disk
 	storing, deleting, setting atomic.Bool
+	// unreadable is an entry that can't be read; 0: all can.
+	unreadable atomic.Uint64
 }
 
 func (f *faulty) StoreLogs(entries []*raft.Log) error {
@@ -21,6 +23,13 @@ func (f *faulty) StoreLogs(entries []*raft.Log) error {
 		return errDisk
 	}
 	return f.disk.StoreLogs(entries)
+}
+
+func (f *faulty) GetLog(index uint64, entry *raft.Log) error {
+	if index == f.unreadable.Load() {
+		return errDisk
+	}
+	return f.disk.GetLog(index, entry)
 }
 
 func (f *faulty) DeleteRange(from, to uint64) error {
@@ -45,6 +54,28 @@ func openFaulty(t *testing.T, options Options) (*Group, *faulty, <-chan error) {
 	options.wrapDisk = func(d disk) disk { f.disk = d; return f }
 	options.Fatal = func(err error) { fatal <- err }
 	return openLeading(t, options), f, fatal
+}
+
+// TestUnreadableAtStart: a group whose log can't be read doesn't start, and says so.
+func TestUnreadableAtStart(t *testing.T) {
+	options := testOptions(t, t.TempDir())
+	g, err := Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-g.Leadership()
+	propose(t, g, []byte("good"))
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	options.wrapDisk = func(d disk) disk {
+		f := &faulty{disk: d}
+		f.unreadable.Store(1) // which names the members
+		return f
+	}
+	if _, err := Open(options); !errors.Is(err, errDisk) {
+		t.Fatalf("it starts: %v", err)
+	}
 }
 
 // TestFailedWrite (R4): the command's outcome is unknown, Fatal is told once, the group loses leadership and takes nothing

@@ -3,6 +3,7 @@ package raftlog
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -67,7 +68,7 @@ func (g *Group) startLibrary() error {
 	g.snapshots.starting.Store(true)
 	var library *raft.Raft
 	labelled(g, "library", func() { // its goroutines inherit the name
-		library, err = raft.NewRaft(config, g.applier, &view{g.entries, g}, g.entries, g.snapshots, g.link)
+		library, err = newLibrary(config, g)
 	})
 	if err != nil {
 		return fmt.Errorf("raftlog: starting group %s: %w", g.settings.name, err)
@@ -91,6 +92,22 @@ func (g *Group) startLibrary() error {
 		g.stand()
 	}
 	return nil
+}
+
+// newLibrary is raft.NewRaft, which panics where it can't read the log for the members that entries name, and where it can't write the term. None of its goroutines run by then.
+func newLibrary(config *raft.Config, g *Group) (_ *raft.Raft, err error) {
+	defer func() {
+		switch failure := recover().(type) {
+		case nil:
+		case runtime.Error:
+			panic(failure)
+		case error:
+			err = failure
+		default:
+			panic(failure)
+		}
+	}()
+	return raft.NewRaft(config, g.applier, &view{g.entries, g}, g.entries, g.snapshots, g.link)
 }
 
 // stopLibrary shuts the library down, if one runs, and waits for its goroutines.

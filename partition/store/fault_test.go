@@ -179,3 +179,62 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 	})
 }
+
+// TestFailedOpen: whichever sync of a directory fails while a store is opened and closed, a new one and one that is there, it is said in a sentence. (Files' syncs that fail
+// are Fatal's, which ends the process.)
+func TestFailedOpen(t *testing.T) {
+	there := vfs.NewMem()
+	s := open(t, there)
+	if err := s.Commit(1, raftlog.CheckpointMeta{Index: 1}, records("a", "1"), true); err != nil {
+		t.Fatal(err)
+	}
+	left := vfs.NewMem() // what a kill leaves
+	if _, err := vfs.Clone(there, left, "state", "state"); err != nil {
+		t.Fatal(err)
+	}
+	closeStore(t, s)
+	for name, before := range map[string]*vfs.MemFS{"new": vfs.NewMem(), "there": left} {
+		failures := 0
+		for nth, more := int64(1), true; more; nth++ {
+			fs := vfs.NewMem()
+			if name == "there" {
+				if _, err := vfs.Clone(before, fs, "state", "state"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var syncs atomic.Int64
+			var failed atomic.Bool
+			faulty := errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+				directory := op.Path == "state" || op.Path == "state/pebble"
+				if directory && op.Kind == errorfs.OpFileSync && syncs.Add(1) == nth {
+					failed.Store(true)
+					return errorfs.ErrInjected
+				}
+				return nil
+			}))
+			o := testOptions(t, faulty)
+			told := make(chan error, 16)
+			o.Fatal = func(err error) {
+				told <- err
+				runtime.Goexit() // as above; what it held stays so
+			}
+			go func() {
+				s, err := Open(o)
+				if err == nil {
+					err = s.Close() // which waits for what Pebble does by itself
+				}
+				told <- err
+			}()
+			if err := <-told; err != nil {
+				failures++
+				if strings.Contains(err.Error(), ".go:") || !strings.Contains(err.Error(), "injected") {
+					t.Errorf("%s: sync %d fails: %v", name, nth, err)
+				}
+			}
+			more = failed.Load()
+		}
+		if failures < 3 {
+			t.Errorf("%s: %d syncs failed", name, failures)
+		}
+	}
+}

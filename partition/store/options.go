@@ -75,7 +75,7 @@ const deleteRangeFlush = 10 * time.Second
 func (o *Options) pebbleOptions() *pebble.Options {
 	logger := &pebbleLogger{to: o.Logger, fatal: o.Fatal, seldom: rate.Sometimes{First: 1, Interval: failuresEvery}}
 	options := &pebble.Options{
-		FS:                    unreserved{o.FS},
+		FS:                    unreserved{o.FS, o.Fatal},
 		FormatMajorVersion:    formatVersion,
 		MemTableSize:          uint64(o.MemTableBytes),
 		CacheSize:             o.CacheBytes,
