@@ -18,7 +18,8 @@ type AttachCommand struct {
 	CreditBytes  uint64
 	// Visibility of its leases; 0: the subscription's.
 	Visibility time.Duration
-	// Stamp is the consumer's own clock, or 0.
+	// Stamp is the consumer's own clock, or 0. An attach with a lower one than that of the attachment that the session has here was asked for before it, and is refused
+	// (ErrSuperseded).
 	Stamp uint64
 }
 
@@ -75,7 +76,9 @@ type Attachment struct {
 	session    SessionID
 	cursor     CursorID
 	connection ConnectionID
-	outlet     Outlet
+	// asked is the stamp with which it was asked for, or 0.
+	asked  uint64
+	outlet Outlet
 
 	mu struct {
 		sync.Mutex
@@ -102,7 +105,7 @@ type granted struct {
 // Attach attaches a session. It returns once that is stored; deliveries may have begun by then.
 func (p *Partition) Attach(ctx context.Context, c AttachCommand, outlet Outlet) (*Attachment, error) {
 	a := &Attachment{
-		p: p, session: c.Session, cursor: c.Cursor, outlet: outlet,
+		p: p, session: c.Session, cursor: c.Cursor, asked: c.Stamp, outlet: outlet,
 		connection: ConnectionID(p.connection.Add(1)),
 		changed:    make(chan struct{}, 1),
 		ended:      make(chan struct{}),
@@ -145,8 +148,8 @@ func (p *Partition) announce(ctx context.Context, a *Attachment, s attachSection
 	case <-p.closing:
 		return nil, ErrUnavailable
 	}
-	if !p.attachments.add(a) {
-		return nil, ErrUnavailable
+	if err := p.attachments.add(a); err != nil {
+		return nil, err
 	}
 	answered, err := p.handControl(ctx, s)
 	if err != nil {

@@ -16,21 +16,26 @@ type attachments struct {
 func (as *attachments) init() { as.mu.bySession = map[SessionID]*Attachment{} }
 
 // add puts an attachment in the place of the one that its session had before, which ends. Close joins it: whoever added it sees to it that joined
-// is told, by its goroutine or at once.
-func (as *attachments) add(a *Attachment) bool {
+// is told, by its goroutine or at once. One that was asked for before that of now is refused: it was held up on its way, by a link that was cut and is whole again, say,
+// while its consumer attached by another. It knows less of what arrived, and would have the session's deliveries given to others while they are worked on (P4).
+func (as *attachments) add(a *Attachment) error {
 	as.mu.Lock()
-	if as.mu.closed {
+	before := as.mu.bySession[a.session]
+	switch {
+	case as.mu.closed:
 		as.mu.Unlock()
-		return false
+		return ErrUnavailable
+	case before != nil && a.asked != 0 && a.asked < before.asked:
+		as.mu.Unlock()
+		return ErrSuperseded
 	}
 	a.p.joined.Add(1)
-	before := as.mu.bySession[a.session]
 	as.mu.bySession[a.session] = a
 	as.mu.Unlock()
 	if before != nil {
 		before.finish(ErrSuperseded)
 	}
-	return true
+	return nil
 }
 
 func (as *attachments) remove(a *Attachment) {

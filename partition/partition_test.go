@@ -353,6 +353,39 @@ func TestAnotherConnectionSupersedes(t *testing.T) {
 	<-in.deliveries
 }
 
+// TestLateAttach: an attach that was held up on its way doesn't take the session from the connection that its consumer has made since, nor what that was given.
+func TestLateAttach(t *testing.T) {
+	p := openPartition(t, t.TempDir())
+	c := AttachCommand{Session: sessionNamed("ana"), Cursor: CursorID{Subscription: 10}, CreditEvents: 5, CreditBytes: 1 << 20, Stamp: 20}
+	in := newInbox()
+	a, err := p.Attach(t.Context(), c, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, p, "one")
+	<-in.deliveries
+	late := c
+	late.Stamp = 10
+	if _, err := p.Attach(t.Context(), late, newInbox()); !errors.Is(err, ErrSuperseded) {
+		t.Fatalf("it is attached: %v", err)
+	}
+	select {
+	case <-a.Done():
+		t.Fatalf("the later one has ended: %v", a.Err())
+	default:
+	}
+	publish(t, p, "two")
+	if d := <-in.deliveries; d.Number != 2 {
+		t.Fatalf("delivery %d comes next", d.Number)
+	}
+	later := c
+	later.Stamp, later.Received = 30, 2
+	if _, err := p.Attach(t.Context(), later, newInbox()); err != nil {
+		t.Fatal(err)
+	}
+	<-a.Done()
+}
+
 func TestFullLogNamesItsHolder(t *testing.T) {
 	p, err := openLeading(t, Options{Log: testNode(t, t.TempDir(), smallLog)})
 	if err != nil {
