@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -59,7 +58,7 @@ func Open(o Options) (_ *Store, err error) {
 		s.broken.Store(true)
 		fatal(err)
 	}
-	db, err := openPebble(o.FS.PathJoin(o.Dir, pebbleDir), o.pebbleOptions())
+	db, err := pebble.Open(o.FS.PathJoin(o.Dir, pebbleDir), o.pebbleOptions())
 	if err != nil {
 		return nil, fmt.Errorf("store: opening %s: %w", o.Dir, err)
 	}
@@ -79,22 +78,6 @@ func Open(o Options) (_ *Store, err error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
-}
-
-// openPebble is pebble.Open, which panics where the sync of a directory fails.
-func openPebble(dir string, options *pebble.Options) (_ *pebble.DB, err error) {
-	defer func() {
-		switch failure := recover().(type) {
-		case nil:
-		case runtime.Error:
-			panic(failure)
-		case error:
-			err = failure
-		default:
-			panic(failure)
-		}
-	}()
-	return pebble.Open(dir, options)
 }
 
 // makeDir makes a directory and those above it, and makes their names durable: also when it is there, since a process that was killed may have
