@@ -39,10 +39,10 @@ func (c *turnedClock) Now() time.Time {
 	return c.mu.now
 }
 
-func (c *turnedClock) NewTimer(d time.Duration) (<-chan time.Time, func()) {
+func (c *turnedClock) TimerAt(at time.Time) (<-chan time.Time, func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := &turnedTimer{at: c.mu.now.Add(d), fires: make(chan time.Time, 1)}
+	t := &turnedTimer{at: at, fires: make(chan time.Time, 1)}
 	c.mu.timers = append(c.mu.timers, t)
 	c.fireLocked()
 	return t.fires, func() {

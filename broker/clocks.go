@@ -43,7 +43,7 @@ func (c *clocks) agree() bool { return c.agreed.Load() }
 func (c *clocks) run(ctx context.Context) {
 	for len(c.peers.conns) > 0 {
 		c.compare(ctx)
-		timer, stop := c.clock.NewTimer(clocksEvery)
+		timer, stop := c.clock.TimerAt(c.clock.Now().Add(clocksEvery))
 		select {
 		case <-timer:
 		case <-ctx.Done():

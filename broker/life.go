@@ -44,7 +44,7 @@ func (l *life) within(ctx context.Context, d time.Duration) (bound context.Conte
 		cancel()
 		return inner, cancel
 	}
-	timer, stop := l.clock.NewTimer(d)
+	timer, stop := l.clock.TimerAt(l.clock.Now().Add(d))
 	joined := make(chan struct{})
 	go func() {
 		defer close(joined)

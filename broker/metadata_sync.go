@@ -58,7 +58,7 @@ func (m *metadata) runSyncs(ctx context.Context) {
 		for _, answer := range waiting {
 			answer <- err
 		}
-		timer, stop := m.clock.NewTimer(syncApart)
+		timer, stop := m.clock.TimerAt(m.clock.Now().Add(syncApart))
 		select {
 		case <-timer:
 		case <-ctx.Done():

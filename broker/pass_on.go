@@ -134,7 +134,7 @@ func (s *services) search(ctx context.Context) *search {
 
 // wait waits until it is time to look again; false: it is time to give up.
 func (l *search) wait() bool {
-	timer, stop := l.life.clock.NewTimer(leadAgain)
+	timer, stop := l.life.clock.TimerAt(l.life.clock.Now().Add(leadAgain))
 	defer stop()
 	select {
 	case <-timer:

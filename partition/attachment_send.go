@@ -120,7 +120,7 @@ func (h *hinter) wait(parked bool) error {
 		h.ready = ready
 		return a.outlet.Hint(ready)
 	}
-	timer, stop := a.p.options.Clock.NewTimer(hintEvery)
+	timer, stop := a.p.options.Clock.TimerAt(a.p.now().Add(hintEvery))
 	defer stop()
 	select {
 	case <-a.changed:

@@ -40,7 +40,7 @@ func (p *Partition) waitForCopies(ctx context.Context, again bool) bool {
 	var timer <-chan time.Time
 	if again {
 		var stop func()
-		timer, stop = p.options.Clock.NewTimer(copyAgain)
+		timer, stop = p.options.Clock.TimerAt(p.now().Add(copyAgain))
 		defer stop()
 	}
 	select {
@@ -170,7 +170,7 @@ func (p *Partition) read(index Index) ([]byte, error) {
 		if waited >= debtWait {
 			return nil, fmt.Errorf("%w: entry %d", ErrInDebt, index)
 		}
-		timer, stop := p.options.Clock.NewTimer(debtLook)
+		timer, stop := p.options.Clock.TimerAt(p.now().Add(debtLook))
 		select {
 		case <-timer:
 		case <-p.closing:

@@ -102,8 +102,8 @@ func (f *filler) done(id CursorID, failed bool, now time.Time) {
 	f.wake()
 }
 
-// next takes the next cursor, if there is one; otherwise it says when a failed one is due, or 0.
-func (f *filler) next(now time.Time) (id CursorID, events uint32, ok bool, pause time.Duration) {
+// next takes the next cursor, if there is one; otherwise it says when a failed one is due, if there is one.
+func (f *filler) next(now time.Time) (id CursorID, events uint32, ok bool, due time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for len(f.mu.later) > 0 && !f.mu.later[0].at.After(now) {
@@ -112,16 +112,16 @@ func (f *filler) next(now time.Time) (id CursorID, events uint32, ok bool, pause
 	}
 	if len(f.mu.order) == 0 {
 		if len(f.mu.later) > 0 {
-			pause = f.mu.later[0].at.Sub(now)
+			due = f.mu.later[0].at
 		}
-		return id, 0, false, pause
+		return id, 0, false, due
 	}
 	id = f.mu.order[0]
 	f.mu.order = f.mu.order[1:]
 	events = f.mu.want[id]
 	delete(f.mu.want, id)
 	f.mu.busy[id] = true
-	return id, events, true, 0
+	return id, events, true, due
 }
 
 // forget drops everything that was asked for, when leadership ends. Who still waits asks again.
@@ -155,7 +155,7 @@ func (p *Partition) startFilling(ctx context.Context) (stop func()) {
 func (p *Partition) runFiller(ctx context.Context) {
 	var st stretcher
 	for {
-		id, events, ok, pause := p.filler.next(p.now())
+		id, events, ok, due := p.filler.next(p.now())
 		if ok {
 			p.filler.wake() // there may be one more for the other
 			failed := p.fillOnce(ctx, &st, id, events)
@@ -170,8 +170,8 @@ func (p *Partition) runFiller(ctx context.Context) {
 		}
 		var timer <-chan time.Time
 		stop := func() {}
-		if pause > 0 {
-			timer, stop = p.options.Clock.NewTimer(pause)
+		if !due.IsZero() {
+			timer, stop = p.options.Clock.TimerAt(due)
 		}
 		select {
 		case <-p.filler.woken:

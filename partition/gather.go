@@ -54,8 +54,8 @@ func (pr *proposer) awaitBlocks(ctx context.Context, blocks int64, until time.Ti
 	there := func() bool { return p.queued.publications.Load() >= blocks || p.queued.enough() }
 	p.queued.want.Store(blocks)
 	defer p.queued.want.Store(0)
-	for left := until.Sub(p.now()); left > 0 && !there(); left = until.Sub(p.now()) {
-		timer, stop := p.options.Clock.NewTimer(left)
+	for until.After(p.now()) && !there() {
+		timer, stop := p.options.Clock.TimerAt(until)
 		ok := pr.doze(ctx, timer)
 		stop()
 		if !ok {

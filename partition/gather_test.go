@@ -91,13 +91,13 @@ func (c *handClock) Now() time.Time {
 	return c.mu.now
 }
 
-func (c *handClock) NewTimer(d time.Duration) (<-chan time.Time, func()) {
+func (c *handClock) TimerAt(at time.Time) (<-chan time.Time, func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	fires := make(chan time.Time, 1)
-	c.mu.timers[fires] = c.mu.now.Add(d)
+	c.mu.timers[fires] = at
 	select {
-	case c.made <- d:
+	case c.made <- at.Sub(c.mu.now):
 	default: // nobody looks
 	}
 	return fires, func() {

@@ -13,8 +13,9 @@ import (
 type Clock interface {
 	// Now returns wall time with a monotonic reading, as time.Now does.
 	Now() time.Time
-	// NewTimer returns a channel that gets the time once after d, and a function that stops it.
-	NewTimer(d time.Duration) (<-chan time.Time, func())
+	// TimerAt returns a channel that gets the time once Now has reached at, at once if it has already, and a function that stops it. It takes a time
+	// and no duration, since a clock that is turned between Now and the timer would have the duration begin anew.
+	TimerAt(at time.Time) (<-chan time.Time, func())
 }
 
 // SystemClock is the machine's own clock.
@@ -23,9 +24,9 @@ type SystemClock struct{}
 // Now returns time.Now.
 func (SystemClock) Now() time.Time { return time.Now() }
 
-// NewTimer returns a time.Timer's channel and Stop.
-func (SystemClock) NewTimer(d time.Duration) (<-chan time.Time, func()) {
-	t := time.NewTimer(d)
+// TimerAt returns a time.Timer's channel and Stop.
+func (SystemClock) TimerAt(at time.Time) (<-chan time.Time, func()) {
+	t := time.NewTimer(time.Until(at))
 	return t.C, func() { t.Stop() }
 }
 

@@ -186,8 +186,8 @@ func (pr *proposer) wait(ctx context.Context) (*command, bool) {
 	for {
 		var timer <-chan time.Time
 		stop := func() {}
-		if d, some := pr.untilDue(); some {
-			timer, stop = p.options.Clock.NewTimer(max(d, 0))
+		if at, some := pr.nextDue(); some {
+			timer, stop = p.options.Clock.TimerAt(at)
 		}
 		select {
 		case c := <-p.controls:
@@ -202,7 +202,7 @@ func (pr *proposer) wait(ctx context.Context) (*command, bool) {
 				pr.schedule = s
 			}
 		case <-timer:
-			if d, some := pr.untilDue(); some && d <= 0 {
+			if at, some := pr.nextDue(); some && !at.After(p.now()) {
 				return nil, true
 			}
 		case l := <-p.group.Leadership():
@@ -222,18 +222,15 @@ func (pr *proposer) clock() Tick {
 	return pr.schedule.clock + Tick(max(pr.p.now().Sub(pr.schedule.read), 0)/time.Millisecond)
 }
 
-// untilDue returns how long it is until a deadline of the machine, or a session that stays away, wants an entry.
-func (pr *proposer) untilDue() (d time.Duration, some bool) {
-	now := pr.p.now()
+// nextDue returns when a deadline of the machine, or a session that stays away, wants an entry.
+func (pr *proposer) nextDue() (at time.Time, some bool) {
 	if s := pr.schedule; s.due {
-		d, some = s.read.Add((s.next - s.clock).duration()).Sub(now), true
+		at, some = s.read.Add((s.next - s.clock).duration()), true
 	}
-	if len(pr.away) > 0 {
-		if a := pr.away[0].at.Sub(now); !some || a < d {
-			d, some = a, true
-		}
+	if len(pr.away) > 0 && (!some || pr.away[0].at.Before(at)) {
+		at, some = pr.away[0].at, true
 	}
-	return d, some
+	return at, some
 }
 
 // seal makes one entry of its first command and everything that waits, within the entry's shares, and proposes it. The control lane goes first.

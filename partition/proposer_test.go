@@ -32,7 +32,7 @@ func (c *stillClock) Now() time.Time {
 	return now
 }
 
-func (*stillClock) NewTimer(time.Duration) (<-chan time.Time, func()) { return nil, func() {} }
+func (*stillClock) TimerAt(time.Time) (<-chan time.Time, func()) { return nil, func() {} }
 
 func openWith(t *testing.T, o Options) *Partition {
 	t.Helper()

@@ -71,11 +71,11 @@ func (c *Clock) armLocked(t *timer) {
 	})
 }
 
-// NewTimer implements partition.Clock.
-func (c *Clock) NewTimer(d time.Duration) (<-chan time.Time, func()) {
+// TimerAt implements partition.Clock.
+func (c *Clock) TimerAt(at time.Time) (<-chan time.Time, func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := &timer{at: c.nowLocked().Add(d), fires: make(chan time.Time, 1)}
+	t := &timer{at: at, fires: make(chan time.Time, 1)}
 	c.mu.timers[t] = struct{}{}
 	c.armLocked(t)
 	return t.fires, func() {

@@ -129,9 +129,10 @@ func TestDefaultRetention(t *testing.T) {
 // TestTimers: a clock's timers fire when it is turned to their time, when time gets there, and not when they were stopped.
 func TestTimers(t *testing.T) {
 	clock := brokertest.Start(t).Clock()
-	far, _ := clock.NewTimer(time.Hour)
-	stopped, stop := clock.NewTimer(time.Hour)
-	near, _ := clock.NewTimer(time.Millisecond)
+	began := clock.Now()
+	far, _ := clock.TimerAt(began.Add(time.Hour))
+	stopped, stop := clock.TimerAt(began.Add(time.Hour))
+	near, _ := clock.TimerAt(began.Add(time.Millisecond))
 	<-near
 	stop()
 	select {
@@ -149,4 +150,7 @@ func TestTimers(t *testing.T) {
 		t.Error("fired though it was stopped")
 	default:
 	}
+	// Who took a time before the clock was turned isn't late for having asked for his timer after it.
+	past, _ := clock.TimerAt(began.Add(time.Minute))
+	<-past
 }
