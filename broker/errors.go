@@ -114,7 +114,7 @@ func refusalFault(e *partition.RefusedError) *fault {
 		return faultf(freshetv1.ErrorCode_ERROR_CODE_BLOCK_CORRUPT, "the bytes aren't a block").with("field", "block")
 	case partition.RefusedSettleOrder:
 		return argumentRefused("settle.sequence", "is neither the session's last nor the one after it")
-	case partition.Done, partition.RefusedFrontier: // that one is the leader's own
+	case partition.Done, partition.RefusedFrontier, partition.RefusedSuperseded: // the leader's own, and what Attach has another error for
 	}
 	return faultf(freshetv1.ErrorCode_ERROR_CODE_INTERNAL, "the partition refused it without a reason; report this")
 }

@@ -18,8 +18,8 @@ type AttachCommand struct {
 	CreditBytes  uint64
 	// Visibility of its leases; 0: the subscription's.
 	Visibility time.Duration
-	// Stamp is the consumer's own clock, or 0. An attach with a lower one than that of the attachment that the session has here was asked for before it, and is refused
-	// (ErrSuperseded).
+	// Stamp is the consumer's own clock, or 0. An attach with a lower one than that by which the session was last attached was asked for before it, and is
+	// refused (ErrSuperseded).
 	Stamp uint64
 }
 
@@ -115,7 +115,7 @@ func (p *Partition) Attach(ctx context.Context, c AttachCommand, outlet Outlet) 
 	a.Stamp(c.Stamp)
 	answered, err := p.announce(ctx, a, attachSection{
 		Session: c.Session, Connection: a.connection, Cursor: c.Cursor, Received: c.Received,
-		CreditEvents: c.CreditEvents, CreditBytes: c.CreditBytes, VisibilityOwn: ticks(c.Visibility),
+		CreditEvents: c.CreditEvents, CreditBytes: c.CreditBytes, VisibilityOwn: ticks(c.Visibility), Stamp: c.Stamp,
 	})
 	if err != nil {
 		return nil, err
@@ -123,6 +123,9 @@ func (p *Partition) Attach(ctx context.Context, c AttachCommand, outlet Outlet) 
 	res, err := await(ctx, answered)
 	if err != nil {
 		a.abandon(ctx, err)
+		if refused, ok := errors.AsType[*RefusedError](err); ok && refused.Refusal == RefusedSuperseded {
+			err = ErrSuperseded
+		}
 		return nil, err
 	}
 	attached := Attached{

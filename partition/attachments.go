@@ -16,8 +16,8 @@ type attachments struct {
 func (as *attachments) init() { as.mu.bySession = map[SessionID]*Attachment{} }
 
 // add puts an attachment in the place of the one that its session had before, which ends. Close joins it: whoever added it sees to it that joined
-// is told, by its goroutine or at once. One that was asked for before that of now is refused: it was held up on its way, by a link that was cut and is whole again, say,
-// while its consumer attached by another. It knows less of what arrived, and would have the session's deliveries given to others while they are worked on (P4).
+// is told, by its goroutine or at once. One that was asked for before that of now is refused here already, and mustn't end it: the machine would refuse it
+// (RefusedSuperseded).
 func (as *attachments) add(a *Attachment) error {
 	as.mu.Lock()
 	before := as.mu.bySession[a.session]

@@ -100,11 +100,13 @@ const (
 	RefusedUnchecked
 	// RefusedDedupFull: as many dedup ids are remembered as may be, until some are out of their window.
 	RefusedDedupFull
+	// RefusedSuperseded: the session's consumer has attached it since it asked for this.
+	RefusedSuperseded
 )
 
 var refusalNames = [...]string{"done", "no such stream", "no such subscription", "other set version", "sequence gap",
 	"producer expired", "producer fenced", "no such session", "member refused", "too many", "not a block", "settle out of order",
-	"too many delayed events", "not ordered from the beginning", "not the frontier", "leaving", "dedup ids unchecked", "too many dedup ids"}
+	"too many delayed events", "not ordered from the beginning", "not the frontier", "leaving", "dedup ids unchecked", "too many dedup ids", "attached since"}
 
 func (r Refusal) String() string { return refusalNames[r] }
 

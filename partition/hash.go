@@ -127,7 +127,7 @@ func (m *Machine) contentHash() uint64 {
 				}
 				for _, s := range c.sessions {
 					each(s.ordinal, uint64(s.connection), uint64(s.term), uint64(s.creditEvents), uint64(s.heldEvents), s.heldBytes, s.lastDelivery,
-						s.received, s.settled)
+						s.received, s.settled, s.stamp)
 				}
 			}
 		}

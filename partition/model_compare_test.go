@@ -226,7 +226,7 @@ func (c *modelCursor) compareEvents(is *cursor) error {
 func (m *model) compareSession(s *modelSession, is *session) error {
 	events, size := m.holds(s)
 	if is == nil || is.cursor.id() != s.cursor.id || is.ordinal != s.ordinal || is.live(m.term) != s.live(m.term) || is.heldEvents != events || is.heldBytes != size ||
-		is.received != s.received || is.lastDelivery != s.lastDelivery || is.settled != s.settled || is.told != s.told || is.visibility != s.visibility ||
+		is.received != s.received || is.lastDelivery != s.lastDelivery || is.stamp != s.stamp || is.settled != s.settled || is.told != s.told || is.visibility != s.visibility ||
 		is.creditEvents != s.creditEvents || is.creditBytes != s.creditBytes {
 		return fmt.Errorf("it is %+v, of the model %+v, which holds %d of %d bytes", is, s, events, size)
 	}

@@ -371,6 +371,12 @@ func (g *generator) attach(cursor string) {
 	if g.chance(1, 3) {
 		line += fmt.Sprintf(" visibility=%dms", 200+g.rng.IntN(8_000))
 	}
+	switch {
+	case g.chance(1, 8): // it was on its way for long
+		line += fmt.Sprintf(" stamp=%d", g.rng.Int64N(int64(g.conns[name])+1))
+	case g.chance(3, 4):
+		line += fmt.Sprintf(" stamp=%d", g.conns[name])
+	}
 	g.sayf("%s", line)
 }
 

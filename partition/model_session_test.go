@@ -10,6 +10,7 @@ type modelSession struct {
 	ordinal    uint64
 	cursor     *modelCursor
 	connection ConnectionID
+	stamp      uint64
 	term       Term
 	attached   bool
 
@@ -106,7 +107,8 @@ func (m *model) holds(s *modelSession) (events uint32, bytes uint64) {
 func (m *model) attach(a attachSection) Result {
 	s := m.sessions[a.Session]
 	resumed := s != nil
-	if !resumed {
+	switch {
+	case !resumed:
 		if a.Received > 0 {
 			return Result{Refused: RefusedSession}
 		}
@@ -119,8 +121,15 @@ func (m *model) attach(a attachSection) Result {
 		m.sessions[s.id] = s
 		c.sessions = append(c.sessions, s)
 		c.used = m.wall
-	} else if s.cursor.id != a.Cursor {
+	case s.cursor.id != a.Cursor:
 		return Result{Refused: RefusedSession}
+	case a.Stamp != 0 && a.Stamp < s.stamp: // the consumer has attached it since
+		return Result{Refused: RefusedSuperseded}
+	case a.Received > s.lastDelivery:
+		return Result{Refused: RefusedSession}
+	}
+	if a.Stamp != 0 {
+		s.stamp = a.Stamp
 	}
 	s.connection, s.term, s.attached = a.Connection, m.term, true
 	s.creditEvents, s.creditBytes, s.visibility = a.CreditEvents, a.CreditBytes, a.VisibilityOwn

@@ -380,10 +380,33 @@ func TestLateAttach(t *testing.T) {
 	}
 	later := c
 	later.Stamp, later.Received = 30, 2
-	if _, err := p.Attach(t.Context(), later, newInbox()); err != nil {
+	b, err := p.Attach(t.Context(), later, newInbox())
+	if err != nil {
 		t.Fatal(err)
 	}
 	<-a.Done()
+	// Nor when the later one has broken: its deliveries are worked on while the consumer comes back.
+	if err := b.Detach(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Attach(t.Context(), late, newInbox()); !errors.Is(err, ErrSuperseded) {
+		t.Fatalf("it is attached where nobody is: %v", err)
+	}
+	back := later
+	back.Stamp = 40
+	in = newInbox()
+	if _, err := p.Attach(t.Context(), back, in); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, p, "three")
+	if d := <-in.deliveries; d.Number != 3 {
+		t.Fatalf("delivery %d comes next", d.Number)
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if held := in.attached[0].Held; len(held) != 2 {
+		t.Fatalf("the session holds %v, of two deliveries", held)
+	}
 }
 
 func TestFullLogNamesItsHolder(t *testing.T) {

@@ -215,6 +215,8 @@ func (w *walk) random(tb testing.TB) error {
 			w.add(creditSection{Session: sessionNamed(s.name), Connection: conn, Events: w.rng.Uint32N(20), Bytes: 2_000}, nil)
 		case w.rng.IntN(25) == 0:
 			w.close(s)
+		case w.rng.IntN(24) == 0:
+			w.attachLate(s)
 		default:
 			w.settle(s)
 		}
@@ -253,9 +255,27 @@ func (w *walk) attach(s *walker) {
 	stale := received - min(received, w.rng.Uint64N(10)/8) // or this attach was on its way for long
 	a := attachSection{
 		Session: sessionNamed(s.name), Connection: s.conn, Cursor: s.ledger.id, Received: stale,
-		CreditEvents: w.rng.Uint32N(30), CreditBytes: 3_000, VisibilityOwn: s.visibility,
+		CreditEvents: w.rng.Uint32N(30), CreditBytes: 3_000, VisibilityOwn: s.visibility, Stamp: uint64(s.conn),
 	}
 	w.add(a, func(r Result) error { return w.attached(s, a, r) })
+}
+
+// attachLate has an attach arrive that was on its way while its consumer attached by another connection: what that one was given is worked on.
+func (w *walk) attachLate(s *walker) {
+	is := w.m.sessions[sessionNamed(s.name)]
+	if is == nil || is.stamp < 2 {
+		return
+	}
+	a := attachSection{
+		Session: is.id, Connection: s.conn + 1<<32, Cursor: s.ledger.id, Received: w.rng.Uint64N(is.received + 1), CreditEvents: 10, CreditBytes: 3_000,
+		Stamp: 1 + w.rng.Uint64N(is.stamp-1),
+	}
+	w.add(a, func(r Result) error {
+		if r.Refused != RefusedSuperseded {
+			return fmt.Errorf("attaching %s late: %v", s.name, r.Refused)
+		}
+		return nil
+	})
 }
 
 // began forgets the past with the session.

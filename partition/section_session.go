@@ -14,6 +14,8 @@ type attachSection struct {
 	CreditEvents  uint32
 	CreditBytes   uint64
 	VisibilityOwn Tick
+	// Stamp is the consumer's own clock when it asked, or 0.
+	Stamp uint64
 }
 
 func (attachSection) sectionType() SectionType { return sectionAttach }
@@ -25,7 +27,8 @@ func (s attachSection) appendBody(b []byte) []byte {
 	b = binary.AppendUvarint(b, s.Received)
 	b = binary.AppendUvarint(b, uint64(s.CreditEvents))
 	b = binary.AppendUvarint(b, s.CreditBytes)
-	return binary.AppendUvarint(b, uint64(s.VisibilityOwn))
+	b = binary.AppendUvarint(b, uint64(s.VisibilityOwn))
+	return binary.AppendUvarint(b, s.Stamp)
 }
 
 func decodeAttach(body []byte) (s attachSection, err error) {
@@ -37,6 +40,7 @@ func decodeAttach(body []byte) (s attachSection, err error) {
 	s.CreditEvents = uint32(d.bounded("credit events", CreditEventsMax))
 	s.CreditBytes = d.bounded("credit bytes", CreditBytesMax)
 	s.VisibilityOwn = Tick(d.bounded("visibility", uint64(leaseTicksMax)))
+	s.Stamp = d.uvarint("stamp")
 	return s, d.done("attach")
 }
 

@@ -22,6 +22,8 @@ type session struct {
 	ordinal    uint64
 	cursor     *cursor
 	connection ConnectionID
+	// stamp is its consumer's clock when it asked for the attach that is in force, or the last that is known; 0: none is.
+	stamp uint64
 	// term in which it attached. It is given events only in that term, so an election detaches everybody at no cost.
 	term     Term
 	attached bool
@@ -93,19 +95,20 @@ func (m *Machine) attach(a attachSection) Result {
 		m.sessions[s.id] = s
 		c.sessions = append(c.sessions, s)
 		m.used(c)
-	} else if s.cursor.id() != a.Cursor {
-		return Result{Refused: RefusedSession}
+	} else if refused := s.resumable(&a); refused != Done {
+		return Result{Refused: refused}
 	}
 	m.changed(s)
 	s.connection, s.term, s.attached = a.Connection, m.term, true
+	s.stamp = max(s.stamp, a.Stamp)
 	s.creditEvents, s.creditBytes = a.CreditEvents, a.CreditBytes
 	s.visibility = a.VisibilityOwn
 	if s.visibility == 0 {
 		s.visibility = s.cursor.subscription.Visibility
 	}
 	s.arrived(a.Received)
-	// What was sent and never arrived is free at once, and wasn't an attempt. An attach that comes late, behind a later one or an ack, knows
-	// less of what arrived than the session: that is still being worked on (P4).
+	// What was sent and never arrived is free at once, and wasn't an attempt. An attach that comes behind an ack knows less of what arrived than the
+	// session: that is still being worked on (P4).
 	for _, l := range slices.Clone(s.leases) {
 		if l.delivery > s.received {
 			m.end(l, comeback{kind: comebackUndelivered})
@@ -117,6 +120,21 @@ func (m *Machine) attach(a attachSection) Result {
 		Truncated: s.told, Resumed: resumed, Kind: s.cursor.subscription.Kind, Ordered: s.cursor.subscription.Ordered, Visibility: s.visibility,
 		Settled: s.settled, Held: s.held(),
 	}
+}
+
+// resumable tells whether an attach may take the session up again.
+func (s *session) resumable(a *attachSection) Refusal {
+	switch {
+	case s.cursor.id() != a.Cursor:
+		return RefusedSession
+	case a.Stamp != 0 && a.Stamp < s.stamp: // P4
+		// It was held up on its way, by a link that was cut and is whole again, say, while its consumer attached by another node. It knows less of what
+		// arrived, and would have the session's deliveries given to others while they are worked on (P4), whatever became of that other connection.
+		return RefusedSuperseded
+	case a.Received > s.lastDelivery:
+		return RefusedSession // what its consumer has is of a session of this id that was forgotten
+	}
+	return Done
 }
 
 // held lists what the session holds.

@@ -13,7 +13,7 @@ func (s *session) appendTo(b []byte) []byte {
 	b = append(b, s.id[:]...)
 	for _, v := range []uint64{
 		s.cursor.ordinal, uint64(s.connection), uint64(s.term), uint64(s.creditEvents), s.creditBytes,
-		uint64(s.visibility), s.lastDelivery, s.received, s.settled, uint64(s.told),
+		uint64(s.visibility), s.lastDelivery, s.received, s.settled, uint64(s.told), s.stamp,
 	} {
 		b = binary.AppendUvarint(b, v)
 	}
@@ -27,7 +27,7 @@ func (r *restorer) session(ordinal uint64, d *decoder) {
 	s.connection, s.term = ConnectionID(d.uvarint("connection")), Term(d.uvarint("term"))
 	s.creditEvents, s.creditBytes = uint32(d.bounded("credit events", CreditEventsMax)), d.uvarint("credit bytes")
 	s.visibility, s.lastDelivery = Tick(d.uvarint("visibility")), d.uvarint("last delivery")
-	s.received, s.settled, s.told = d.uvarint("received"), d.uvarint("settled"), Offset(d.uvarint("told"))
+	s.received, s.settled, s.told, s.stamp = d.uvarint("received"), d.uvarint("settled"), Offset(d.uvarint("told")), d.uvarint("stamp")
 	s.attached = d.bool("attached")
 	s.answer = d.leasedList()
 	if s.cursor == nil || r.m.sessions[s.id] != nil || ordinal > r.m.lastSession {

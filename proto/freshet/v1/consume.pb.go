@@ -141,8 +141,8 @@ type ConsumeRequest struct {
 	// A reading of the consumer's own monotonic clock in nanoseconds. Deliveries repeat the last one that the node had seen when the lease
 	// began, so that the consumer never believes in a lease for longer than the node does. A message with a stamp and no request is a
 	// ping: a consumer that has said nothing for a second sends one, since from an old stamp a new lease looks old. The node answers each
-	// with a ConsumeResponse that has nothing in it. An Attach whose stamp is older than that of the Attach by which the session is attached was
-	// held up on its way, and is refused: FR4002. Default 0: unused.
+	// with a ConsumeResponse that has nothing in it. An Attach whose stamp is older than that of the Attach by which the session was last
+	// attached was held up on its way, and is refused: FR4002; so a session's stamps are of one clock. Default 0: unused.
 	StampNs       uint64 `protobuf:"varint,15,opt,name=stamp_ns,json=stampNs,proto3" json:"stamp_ns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
