@@ -22,6 +22,8 @@ type clientListener struct {
 
 	open    atomic.Int64
 	refused atomic.Uint64
+	// paced counts the connections before which Accept waited.
+	paced atomic.Uint64
 }
 
 func newClientListener(l net.Listener, limit int, b *budget, logger *slog.Logger) *clientListener {
@@ -33,12 +35,19 @@ func newClientListener(l net.Listener, limit int, b *budget, logger *slog.Logger
 // Accept returns the next connection that there is room for.
 func (l *clientListener) Accept() (net.Conn, error) {
 	for {
-		if l.newcomers.wait(l.life) != nil {
+		waited, err := l.newcomers.wait(l.life)
+		if err != nil {
 			return nil, net.ErrClosed
 		}
 		conn, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
+		}
+		if waited {
+			if n := l.paced.Add(1); n&(n-1) == 0 {
+				l.logger.Warn("connections wait to be accepted: too many come on which no call is made", "per_second", newcomersPerSecond, "waited", n,
+					"peer", conn.RemoteAddr().String())
+			}
 		}
 		if l.open.Add(1) <= l.limit {
 			l.newcomers.came(time.Now())

@@ -34,8 +34,8 @@ func (n *Node) state() observe.State {
 		},
 		DiskFree:    -1,
 		Connections: float64(n.listening.open.Load()), ConnectionsMax: float64(n.listening.limit), ConnectionsRefused: float64(n.listening.refused.Load()),
-		ConnectionsSlowed: float64(n.budget.slowed.Load()),
-		Panics:            float64(n.guard.panics.Load()), InternalErrors: float64(n.guard.internal.Load()),
+		ConnectionsSlowed: float64(n.budget.slowed.Load()), ConnectionsPaced: float64(n.listening.paced.Load()),
+		Panics: float64(n.guard.panics.Load()), InternalErrors: float64(n.guard.internal.Load()),
 	}
 	if disk, err := n.options.FS.GetDiskUsage(n.options.Dir); err == nil { // a file system in memory knows none
 		s.DiskFree = float64(disk.AvailBytes)

@@ -25,19 +25,20 @@ const (
 
 func newNewcomers(now time.Time) *newcomers { return &newcomers{tokens: newcomersBurst, at: now} }
 
-// wait waits until one more may come, or the context ends.
-func (n *newcomers) wait(ctx context.Context) error {
+// wait waits until one more may come, or the context ends. It tells whether it had to.
+func (n *newcomers) wait(ctx context.Context) (waited bool, err error) {
 	for {
 		left := n.untilNext(time.Now())
 		if left <= 0 {
-			return nil
+			return waited, nil
 		}
+		waited = true
 		timer := time.NewTimer(left)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return context.Cause(ctx)
+			return waited, context.Cause(ctx)
 		}
 	}
 }

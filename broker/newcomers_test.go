@@ -55,6 +55,9 @@ func TestNewcomers(t *testing.T) {
 				if took := time.Since(began); took.Round(time.Second/10) != want {
 					t.Errorf("%d connections beyond the first %d took %v, want %v", more, newcomersBurst, took, want)
 				}
+				if paced := l.paced.Load(); uses != (paced == 0) || paced > more {
+					t.Errorf("%d connections waited, of %d beyond the first", paced, more)
+				}
 				if err := <-connected; err != nil {
 					t.Fatal(err)
 				}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -31,6 +33,9 @@ type abuse struct {
 	stock int
 }
 
+// diskBytes is what disk writes at once: as much as a large block has.
+const diskBytes = 6 << 20
+
 // field is where abuses take place.
 type field struct {
 	*Options
@@ -41,6 +46,7 @@ type field struct {
 var abuses = []abuse{
 	{name: "nothing", does: says("nothing"), do: nothing},
 	{name: "busy", does: says("nothing to the nodes: a loop on each of the machine's processors"), do: busy},
+	{name: "disk", does: says("nothing to the nodes: 6 MiB written to their disk and synced, again and again, from as many places as there are nodes"), do: disk},
 	{name: "refusals", does: says("what no topic, pattern, event or block may be, again and again"), do: refusals},
 	{name: "oversized", does: says("requests of 6 MiB"), do: oversized},
 	{name: "bombs", does: says("blocks that inflate to more than 100 times their size, and others with wrong checksums"), do: bombs},
@@ -83,6 +89,28 @@ func busy(ctx context.Context, _ *field) (string, error) {
 	}
 	all.Wait()
 	return "", nil
+}
+
+// disk doesn't touch the nodes either: how much the good client's times differ where somebody else writes to the disk that they share.
+func disk(ctx context.Context, f *field) (string, error) {
+	var written atomic.Int64
+	err := f.each(1, func(string, int) (err error) {
+		file, err := os.CreateTemp(f.Dir, "disk")
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
+		for block := make([]byte, diskBytes); ctx.Err() == nil; written.Add(diskBytes) {
+			if _, err := file.WriteAt(block, 0); err != nil {
+				return err
+			}
+			if err := file.Sync(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return fmt.Sprintf("%d MiB written", written.Load()>>20), err
 }
 
 // answers collects what nodes have said, each once.

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Abuses run in a process of their own, at the lowest priority. In one process with the good client they would take its turns at Go's scheduler and have their
+// Abuses run in a process of their own, at the lowest priority: where it can be had SCHED_IDLE (sched(7)), which gives a processor up as soon as anybody else
+// wants it, while what is merely nice keeps it for some milliseconds. In one process with the good client they would take its turns at Go's scheduler and have their
 // garbage collected in its time; and where processors are short, bad clients would take those that elsewhere are the nodes' and the good client's own. What their doings
 // cost the nodes is not spared.
 
@@ -64,8 +65,11 @@ func (r *run) abuse(ctx context.Context, a abuse) (answer string, err error) {
 	ctx, end := context.WithTimeout(ctx, r.Phase+abuserLate)
 	defer end()
 	program := r.Abuser
-	if nice, err := exec.LookPath("nice"); err == nil {
-		program = slices.Concat([]string{nice, "-n", "19"}, program)
+	for _, lowest := range [][]string{{"chrt", "--idle", "0"}, {"nice", "-n", "19"}} {
+		if path, err := exec.LookPath(lowest[0]); err == nil {
+			program = slices.Concat([]string{path}, lowest[1:], program)
+			break
+		}
 	}
 	cmd := exec.CommandContext(ctx, program[0], program[1:]...) //nolint:gosec // it is what the caller wants
 	cmd.Env = append(os.Environ(), r.AbuserEnvironment...)

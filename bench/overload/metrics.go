@@ -62,6 +62,7 @@ func (f figures) counted(before figures) string {
 	var told []string
 	for _, c := range []struct{ metric, label, says string }{
 		{"freshet_refusals_total", "code", ""}, {"freshet_connections_cut_total", "reason", "cut "}, {"freshet_connections_refused_total", "", "connections refused"},
+		{"freshet_connections_paced_total", "", "connections paced"},
 	} {
 		for _, name := range sortedNames(f) {
 			rest, ok := strings.CutPrefix(name, c.metric)

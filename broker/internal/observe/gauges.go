@@ -45,11 +45,12 @@ var (
 	memoryWaiting        = desc("memory_waiting", "How many wait until the node has room for what they bring or asked for, by part.", "part")
 	memoryRefused        = desc("memory_refused_total", "How often a call or a block was refused since the node had no room for it, by part.", "part")
 	refusals             = desc("refusals_total", "Calls, and blocks on streams, that clients were refused, by the code that they were told.", "code")
-	connectionsCut       = desc("connections_cut_total", "Clients' connections that were cut off, by reason: unread (the client took no answers), unfinished (its requests didn't come to an end).", "reason")
+	connectionsCut       = desc("connections_cut_total", "Clients' connections that were cut off, by reason: unread (the client took no answers), unfinished (its requests didn't come to an end), worthless (it made the node work for nothing for seconds).", "reason")
 	diskFree             = desc("disk_free_bytes", "Bytes that the data directory's file system has left.")
 	connections          = desc("connections", "Clients' connections that are open.")
 	connectionsMax       = desc("connections_max", "Clients' connections that may be open.")
 	connectionsRefused   = desc("connections_refused_total", "Clients' connections that were closed at once, since there were as many as may be.")
+	connectionsPaced     = desc("connections_paced_total", "Clients' connections that waited to be accepted, since too many came on which no call was made.")
 	connectionsSlowed    = desc("connections_slowed_total", "How often a client's connection wasn't read for some time, since its client made the node work for nothing.")
 	panics               = desc("panics_total", "Calls that panicked. Each is a fault of freshet's.")
 	internalErrors       = desc("internal_errors_total", "Calls that ended with FR9001. Each is a fault of freshet's.")
@@ -120,6 +121,7 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 	gauge(connectionsMax, s.ConnectionsMax)
 	counter(connectionsRefused, s.ConnectionsRefused)
 	counter(connectionsSlowed, s.ConnectionsSlowed)
+	counter(connectionsPaced, s.ConnectionsPaced)
 	for reason, n := range s.Cut {
 		counter(connectionsCut, n, reason)
 	}

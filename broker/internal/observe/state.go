@@ -13,7 +13,7 @@ type State struct {
 	// DiskFree is how many bytes the file system of the data directory has left; below 0 where that isn't known.
 	DiskFree float64
 	// Connections of clients that are open, of so many that may be; and how many were refused.
-	Connections, ConnectionsMax, ConnectionsRefused, ConnectionsSlowed float64
+	Connections, ConnectionsMax, ConnectionsRefused, ConnectionsSlowed, ConnectionsPaced float64
 	// Memory is what all clients together make the node hold, by part.
 	Memory []Memory
 	// Refused is how often clients were told each code, and Cut how many of their connections were cut off, by reason, since the node was started.

@@ -275,8 +275,8 @@ type Attach struct {
 	// How much the session may hold. Required.
 	Credit *Credit `protobuf:"bytes,5,opt,name=credit,proto3" json:"credit,omitempty"`
 	// Highest number of a delivery that the consumer received in this session. 0 when new. What was sent above it is taken back at once,
-	// uncounted, since it never arrived. Above 0 in a session that isn't known (it was away for too long): SESSION_LOST, so that what is said
-	// about its deliveries never meets another session's.
+	// uncounted, since it never arrived. Above 0 in a session that isn't known (it was away for too long), or above all that
+	// it was ever sent: SESSION_LOST, so that what is said about its deliveries never meets another session's.
 	Received uint64 `protobuf:"varint,6,opt,name=received,proto3" json:"received,omitempty"`
 	// How long leases last, in milliseconds; 0: the subscription's own. 1,000 to 43,200,000 (12 h).
 	VisibilityMs uint32 `protobuf:"varint,7,opt,name=visibility_ms,json=visibilityMs,proto3" json:"visibility_ms,omitempty"`
