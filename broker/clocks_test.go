@@ -16,6 +16,10 @@ type shiftedClock struct {
 
 func (c shiftedClock) Now() time.Time { return time.Now().Add(c.by) }
 
+func (c shiftedClock) TimerAt(at time.Time) (<-chan time.Time, func()) {
+	return c.SystemClock.TimerAt(at.Add(-c.by))
+}
+
 // TestClocks: a node whose clock is another than the others' isn't agreed with, and they still agree with each other.
 func TestClocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

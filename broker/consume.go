@@ -151,7 +151,7 @@ func (s *consumeService) attachCommand(ctx context.Context, first *freshetv1.Con
 	if err != nil {
 		return hosted{}, partition.AttachCommand{}, err
 	}
-	command := partition.AttachCommand{Cursor: cursor, Received: attach.GetReceived(), Stamp: first.GetStampNs()}
+	command := partition.AttachCommand{Cursor: cursor, Received: attach.GetReceived(), Stamp: first.GetStampNs(), Answered: attach.GetAnsweredNs()}
 	if n := len(attach.GetSession()); n != len(command.Session) {
 		return hosted{}, partition.AttachCommand{}, argumentRefused("attach.session", "has %d bytes, it must have %d", n, len(command.Session))
 	}

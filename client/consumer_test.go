@@ -281,6 +281,34 @@ func TestSupersededConnection(t *testing.T) {
 	})
 }
 
+// TestGhostSession: the session was forgotten, and one of its id begun by an attach that had been on its way for all that time. The consumer doesn't take it for its own.
+func TestGhostSession(t *testing.T) {
+	withQueue(t, 10*time.Second, 1, func(t *testing.T, n *fakeNode, c *Client, q *fakeQueue) {
+		k := consume(t, c, func(context.Context, *Delivery) error { return nil })
+		<-time.After(5 * time.Second)
+		var ghosts []*fakeSession
+		n.look(func() {
+			for _, s := range q.sessions {
+				s.attached = 0
+				ghosts = append(ghosts, s)
+			}
+		})
+		n.breakAll()
+		<-time.After(time.Minute)
+		n.look(func() {
+			if len(q.sessions) != 1 || len(ghosts) != 1 || ghosts[0].attached != 0 {
+				t.Errorf("%d sessions, %d ghosts, the first last attached at %d", len(q.sessions), len(ghosts), ghosts[0].attached)
+			}
+			for id := range q.sessions {
+				if id == ghosts[0].id {
+					t.Error("the session is the ghost's")
+				}
+			}
+		})
+		k.end(t)
+	})
+}
+
 // TestForgottenSession: the node was away for so long that it forgot the session. Everything comes again, to a session that begins anew.
 func TestForgottenSession(t *testing.T) {
 	withQueue(t, time.Minute, 5, func(t *testing.T, n *fakeNode, c *Client, q *fakeQueue) {

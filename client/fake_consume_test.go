@@ -57,6 +57,7 @@ type fakeSession struct {
 	settled    uint64
 	answer     []*freshetv1.Leased
 	stamp      uint64
+	attached   uint64 // the stamp of its last Attach
 	visibility time.Duration
 	away       time.Time
 }
@@ -321,7 +322,10 @@ func (q *fakeQueue) attach(first *freshetv1.ConsumeRequest, out *fakeStream) *fa
 		}
 		s = &fakeSession{id: id, listed: map[uint64][]uint64{}}
 		q.sessions[id] = s
+	} else if a.GetAnsweredNs() > s.attached { // another of that id was forgotten
+		return nil
 	}
+	s.attached = first.GetStampNs()
 	s.stream, s.credit, s.received, s.stamp = out, a.GetCredit().GetEvents(), a.GetReceived(), first.GetStampNs()
 	s.hinted = time.Time{}
 	s.visibility = cmp.Or(duration(a.GetVisibilityMs()), q.visibility)

@@ -27,6 +27,7 @@ type session struct {
 		id         [16]byte
 		attached   bool
 		received   uint64 // the highest delivery number that arrived in this session
+		answered   uint64 // the stamp of its last Attach that was answered
 		truncated  uint64 // the offset before which the consumer was told that events were dropped
 		visibility time.Duration
 		portion    *portion // of the consumer's window
@@ -143,7 +144,7 @@ func (s *session) connect(w *way) (attached bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := s.attach(response.GetAttached()); err != nil {
+	if err := s.attach(response.GetAttached(), stamp); err != nil {
 		return false, err
 	}
 	w.answered()
@@ -203,12 +204,12 @@ func (s *session) attachRequest(stamp uint64) *freshetv1.ConsumeRequest {
 	return &freshetv1.ConsumeRequest{StampNs: stamp, Request: &freshetv1.ConsumeRequest_Attach{Attach: &freshetv1.Attach{
 		Topic: s.consumer.name.topic, Subscription: s.consumer.name.subscription, Member: s.consumer.name.member,
 		Session: append([]byte(nil), s.mu.id[:]...), Credit: s.wireCredit(credit), Received: s.mu.received,
-		VisibilityMs: millis(s.consumer.options.visibility), Partition: &s.partition,
+		VisibilityMs: millis(s.consumer.options.visibility), Partition: &s.partition, AnsweredNs: s.mu.answered,
 	}}}
 }
 
-// attach takes in what the node knows of the session: what isn't in its list, and isn't being settled, is lost.
-func (s *session) attach(a *freshetv1.Attached) error {
+// attach takes in what the node knows of the session: what isn't in its list, and isn't being settled, is lost. stamp is that of the Attach.
+func (s *session) attach(a *freshetv1.Attached, stamp uint64) error {
 	if a == nil {
 		return &Error{Code: CodeInternal, Message: "the node didn't answer the attach", OutcomeUnknown: true}
 	}
@@ -218,7 +219,7 @@ func (s *session) attach(a *freshetv1.Attached) error {
 	s.truncated(a.GetTruncatedBefore())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mu.attached = true
+	s.mu.attached, s.mu.answered = true, stamp
 	s.mu.visibility, s.mu.ordered = duration(a.GetVisibilityMs()), a.GetOrdered()
 	if !a.GetResumed() {
 		s.loseAll()
@@ -270,7 +271,7 @@ func (s *session) sessionLost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loseAll()
-	s.mu.received, s.mu.settled = 0, 0
+	s.mu.received, s.mu.answered, s.mu.settled = 0, 0, 0
 	s.newID()
 	s.consumer.checkMilestones()
 }

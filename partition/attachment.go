@@ -21,6 +21,9 @@ type AttachCommand struct {
 	// Stamp is the consumer's own clock, or 0. An attach with a lower one than that by which the session was last attached was asked for before it, and is
 	// refused (ErrSuperseded).
 	Stamp uint64
+	// Answered is the Stamp of the consumer's last attach of this session that was answered, or 0. A session that knows only older ones was begun by an attach
+	// that came late, once this one's was forgotten: RefusedSession.
+	Answered uint64
 }
 
 // Attached answers an AttachCommand.
@@ -76,7 +79,7 @@ type Attachment struct {
 	session    SessionID
 	cursor     CursorID
 	connection ConnectionID
-	// asked is the stamp with which it was asked for, or 0.
+	// asked is the stamp with which it was asked for, or without one that of an attachment before it; 0: none had one.
 	asked  uint64
 	outlet Outlet
 
@@ -115,7 +118,7 @@ func (p *Partition) Attach(ctx context.Context, c AttachCommand, outlet Outlet) 
 	a.Stamp(c.Stamp)
 	answered, err := p.announce(ctx, a, attachSection{
 		Session: c.Session, Connection: a.connection, Cursor: c.Cursor, Received: c.Received,
-		CreditEvents: c.CreditEvents, CreditBytes: c.CreditBytes, VisibilityOwn: ticks(c.Visibility), Stamp: c.Stamp,
+		CreditEvents: c.CreditEvents, CreditBytes: c.CreditBytes, VisibilityOwn: ticks(c.Visibility), Stamp: c.Stamp, Answered: c.Answered,
 	})
 	if err != nil {
 		return nil, err

@@ -29,6 +29,9 @@ func (as *attachments) add(a *Attachment) error {
 		as.mu.Unlock()
 		return ErrSuperseded
 	}
+	if before != nil {
+		a.asked = max(a.asked, before.asked)
+	}
 	a.p.joined.Add(1)
 	as.mu.bySession[a.session] = a
 	as.mu.Unlock()

@@ -49,7 +49,7 @@ func seedEntries(tb testing.TB) [][]byte {
 		},
 		{
 			detachSection{Session: sessionNamed("a"), Connection: 1},
-			attachSection{Session: sessionNamed("b"), Connection: 2, Stamp: 1 << 40, Cursor: CursorID{11, "z"}, CreditEvents: 5, CreditBytes: 100},
+			attachSection{Session: sessionNamed("b"), Connection: 2, Stamp: 1 << 40, Answered: 1 << 39, Cursor: CursorID{11, "z"}, CreditEvents: 5, CreditBytes: 100},
 		},
 		{
 			subscriptionSection{SubscriptionConfig{

@@ -377,6 +377,9 @@ func (g *generator) attach(cursor string) {
 	case g.chance(3, 4):
 		line += fmt.Sprintf(" stamp=%d", g.conns[name])
 	}
+	if s := g.s.model.sessions[sessionNamed(name)]; g.chance(1, 4) && s != nil { // sometimes of a session that is forgotten
+		line += fmt.Sprintf(" answered=%d", g.rng.Uint64N(s.stamp+1)+uint64(g.rng.IntN(4)/3))
+	}
 	g.sayf("%s", line)
 }
 

@@ -125,7 +125,7 @@ func (m *model) attach(a attachSection) Result {
 		return Result{Refused: RefusedSession}
 	case a.Stamp != 0 && a.Stamp < s.stamp: // the consumer has attached it since
 		return Result{Refused: RefusedSuperseded}
-	case a.Received > s.lastDelivery:
+	case a.Received > s.lastDelivery, a.Answered > s.stamp:
 		return Result{Refused: RefusedSession}
 	}
 	if a.Stamp != 0 {

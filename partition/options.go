@@ -18,7 +18,7 @@ type Clock interface {
 	TimerAt(at time.Time) (<-chan time.Time, func())
 }
 
-// SystemClock is the machine's own clock.
+// SystemClock is the machine's own clock. A clock that embeds it and has another Now needs a TimerAt of its own: this one's times are the machine's.
 type SystemClock struct{}
 
 // Now returns time.Now.

@@ -94,6 +94,8 @@ type walker struct {
 	name   string
 	ledger *ledger
 	conn   ConnectionID
+	// answered is the stamp of its last attach that was answered in this session.
+	answered uint64
 	// incarnation is another one when the session was forgotten.
 	incarnation int
 	visibility  Tick
@@ -255,7 +257,7 @@ func (w *walk) attach(s *walker) {
 	stale := received - min(received, w.rng.Uint64N(10)/8) // or this attach was on its way for long
 	a := attachSection{
 		Session: sessionNamed(s.name), Connection: s.conn, Cursor: s.ledger.id, Received: stale,
-		CreditEvents: w.rng.Uint32N(30), CreditBytes: 3_000, VisibilityOwn: s.visibility, Stamp: uint64(s.conn),
+		CreditEvents: w.rng.Uint32N(30), CreditBytes: 3_000, VisibilityOwn: s.visibility, Stamp: uint64(s.conn), Answered: s.answered,
 	}
 	w.add(a, func(r Result) error { return w.attached(s, a, r) })
 }
@@ -281,6 +283,7 @@ func (w *walk) attachLate(s *walker) {
 // began forgets the past with the session.
 func (s *walker) began() {
 	s.incarnation++
+	s.answered = 0
 	s.held, s.order, s.settles, s.received, s.told = map[uint64][]Run{}, nil, 0, 0, 0
 }
 
@@ -301,6 +304,9 @@ func (w *walk) attached(s *walker, a attachSection, r Result) error {
 		return fmt.Errorf("attaching %s: %v", s.name, r.Refused)
 	}
 	s.ledger.begun(w.m)
+	if w.rng.IntN(4) > 0 { // else the answer is lost, and what it tells of the session shows all the same
+		s.answered = a.Stamp
+	}
 	if !r.Resumed {
 		if a.Received > 0 {
 			return fmt.Errorf("P6: %s has deliveries up to %d, and they are numbered from 1 again", s.name, a.Received)

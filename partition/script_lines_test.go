@@ -51,6 +51,7 @@ func (s *story) line(line string) {
 			Session: sessionNamed(rest[0]), Connection: ConnectionID(s.opt(opts, "conn", 1)), Cursor: s.cursor(rest[1]),
 			Received: s.opt(opts, "received", 0), CreditEvents: uint32(s.opt(opts, "credit", 100)),
 			CreditBytes: s.opt(opts, "bytes", 1<<20), VisibilityOwn: s.optTicks(opts, "visibility"), Stamp: s.opt(opts, "stamp", 0),
+			Answered: s.opt(opts, "answered", 0),
 		})
 	case "detach":
 		add(detachSection{Session: sessionNamed(rest[0]), Connection: ConnectionID(s.opt(opts, "conn", 1)), Away: opts["away"] == "yes"})

@@ -58,7 +58,7 @@ func (t SectionType) String() string {
 // An entry of the log is
 //
 //	+------+------+-----------+-----------+-----
-//	| 'F'  |  2   | section 0 | section 1 | ...
+//	| 'F'  |  3   | section 0 | section 1 | ...
 //	+------+------+-----------+-----------+-----
 //
 // and a section is, little endian,
@@ -71,7 +71,7 @@ func (t SectionType) String() string {
 // Entries carry no checksum of their own: the log's records do, and a block's frames do.
 const (
 	entryMagic        = 'F'
-	entryVersion      = 2
+	entryVersion      = 3
 	entryHeaderLen    = 2
 	sectionHeaderLen  = 6
 	sectionVersionOne = 1

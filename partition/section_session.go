@@ -16,6 +16,8 @@ type attachSection struct {
 	VisibilityOwn Tick
 	// Stamp is the consumer's own clock when it asked, or 0.
 	Stamp uint64
+	// Answered is the Stamp of its last attach of this session that was answered, or 0.
+	Answered uint64
 }
 
 func (attachSection) sectionType() SectionType { return sectionAttach }
@@ -28,7 +30,8 @@ func (s attachSection) appendBody(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(s.CreditEvents))
 	b = binary.AppendUvarint(b, s.CreditBytes)
 	b = binary.AppendUvarint(b, uint64(s.VisibilityOwn))
-	return binary.AppendUvarint(b, s.Stamp)
+	b = binary.AppendUvarint(b, s.Stamp)
+	return binary.AppendUvarint(b, s.Answered)
 }
 
 func decodeAttach(body []byte) (s attachSection, err error) {
@@ -41,6 +44,7 @@ func decodeAttach(body []byte) (s attachSection, err error) {
 	s.CreditBytes = d.bounded("credit bytes", CreditBytesMax)
 	s.VisibilityOwn = Tick(d.bounded("visibility", uint64(leaseTicksMax)))
 	s.Stamp = d.uvarint("stamp")
+	s.Answered = d.uvarint("answered")
 	return s, d.done("attach")
 }
 

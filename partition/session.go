@@ -131,8 +131,9 @@ func (s *session) resumable(a *attachSection) Refusal {
 		// It was held up on its way, by a link that was cut and is whole again, say, while its consumer attached by another node. It knows less of what
 		// arrived, and would have the session's deliveries given to others while they are worked on (P4), whatever became of that other connection.
 		return RefusedSuperseded
-	case a.Received > s.lastDelivery:
-		return RefusedSession // what its consumer has is of a session of this id that was forgotten
+	case a.Received > s.lastDelivery, a.Answered > s.stamp:
+		// What its consumer has is of a session of this id that was forgotten. This one was begun by an attach that came late.
+		return RefusedSession
 	}
 	return Done
 }

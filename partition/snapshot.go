@@ -38,7 +38,7 @@ import (
 const (
 	snapshotMagic0  = 'F'
 	snapshotMagic1  = 'P'
-	snapshotVersion = 3
+	snapshotVersion = 4
 )
 
 // shifts say how many offsets a piece is of: 1 << so many.

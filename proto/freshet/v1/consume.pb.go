@@ -281,7 +281,10 @@ type Attach struct {
 	// How long leases last, in milliseconds; 0: the subscription's own. 1,000 to 43,200,000 (12 h).
 	VisibilityMs uint32 `protobuf:"varint,7,opt,name=visibility_ms,json=visibilityMs,proto3" json:"visibility_ms,omitempty"`
 	// The partition that the session is on; a consumer has one on each that holds a part of the topic. May be left out where there is only one.
-	Partition     *uint32 `protobuf:"varint,8,opt,name=partition,proto3,oneof" json:"partition,omitempty"`
+	Partition *uint32 `protobuf:"varint,8,opt,name=partition,proto3,oneof" json:"partition,omitempty"`
+	// The stamp_ns of the consumer's last Attach of this session that was answered; 0: none was, or it is unused. A session that knows only older ones is
+	// another of the same id, begun by an Attach that was held up on its way for longer than the consumer's own was remembered: SESSION_LOST.
+	AnsweredNs    uint64 `protobuf:"varint,9,opt,name=answered_ns,json=answeredNs,proto3" json:"answered_ns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -368,6 +371,13 @@ func (x *Attach) GetVisibilityMs() uint32 {
 func (x *Attach) GetPartition() uint32 {
 	if x != nil && x.Partition != nil {
 		return *x.Partition
+	}
+	return 0
+}
+
+func (x *Attach) GetAnsweredNs() uint64 {
+	if x != nil {
+		return x.AnsweredNs
 	}
 	return 0
 }
@@ -2267,7 +2277,7 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\x06settle\x18\x03 \x01(\v2\x12.freshet.v1.SettleH\x00R\x06settle\x12)\n" +
 	"\x05close\x18\x04 \x01(\v2\x11.freshet.v1.CloseH\x00R\x05close\x12\x19\n" +
 	"\bstamp_ns\x18\x0f \x01(\x04R\astampNsB\t\n" +
-	"\arequest\"\x92\x02\n" +
+	"\arequest\"\xb3\x02\n" +
 	"\x06Attach\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\"\n" +
 	"\fsubscription\x18\x02 \x01(\tR\fsubscription\x12\x16\n" +
@@ -2276,7 +2286,9 @@ const file_freshet_v1_consume_proto_rawDesc = "" +
 	"\x06credit\x18\x05 \x01(\v2\x12.freshet.v1.CreditR\x06credit\x12\x1a\n" +
 	"\breceived\x18\x06 \x01(\x04R\breceived\x12#\n" +
 	"\rvisibility_ms\x18\a \x01(\rR\fvisibilityMs\x12!\n" +
-	"\tpartition\x18\b \x01(\rH\x00R\tpartition\x88\x01\x01B\f\n" +
+	"\tpartition\x18\b \x01(\rH\x00R\tpartition\x88\x01\x01\x12\x1f\n" +
+	"\vanswered_ns\x18\t \x01(\x04R\n" +
+	"answeredNsB\f\n" +
 	"\n" +
 	"_partition\"6\n" +
 	"\x06Credit\x12\x16\n" +
