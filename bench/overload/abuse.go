@@ -45,7 +45,7 @@ type field struct {
 // abuses are all of them, in the order in which they are done.
 var abuses = []abuse{
 	{name: "nothing", does: says("nothing"), do: nothing},
-	{name: "busy", does: says("nothing to the nodes: a loop on each of the machine's processors"), do: busy},
+	{name: "busy", does: says("nothing to the nodes: a loop on each of the processors that abuses have"), do: busy},
 	{name: "disk", does: says("nothing to the nodes: 6 MiB written to their disk and synced, again and again, from as many places as there are nodes"), do: disk},
 	{name: "refusals", does: says("what no topic, pattern, event or block may be, again and again"), do: refusals},
 	{name: "oversized", does: says("requests of 6 MiB"), do: oversized},

@@ -9,12 +9,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"time"
 )
 
 // Abuses run in a process of their own, at the lowest priority: where it can be had SCHED_IDLE (sched(7)), which gives a processor up as soon as anybody else
-// wants it, while what is merely nice keeps it for some milliseconds. In one process with the good client they would take its turns at Go's scheduler and have their
+// wants it, while what is merely nice keeps it for some milliseconds; and on half of the processors, since where none is ever idle the system doesn't
+// move what waits on one to another for tens of milliseconds. In one process with the good client they would take its turns at Go's scheduler and have their
 // garbage collected in its time; and where processors are short, bad clients would take those that elsewhere are the nodes' and the good client's own. What their doings
 // cost the nodes is not spared.
 
@@ -41,6 +43,7 @@ func Abuse(ctx context.Context, in io.Reader, out io.Writer) error {
 	if i < 0 {
 		return fmt.Errorf("there is no abuse %q", t.Abuse)
 	}
+	runtime.GOMAXPROCS(max(runtime.NumCPU()/2, 1))
 	ctx, end := context.WithTimeout(ctx, t.Options.Phase)
 	defer end()
 	var said told

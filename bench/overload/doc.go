@@ -22,7 +22,7 @@
 //	OV3  No node ends, panics, or answers FR9001.
 //
 // How much slower the good client gets is told, and not judged: nodes share this machine's processors and its disk, which they don't elsewhere. Bad clients
-// have a process of their own, at the lowest priority (abuser.go). Three rows aren't abuses: in "nothing" the good client is alone, in "busy" the processors are
+// have a process of their own, at the lowest priority, on half of the processors (abuser.go). Three rows aren't abuses: in "nothing" the good client is alone, in "busy" the processors are
 // taken by loops that don't touch the nodes, in "disk" their disk by somebody else; what others show beyond these is the nodes' doing.
 //
 // # Goroutines
