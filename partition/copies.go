@@ -96,8 +96,9 @@ func (c *copies) poke() {
 	}
 }
 
-// note takes in what an entry changed. The machine's lock is held, so that whoever looks into the machine afterwards finds it here.
-func (c *copies) note(fx *Effects) {
+// note takes in what an entry changed, and whether the log may have become less for its bytes (trimBytes). The machine's lock is held, so that whoever looks into
+// the machine afterwards finds it here.
+func (c *copies) note(fx *Effects, passed bool) {
 	if len(fx.Aside) > 0 {
 		c.mu.Lock()
 		for _, change := range fx.Aside {
@@ -105,7 +106,7 @@ func (c *copies) note(fx *Effects) {
 		}
 		c.mu.Unlock()
 	}
-	if len(fx.Aside) > 0 || fx.Index%retainEvery == 0 {
+	if len(fx.Aside) > 0 || fx.Index%retainEvery == 0 || passed {
 		c.poke()
 	}
 }

@@ -98,8 +98,10 @@ const (
 	dueWorkMax  = 8_192
 	// redriveLooksMax is how many dead letters one command looks at to find those that it means.
 	redriveLooksMax = 50_000
-	// trimEvery is how many entries pass between two looks at which part of the log is still kept.
+	// trimEvery is how many entries pass between two looks at which part of the log is still kept, and trimBytes how many bytes of them. Else a few large ones,
+	// behind which nothing comes, stayed, and publishers of other partitions found the log full of what nobody wants.
 	trimEvery = 16
+	trimBytes = 1 << 20
 	// leaseTicksMax is the longest that one lease can be made by extending it: 12 hours.
 	leaseTicksMax Tick = 12 * 60 * 60 * 1000
 	// wallJumpMax is how far, in milliseconds, a wall reading may lie from what the partition clock makes of the last one.

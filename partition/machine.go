@@ -49,8 +49,9 @@ type Machine struct {
 	lookAheadMax, delayedBytesMax                      uint64
 	patientOffers                                      int
 	leasedMax, deadMax, nearEventsMax, waitingBytesMax uint64
-	// trimEvery is how many entries pass between two looks at what is still kept; tests look always.
+	// trimEvery is how many entries pass between two looks at what is still kept, and trimBytes how many bytes of them; tests look always.
 	trimEvery Index
+	trimBytes uint64
 	// dismantleMax is dismantleMax; tests make it small too.
 	dismantleMax int
 	// waiting is what the events that cursors have in hand take of memory, and logBytes how long all entries were together.
@@ -131,6 +132,7 @@ func NewMachine() *Machine {
 		leasedMax:     LeasedMax,
 		deadMax:       DeadLettersMax,
 		trimEvery:     trimEvery,
+		trimBytes:     trimBytes,
 		dismantleMax:  dismantleMax,
 		nearEventsMax: NearEventsMax, waitingBytesMax: WaitingBytesMax,
 		lookAheadMax: LookAheadMax, delayedBytesMax: DelayedBytesMax, patientOffers: patientOffers,
@@ -156,6 +158,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 		return nil, fmt.Errorf("%w: entry %d comes after %d", ErrCorrupt, index, m.applied)
 	}
 	m.applied, m.term, m.offers = index, term, 0
+	passed := m.logBytes / m.trimBytes
 	m.logBytes += uint64(len(entry))
 	all, blocks := countSections(entry)
 	fx, full := &Effects{Index: index, Results: make([]Result, 0, all)}, m.dueFull()
@@ -183,7 +186,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	m.fallDue()
 	m.relieve()
 	m.losePatience()
-	if index%m.trimEvery == 0 { // a cursor may lose events, so before they are assigned
+	if index%m.trimEvery == 0 || m.logBytes/m.trimBytes != passed { // a cursor may lose events, so before they are assigned
 		m.trim(fx)
 	} else {
 		m.trimAged(fx)

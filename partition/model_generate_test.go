@@ -125,7 +125,7 @@ func (g *generator) limits() act {
 	maybe("step", 1, 30)
 	maybe("ids", 2, 40)
 	maybe("delayed-bytes", 300, 3000)
-	a.args = append(a.args, fmt.Sprintf("trim=%d", 1+g.rng.IntN(8)), fmt.Sprintf("pieces=%d", g.rng.IntN(5)))
+	a.args = append(a.args, fmt.Sprintf("trim=%d", 1+g.rng.IntN(8)), fmt.Sprintf("trim-bytes=%d", 1_000+g.rng.IntN(100_000)), fmt.Sprintf("pieces=%d", g.rng.IntN(5)))
 	if g.chance(1, 6) {
 		a.args = append(a.args, fmt.Sprintf("idsmax=%d", 20+g.rng.IntN(60)))
 	}

@@ -172,6 +172,7 @@ type modelLimits struct {
 	patientOffers                                                    int
 	asideEventsMax, asideBytesMax                                    uint64
 	trimEvery                                                        Index
+	trimBytes                                                        uint64
 	idsMax                                                           int
 	checked                                                          Index
 	// dueFull: so much waits to be due that nobody reads on.
@@ -182,7 +183,7 @@ func limitsOf(is *Machine) (l modelLimits) {
 	l = modelLimits{
 		leasedMax: is.leasedMax, deadMax: is.deadMax, nearEventsMax: is.nearEventsMax, lookAheadMax: is.lookAheadMax,
 		delayedBytesMax: is.delayedBytesMax, patientOffers: is.patientOffers, asideEventsMax: is.asideEventsMax, asideBytesMax: is.asideBytesMax,
-		trimEvery: is.trimEvery, idsMax: is.dedup.idsMax, dueFull: is.dueFull(),
+		trimEvery: is.trimEvery, trimBytes: is.trimBytes, idsMax: is.dedup.idsMax, dueFull: is.dueFull(),
 	}
 	_, l.checked = is.dedup.frozen()
 	return l
@@ -192,6 +193,7 @@ func limitsOf(is *Machine) (l modelLimits) {
 func (m *model) apply(is *Machine, bytes int, secs []section, told *Effects) (*Effects, error) {
 	index := is.applied
 	m.index, m.term, m.told, m.offers = index, is.term, told, 0
+	passed := m.logBytes / m.trimBytes
 	m.logBytes += uint64(bytes)
 	for _, c := range m.cursors() {
 		c.assignable, c.appetite, c.gained = c.canAssign(), m.appetite(c), false
@@ -210,7 +212,7 @@ func (m *model) apply(is *Machine, bytes int, secs []section, told *Effects) (*E
 	m.dismantle(is)
 	m.fallDue()
 	m.relieve()
-	m.trim(fx, index%m.trimEvery == 0)
+	m.trim(fx, index%m.trimEvery == 0 || m.logBytes/m.trimBytes != passed)
 	for _, c := range m.cursors() {
 		if c.patientUntil != 0 && c.patientUntil <= m.clock {
 			c.patientUntil, c.impatient = 0, true

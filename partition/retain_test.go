@@ -2,10 +2,12 @@ package partition
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
 	"github.com/freshet-mq/freshet/proto/block"
+	"github.com/freshet-mq/freshet/raftlog"
 )
 
 // However many publish at once, the part of the log that is for acks stays theirs.
@@ -28,5 +30,43 @@ func TestPublishersLeaveRoomForAcks(t *testing.T) {
 	}
 	if _, err := p.Take(t.Context(), TakeCommand{Cursor: CursorID{Subscription: 10}, Events: 1}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestFewLargeEntries: what a partition no longer wants leaves the log also when it is a few large entries, behind which nothing more comes; else another partition's
+// publishers would find the log full of it.
+func TestFewLargeEntries(t *testing.T) {
+	log := testNode(t, t.TempDir(), smallLog)
+	open := func(number uint32) *Partition {
+		t.Helper()
+		p := openWith(t, Options{Number: number, Log: log})
+		if err := p.PutStream(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	b := testBlock(t, 1, 95_000, block.Producer{}) // about the largest that a log of this size takes
+	put := func(p *Partition) {
+		t.Helper()
+		eventually(t, "the log has room", func() bool {
+			_, err := p.Publish(t.Context(), Publication{Stream: 2, Block: b}) // nobody has subscribed to it
+			if full := (*LogFullError)(nil); err != nil && !errors.As(err, &full) {
+				t.Fatal(err)
+			}
+			return err == nil
+		})
+	}
+	for number := range uint32(3) {
+		poured := open(1 + number)
+		for range 3 * retainEvery / 4 {
+			put(poured)
+		}
+		// But for the last of them a checkpoint is all that they wait for, and that the log asks for by itself.
+		eventually(t, "nobody wants the oldest entries", func() bool {
+			return !slices.ContainsFunc(log.Pins(), func(p raftlog.Pin) bool { return p.Retained && p.Bytes > trimBytes })
+		})
+	}
+	for busy := open(4); busy.group.Usage().Last < 3*retainEvery; {
+		put(busy)
 	}
 }

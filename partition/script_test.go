@@ -127,6 +127,7 @@ func (s *story) limit(name string, n uint64) {
 		"dead":          func(m *Machine) { m.deadMax = n },
 		"aside":         func(m *Machine) { m.asideEventsMax = n },
 		"trim":          func(m *Machine) { m.trimEvery = Index(n) }, // after how many entries it is looked at what is kept
+		"trim-bytes":    func(m *Machine) { m.trimBytes = n },
 		"ids":           func(m *Machine) { m.dedup.generationIDs = int(n) },
 		"idsmax":        func(m *Machine) { m.dedup.idsMax = int(n) },
 		"step":          func(m *Machine) { m.dismantleMax = int(n) },
