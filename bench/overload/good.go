@@ -28,7 +28,8 @@ type good struct {
 	client   *client.Client
 	producer *client.Producer
 	stop     context.CancelFunc
-	joined   sync.WaitGroup
+	// publishing and joined are its goroutines, that which publishes and the other.
+	publishing, joined sync.WaitGroup
 
 	mu struct {
 		sync.Mutex
@@ -64,7 +65,7 @@ func newGood(ctx context.Context, target string, partitions int) (*good, error) 
 	}
 	working, stop := context.WithCancel(ctx)
 	g.stop = stop
-	g.joined.Go(func() { g.publish(ctx, working) })
+	g.publishing.Go(func() { g.publish(ctx, working) })
 	g.joined.Go(func() { g.consume(ctx) })
 	return g, nil
 }
@@ -188,6 +189,7 @@ func (g *good) settled(ctx context.Context) int {
 // end has the client stop, and returns what of its work failed.
 func (g *good) end(ctx context.Context) (lost, stored int, err error) {
 	g.stop()
+	g.publishing.Wait() // before there is nobody to publish with
 	ctx, cancel := context.WithTimeout(ctx, goodDrain)
 	defer cancel()
 	err = g.producer.Close(ctx)
