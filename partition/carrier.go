@@ -8,7 +8,7 @@ import (
 	"github.com/freshet-mq/freshet/raftlog"
 )
 
-// retainEvery is how many entries pass between two looks at how much of the log is still wanted.
+// retainEvery is how many entries pass between two looks at how much of the log is still wanted; a replica looks every trimBytes of them, too (copies.go).
 const retainEvery = 64
 
 // carry carries out the effects of this leader's entries in the order of the log, until the proposer ends.

@@ -51,10 +51,6 @@
 //   - P9: the same entries give the same state and effects on every replica.
 //   - P10: every unsettled event is ready again once its lease's deadline, rounded up to 100 ms, is passed by a clock reading.
 //
-// # What is not here yet
-//
-// A retention by age moves when an entry comes, not by itself.
-//
 // Start reading at machine.go, then assign.go and settle.go; frontier.go says how cursors get at events, refs.go how blocks are found, retention.go
 // what is kept, order.go how keys stay in order, due.go how events wait for their deliver-at. The leader's half starts at partition.go; filler.go is how it reads the log for subscriptions that are behind.
 package partition

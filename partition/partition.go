@@ -137,6 +137,8 @@ func Open(o Options) (*Partition, error) {
 		Name:    fmt.Sprintf("p%d", o.Number),
 		Machine: p.replica,
 		Members: o.Members,
+		// Who has nothing to do any more learns only so that the others need the room.
+		ReleaseWanted: p.askToReclaim,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("partition %d: %w", o.Number, err)

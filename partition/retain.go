@@ -21,14 +21,19 @@ func (p *Partition) roomInLog() error {
 	if u.Bytes < limit/4*3 {
 		return nil
 	}
-	select {
-	case p.reclaims <- struct{}{}:
-	default:
-	}
+	p.askToReclaim()
 	if u.Bytes < limit {
 		return nil
 	}
 	return p.logFull(u)
+}
+
+// askToReclaim has reclaim look at what the log is still kept for.
+func (p *Partition) askToReclaim() {
+	select {
+	case p.reclaims <- struct{}{}:
+	default:
+	}
 }
 
 // roomFor refuses so many bytes of an entry with a block that would take the log beyond what publishing may use, once everything that is on
@@ -59,7 +64,7 @@ func (p *Partition) logFull(u raftlog.Usage) error {
 	return full
 }
 
-// trimmed has the machine look at once at what is still kept, which it does every so many entries.
+// trimmed has the machine look at once at what is still kept, which it does every so many entries and bytes of them.
 func (p *Partition) trimmed(ctx context.Context) {
 	for range trimEvery {
 		stale := false
@@ -73,7 +78,7 @@ func (p *Partition) trimmed(ctx context.Context) {
 	}
 }
 
-// reclaim tells the log what may go when it fills up. Checkpoints, without which nothing goes, the log asks for by itself.
+// reclaim tells the log what may go when it fills up, whoever fills it: the publishers of this partition, or the log itself asks. Checkpoints, without which nothing goes, the log asks for by itself.
 func (p *Partition) reclaim(ctx context.Context) {
 	for {
 		select {

@@ -70,3 +70,48 @@ func TestFewLargeEntries(t *testing.T) {
 		put(busy)
 	}
 }
+
+// TestIdleOwnerIsAsked: a partition whose last command freed much of the log, and that has nothing to do any more, lets go of it when others need the room.
+func TestIdleOwnerIsAsked(t *testing.T) {
+	log := testNode(t, t.TempDir(), smallLog)
+	idle := openWith(t, Options{Number: 1, Log: log})
+	for range 3 * retainEvery / 4 {
+		if _, err := idle.Publish(t.Context(), Publication{Stream: 1, Block: testBlock(t, 1, 95_000, block.Producer{})}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cursor := CursorID{Subscription: 10}
+	d, err := idle.Take(t.Context(), TakeCommand{Cursor: cursor, Events: 1_000, Bytes: 16 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var receipts []Receipt
+	for _, r := range d.Runs {
+		for i := range r.Count {
+			receipts = append(receipts, Receipt{cursor, r.First + Offset(i), d.Epoch})
+		}
+	}
+	if len(receipts) != 3*retainEvery/4 {
+		t.Fatalf("took %d events", len(receipts))
+	}
+	for (idle.group.Usage().Last+1)%trimEvery < 4 { // the look of its own would come just then
+		publish(t, idle, "small")
+	}
+	if lost, err := idle.Return(t.Context(), Decision{Verb: VerbAck}, receipts); err != nil || len(lost) > 0 {
+		t.Fatalf("%d lost, %v", len(lost), err)
+	}
+	kept := func() bool {
+		return slices.ContainsFunc(log.Pins(), func(p raftlog.Pin) bool { return p.Group == GroupOf(1) && p.Retained && p.Bytes > trimBytes })
+	}
+	if !kept() {
+		t.Fatal("it has let go of them by itself: there is nothing to see")
+	}
+	busy := openWith(t, Options{Number: 2, Log: log})
+	eventually(t, "it is asked", func() bool {
+		_, err := busy.Publish(t.Context(), Publication{Stream: 1, Block: testBlock(t, 1, 95_000, block.Producer{})})
+		if full := (*LogFullError)(nil); err != nil && !errors.As(err, &full) {
+			t.Fatal(err)
+		}
+		return !kept()
+	})
+}

@@ -28,6 +28,7 @@ type settings struct {
 
 	checkpointBytes int64
 	checkpointEvery time.Duration // 0: bytes alone
+	releaseWanted   func()        // nil: nobody is asked
 	electionTimeout time.Duration
 	leaseTimeout    time.Duration
 	// standAtOnce: a node that is its group's only voter does not wait for others to speak first.

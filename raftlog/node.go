@@ -87,7 +87,7 @@ func (n *Node) open() error {
 	}
 	n.entries, err = wal.Open(wal.Options{
 		FS: o.FS, Dir: files.path(logDir), Node: id.ID, SegmentBytes: o.SegmentBytes, BytesMax: o.BytesMax, CacheBytes: o.CacheBytes,
-		CheckpointWanted: n.checkpointWanted, Synced: o.Synced, Fatal: n.fail, Logger: n.log, Now: o.Now,
+		CheckpointWanted: n.checkpointWanted, ReleaseWanted: n.releaseWanted, Synced: o.Synced, Fatal: n.fail, Logger: n.log, Now: o.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("raftlog: the log of %s: %w", o.Name, err)
@@ -186,6 +186,13 @@ func (n *Node) group(number GroupNumber) *Group {
 func (n *Node) checkpointWanted(id wal.GroupID) {
 	if g := n.group(GroupNumber(id)); g != nil {
 		tell(g.checkpointDue)
+	}
+}
+
+// releaseWanted is told by the log that entries should go which a group's owner wants.
+func (n *Node) releaseWanted(id wal.GroupID) {
+	if g := n.group(GroupNumber(id)); g != nil && g.settings.releaseWanted != nil {
+		g.settings.releaseWanted()
 	}
 }
 

@@ -166,6 +166,9 @@ type GroupOptions struct {
 	CheckpointBytes int64
 	// CheckpointEvery is after how much time one is taken, when something was applied. Default 10 s.
 	CheckpointEvery time.Duration
+	// ReleaseWanted is called when the node's log is half full, and its oldest entries stay since the owner wants them (Group.Retain): it should look
+	// whether it still does. It may be called often, by the log, until Close has returned, and must not block. Default: nothing happens.
+	ReleaseWanted func()
 }
 
 // EnsureDefaults fills in what was left out.

@@ -74,7 +74,7 @@ func (n *Node) settings(o *GroupOptions) settings {
 	return settings{
 		node: n.options.Name, name: o.Name, number: o.ID, machine: o.Machine, incremental: true,
 		entryBytesMax:   min(EntryBytesMax, int(n.options.SegmentBytes/4)-recordOverheadMax),
-		checkpointBytes: o.CheckpointBytes, checkpointEvery: o.CheckpointEvery,
+		checkpointBytes: o.CheckpointBytes, checkpointEvery: o.CheckpointEvery, releaseWanted: o.ReleaseWanted,
 		electionTimeout: n.options.ElectionTimeout, leaseTimeout: n.options.LeaseTimeout, standAtOnce: true,
 		logger: n.log, failed: n.fail,
 	}

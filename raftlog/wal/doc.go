@@ -30,7 +30,7 @@
 // The writer takes batches, writes and syncs them, and changes the groups' states. The allocator keeps a spare file, and
 // tries again every second while the disk has no room. Retirement appends anew what little is left of the oldest segment,
 // through the writer as everybody else, and gives the file away. Close ends and joins them, the writer first, since it needs
-// the allocator. Callers wait in their own goroutines. Options.CheckpointWanted is called by retirement, Options.Fatal by
+// the allocator. Callers wait in their own goroutines. Options.CheckpointWanted and ReleaseWanted are called by retirement, Options.Fatal by
 // whoever failed.
 //
 // # Locks

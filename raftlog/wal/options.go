@@ -42,6 +42,9 @@ type Options struct {
 	// CheckpointWanted is called when a group's entries fill a segment that should go, and no checkpoint covers them yet; it may
 	// be called again until Covered is. It must not block. Default: nothing happens.
 	CheckpointWanted func(GroupID)
+	// ReleaseWanted is called when the log is half full and a segment that should go stays since a group's owner wants entries in it (Retain). The owner
+	// should look whether it still does; it may be called again. It must not block. Default: nothing happens.
+	ReleaseWanted func(GroupID)
 	// Synced is called after each batch that was written and synced, with its bytes on disk and how long both took. It must not block. Default: nothing happens.
 	Synced func(bytes int, took time.Duration)
 	// Fatal is called, once, when a write or sync failed, damage was read, or the owner broke the library's contract: from
@@ -82,6 +85,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.CheckpointWanted == nil {
 		o.CheckpointWanted = func(GroupID) {}
+	}
+	if o.ReleaseWanted == nil {
+		o.ReleaseWanted = func(GroupID) {}
 	}
 	if o.Fatal == nil {
 		o.Fatal = func(err error) { panic(err) }

@@ -191,6 +191,9 @@ func (l *Log) retireOne() bool {
 		switch {
 		case w.wanted > movable && l.round.takes(l, oldest, &w):
 		case w.retained > movable:
+			if pressed {
+				l.askForRelease(&w)
+			}
 			return false
 		case w.wanted > movable:
 			if pressed || int64(l.segments.count()) >= l.checkpointsFrom() {
@@ -279,6 +282,15 @@ func (l *Log) askForCheckpoints(w *weight) {
 	for _, gw := range w.groups {
 		if gw.wanted > gw.retained {
 			l.options.CheckpointWanted(gw.group.id)
+		}
+	}
+}
+
+// askForRelease asks the owners who want entries whether they still do. One whose group has nothing to do any more has no other reason to look.
+func (l *Log) askForRelease(w *weight) {
+	for _, gw := range w.groups {
+		if gw.retained > 0 {
+			l.options.ReleaseWanted(gw.group.id)
 		}
 	}
 }
