@@ -2,6 +2,10 @@ package partition
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/freshet-mq/freshet/proto/block"
@@ -123,6 +127,28 @@ func FuzzEntry(f *testing.F) {
 }
 
 // FuzzSnapshot restores any bytes: they are refused as corrupt, or give a machine that can go on.
+// TestKeptSnapshots: the snapshots that a fuzz target has found are of the version that is read, or they would be refused for another reason than what they have.
+func TestKeptSnapshots(t *testing.T) {
+	kept, err := filepath.Glob("testdata/fuzz/FuzzSnapshot/*")
+	if err != nil || len(kept) == 0 {
+		t.Fatalf("%d snapshots, %v", len(kept), err)
+	}
+	for _, path := range kept {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, literal, _ := strings.Cut(string(text), "[]byte(")
+		snapshot, err := strconv.Unquote(strings.TrimSuffix(strings.TrimSpace(literal), ")"))
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if _, err := Restore([]byte(snapshot)); err == nil || strings.Contains(err.Error(), "version") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
 func FuzzSnapshot(f *testing.F) {
 	seeds := seedEntries(f)
 	m := NewMachine()
