@@ -189,10 +189,19 @@ func (g *good) settled(ctx context.Context) int {
 // end has the client stop, and returns what of its work failed.
 func (g *good) end(ctx context.Context) (lost, stored int, err error) {
 	g.stop()
-	g.publishing.Wait() // before there is nobody to publish with
 	ctx, cancel := context.WithTimeout(ctx, goodDrain)
 	defer cancel()
+	published := make(chan struct{})
+	go func() {
+		defer close(published)
+		g.publishing.Wait()
+	}()
+	select {
+	case <-published: // before there is nobody to publish with
+	case <-ctx.Done(): // what waits ends with the producer
+	}
 	err = g.producer.Close(ctx)
+	<-published
 	lost = g.settled(ctx)
 	err = errors.Join(err, g.client.Shutdown(ctx))
 	g.joined.Wait()
