@@ -66,7 +66,7 @@ type Refusal uint8
 const (
 	// Done: it took effect.
 	Done Refusal = iota
-	// RefusedStream: the partition holds no such stream.
+	// RefusedStream: the partition holds no such stream, or the subscription is another's.
 	RefusedStream
 	// RefusedSubscription: the partition holds no such subscription.
 	RefusedSubscription

@@ -235,7 +235,11 @@ func (g *generator) subscribe(sub *generatedSub) {
 		opts += " from=earliest"
 	}
 	opts += fmt.Sprintf(" visibility=%dms", 500+g.rng.IntN(12_000))
-	g.sayf("subscribe %d %s %d %s %s", g.streams[sub.on], kind, sub.id, opts, pick(g, []string{"", "", `{"a":[1]}`, `{"a":[2]}`}))
+	on := g.streams[sub.on]
+	if is := g.s.model.subs[sub.id]; is != nil && g.chance(1, 20) {
+		on = pick(g, g.streams) // perhaps another than its own
+	}
+	g.sayf("subscribe %d %s %d %s %s", on, kind, sub.id, opts, pick(g, []string{"", "", `{"a":[1]}`, `{"a":[2]}`}))
 }
 
 // publish makes up a block: mostly small, of events some of which have keys, dedup ids or a deliver-at.

@@ -292,6 +292,9 @@ func (m *model) putSubscription(c SubscriptionConfig, position int) (Result, err
 	if st == nil || st.leaving {
 		return Result{Refused: RefusedStream}, nil
 	}
+	if other := m.subs[c.ID]; other != nil && other.stream != st {
+		return Result{Refused: RefusedStream}, nil
+	}
 	sub := st.subs[c.ID]
 	if c.Ordered && c.Kind != KindQueue || sub != nil && sub.Ordered != c.Ordered {
 		return Result{Refused: RefusedOrdered}, nil

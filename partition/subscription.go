@@ -27,6 +27,9 @@ func (m *Machine) putSubscription(c SubscriptionConfig) Refusal {
 	if st == nil || st.leaving {
 		return RefusedStream
 	}
+	if other := m.subscriptions[c.ID]; other != nil && other.stream != st {
+		return RefusedStream // it is another stream's. The catalog gives each its own id; whoever doesn't mustn't make a state that no checkpoint can have
+	}
 	sub, at := st.subscription(c.ID)
 	if c.Ordered && c.Kind != KindQueue || sub != nil && sub.Ordered != c.Ordered {
 		return RefusedOrdered // as below
