@@ -139,7 +139,7 @@ func TestUnfinishedRequests(t *testing.T) {
 		b := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler))
 		open := func() (net.Conn, *connection) {
 			far, near := net.Pipe()
-			c := newConnection(near, b, func() {}, func() {})
+			c := newConnection(near, nil, b, newNewcomers(time.Now()), func() {})
 			go func() {
 				for buf := make([]byte, 32<<10); ; {
 					if _, err := c.Read(buf); err != nil {
@@ -194,7 +194,24 @@ func TestUnfinishedRequests(t *testing.T) {
 		if n := b.cut.unfinished.Load(); n != 1 || cut.life.Err() == nil || kept.life.Err() != nil || small.life.Err() != nil {
 			t.Errorf("%d clients were cut off, the first %v, the second %v, the small one %v", n, cut.life.Err(), kept.life.Err(), small.life.Err())
 		}
-		for _, c := range []*connection{cut, kept, small, smaller, last} {
+		// Its room was half of all: nobody else is cut off for half of unfinishedMax.
+		fourth, latest := open()
+		begun := make(chan struct{})
+		go func() {
+			defer close(begun)
+			begin(fourth, half)
+		}()
+		<-time.After(unfinishedMax * 4 / 10)
+		if waiting, n := b.requests.waiting.Load(), b.cut.unfinished.Load(); waiting != 1 || n != 1 || kept.life.Err() != nil {
+			t.Errorf("%d wait, %d clients were cut off, the second %v", waiting, n, kept.life.Err())
+		}
+		<-time.After(unfinishedMax * 2 / 10)
+		if n := b.cut.unfinished.Load(); n != 2 || kept.life.Err() == nil {
+			t.Errorf("%d clients were cut off, the second %v", n, kept.life.Err())
+		}
+		<-begun
+		synctest.Wait()
+		for _, c := range []*connection{cut, kept, small, smaller, last, latest} {
 			if err := c.Close(); err != nil {
 				t.Log(err)
 			}
@@ -202,7 +219,7 @@ func TestUnfinishedRequests(t *testing.T) {
 		if used := b.requests.used.Load() + b.smallRequests.used.Load(); used != 0 {
 			t.Errorf("%d bytes are still counted", used)
 		}
-		for _, c := range []net.Conn{first, second, little, another, third} {
+		for _, c := range []net.Conn{first, second, little, another, third, fourth} {
 			_ = c.Close() // it was cut, or its other end closed
 		}
 	})
@@ -305,7 +322,7 @@ func TestOffenderWaits(t *testing.T) {
 		open := func() (net.Conn, *connection) {
 			far, near := net.Pipe()
 			go io.Copy(io.Discard, far) //nolint:errcheck // until it is closed
-			return far, newConnection(near, b, func() {}, func() {})
+			return far, newConnection(near, nil, b, newNewcomers(time.Now()), func() {})
 		}
 		say := func(err error) []byte {
 			if err != nil {
@@ -333,7 +350,7 @@ func TestOffenderWaits(t *testing.T) {
 		_ = errors.Join(c.Close(), far.Close())
 
 		far, near := net.Pipe()
-		c = newConnection(near, b, func() {}, func() {})
+		c = newConnection(near, nil, b, newNewcomers(time.Now()), func() {})
 		endless := []byte(http2.ClientPreface)
 		endless = append(endless, say(f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1}))...)
 		for range continuedMax + 1 {
@@ -366,7 +383,7 @@ func TestResetsArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler))
 		far, near := net.Pipe()
-		c := newConnection(near, b, func() {}, func() {})
+		c := newConnection(near, nil, b, newNewcomers(time.Now()), func() {})
 		read := make(chan struct{})
 		go func() {
 			defer close(read)

@@ -42,6 +42,8 @@ type budget struct {
 	mu struct {
 		sync.Mutex
 		connections map[*connection]struct{}
+		// cutNext is when the next whose request doesn't come to an end may be cut off.
+		cutNext time.Time
 	}
 }
 
@@ -144,13 +146,13 @@ const (
 )
 
 // arrived makes room for what a client has sent of requests that aren't whole; false when its connection is closed first. Meanwhile nothing is read
-// of it, and its machine stops sending. Every round cuts off one client, the one that began its request first: what doesn't come to an end makes room for what does.
+// of it, and its machine stops sending. Clients are cut off for it one after the other, who began its request first first: what doesn't come to an end makes room for what does.
 func (b *budget) arrived(c *connection, bytes int64) bool {
 	if b.requests.try(bytes) {
 		return true
 	}
 	for c.life.Err() == nil {
-		b.cutUnfinished(time.Now().Add(-unfinishedMax))
+		b.cutUnfinished(time.Now())
 		round, end := context.WithTimeout(c.life, roomAgain)
 		err := b.requests.wait(round, bytes)
 		end()
@@ -161,15 +163,25 @@ func (b *budget) arrived(c *connection, bytes int64) bool {
 	return false
 }
 
-// cutUnfinished cuts off the client whose request began to come first, if that was before a time, of those that have some of the room.
-func (b *budget) cutUnfinished(before time.Time) {
+// cutUnfinished cuts off the client whose request began to come first, if that was unfinishedMax ago, of those that have some of the room. Who is cut off comes
+// again, as a rule, and sends as much: so all of the room is taken from those who have it in no less than unfinishedMax, evenly.
+func (b *budget) cutUnfinished(now time.Time) {
 	var first *connection
+	var bytes int64
+	before := now.Add(-unfinishedMax)
 	b.mu.Lock()
+	if now.Before(b.mu.cutNext) {
+		b.mu.Unlock()
+		return
+	}
 	for c := range b.mu.connections {
-		if since, some := c.arriving.oldest(); some && since.Before(before) && c.large() {
-			first, before = c, since
+		if since, some := c.arriving.oldest(); some && since.Before(before) {
+			if has := c.large(); has > 0 {
+				first, before, bytes = c, since, has
+			}
 		}
 	}
+	b.mu.cutNext = now.Add(time.Duration(float64(unfinishedMax) * float64(bytes) / float64(b.requests.bytes)))
 	b.mu.Unlock()
 	if first == nil {
 		return

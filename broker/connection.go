@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/peer"
 )
 
@@ -20,11 +22,15 @@ import (
 // the node when the client doesn't read (budget.watch).
 type connection struct {
 	net.Conn
+	// socket is nil where it isn't one of the system's.
+	socket *socket
 	budget *budget
 	// unsent bounds the bytes of answers that this connection is yet to take.
 	unsent *semaphore.Weighted
-	// placeless gives the connection's place back. known is told that the first call is answered; then it is nil. Only Write looks at that.
-	placeless, known func()
+	// placeless gives the connection's place back. The connection is one of the newcomers until it is known: a call was answered.
+	placeless func()
+	newcomers *newcomers
+	known     atomic.Bool
 	// taken is when the client's connection last took an answer, in nanoseconds since 1970.
 	taken atomic.Int64
 	// arriving is what has come of requests that aren't whole.
@@ -74,8 +80,8 @@ const (
 	floodHold = time.Second
 )
 
-func newConnection(conn net.Conn, b *budget, known, placeless func()) *connection {
-	c := &connection{Conn: conn, budget: b, unsent: semaphore.NewWeighted(unsentBytesMax), known: known, placeless: placeless, arriving: newArrivals(),
+func newConnection(conn net.Conn, s *socket, b *budget, n *newcomers, placeless func()) *connection {
+	c := &connection{Conn: conn, socket: s, budget: b, unsent: semaphore.NewWeighted(unsentBytesMax), newcomers: n, placeless: placeless, arriving: newArrivals(),
 		strikes: rate.NewLimiter(strikesPerSecond, strikesBurst), portions: true, forgiven: make(chan struct{})}
 	c.strikes.AllowN(time.Now(), strikesBurst-strikesFirst)
 	c.life, c.end = context.WithCancel(b.base)
@@ -85,20 +91,56 @@ func newConnection(conn net.Conn, b *budget, known, placeless func()) *connectio
 }
 
 // Read reads what the client sends, and goes on when the node has room for what of it is no whole request. Before, it waits where the client has made the node work
-// for nothing too often of late. Of a client that breaks the rules of HTTP/2 no more is heard.
+// for nothing too often of late. Of a client that breaks the rules of HTTP/2 no more is heard. The end of what one sends that no call was answered waits its turn.
 func (c *connection) Read(p []byte) (int, error) {
 	if !c.pace() {
 		return 0, net.ErrClosed
 	}
-	if c.portions { // what is waited for is what came at once
-		p = p[:min(len(p), portionBytes)]
+	n, err := c.Conn.Read(p[:min(len(p), c.portion())])
+	return n, c.came(p[:n], err)
+}
+
+// ReadOnReady is Read, with a buffer that is taken from a pool only when there is something to be read: a connection on which nothing happens has none. grpc looks for it (its
+// internal/transport/readyreader says what it has to do).
+func (c *connection) ReadOnReady(size int, pool mem.BufferPool) (buffer *[]byte, n int, err error) {
+	if c.socket == nil {
+		buffer = pool.Get(size)
+		n, err = c.Read(*buffer)
+	} else {
+		if !c.pace() {
+			return nil, 0, net.ErrClosed
+		}
+		var b []byte
+		if buffer, n, err = c.socket.read(size, c.portion(), pool); buffer != nil {
+			b = (*buffer)[:n]
+		}
+		err = c.came(b, err)
 	}
-	n, err := c.Conn.Read(p)
-	if n == 0 {
-		return n, err
+	if n == 0 && buffer != nil {
+		pool.Put(buffer)
+		buffer = nil
 	}
-	if !c.count(c.arriving.came(p[:n], time.Now())) {
-		return n, net.ErrClosed
+	return buffer, n, err
+}
+
+// portion is how much is read at once: what is waited for is what came at once.
+func (c *connection) portion() int {
+	if c.portions {
+		return portionBytes
+	}
+	return math.MaxInt
+}
+
+// came notes what was read, and returns what the reader is told beside it.
+func (c *connection) came(p []byte, err error) error {
+	if len(p) == 0 {
+		if err != nil && !c.known.Load() {
+			c.newcomers.leave(c.life)
+		}
+		return err
+	}
+	if !c.count(c.arriving.came(p, time.Now())) {
+		return net.ErrClosed
 	}
 	strikes, broken := c.arriving.struck()
 	c.owed = strikes
@@ -109,9 +151,9 @@ func (c *connection) Read(p []byte) (int, error) {
 		c.detain()
 	}
 	if broken { // grpc would read headers without end, if each frame of them is empty, and note each call that can't be until it can say so
-		return n, errBroken
+		return errBroken
 	}
-	return n, err
+	return err
 }
 
 var errBroken = errors.New("a call's headers have no end, or its number can't be")
@@ -171,9 +213,8 @@ func (c *connection) slowed(why string, more ...any) {
 func (c *connection) Write(p []byte) (int, error) {
 	// What that makes free is counted when the client says something.
 	_, answered, refused := c.arriving.went(p)
-	if answered && c.known != nil {
-		c.known()
-		c.known = nil
+	if answered && c.known.CompareAndSwap(false, true) {
+		c.newcomers.isKnown()
 	}
 	if refused {
 		c.detain()
@@ -237,11 +278,11 @@ func (c *connection) giveParts(bytes int64) {
 	c.mu.partial -= bytes
 }
 
-// large tells whether unfinished requests have some of the room that isn't for small ones.
-func (c *connection) large() bool {
+// large is how much unfinished requests have of the room that isn't for small ones.
+func (c *connection) large() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mu.partial > c.mu.small
+	return c.mu.partial - c.mu.small
 }
 
 // Close closes the connection, and gives back what it held. Calls after the first do nothing.

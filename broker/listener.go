@@ -49,18 +49,29 @@ func (l *clientListener) Accept() (net.Conn, error) {
 					"peer", conn.RemoteAddr().String())
 			}
 		}
+		socket := socketOf(conn)
+		if socket.hungUp() {
+			l.newcomers.came(time.Now(), true)
+			l.close(conn)
+			continue
+		}
 		if l.open.Add(1) <= l.limit {
-			l.newcomers.came(time.Now())
-			return newConnection(conn, l.budget, l.newcomers.isKnown, func() { l.open.Add(-1) }), nil
+			l.newcomers.came(time.Now(), false)
+			return newConnection(conn, socket, l.budget, l.newcomers, func() { l.open.Add(-1) }), nil
 		}
 		l.open.Add(-1)
 		// Powers of two: a storm of connections isn't one of log lines.
 		if n := l.refused.Add(1); n&(n-1) == 0 {
 			l.logger.Warn("connection refused: as many are open as may be", "limit", l.limit, "refused", n, "peer", conn.RemoteAddr().String())
 		}
-		if err := conn.Close(); err != nil {
-			l.logger.Debug("closing a refused connection", "error", err)
-		}
+		l.close(conn)
+	}
+}
+
+// close closes what nobody is given.
+func (l *clientListener) close(conn net.Conn) {
+	if err := conn.Close(); err != nil {
+		l.logger.Debug("closing a connection that isn't accepted", "error", err)
 	}
 }
 

@@ -4,14 +4,21 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // newcomers are the connections on which no call has been answered yet. A client makes a call as soon as it can, so all clients of a large cluster may come at once, when another node
 // is gone. Connections that are opened and closed, or left alone, come to nothing: one costs the node 100 us of a processor, and thousands a second are all of it. So there may be
 // newcomersBurst of them at once, and newcomersPerSecond more; the next then wait in the system's queue, and their machines stop sending when that is full.
 //
-// It is a bucket of tokens: each connection takes one, and the first answer to a call of it gives that back. (x/time/rate takes nothing back.)
+// It is a bucket of tokens: each connection takes one, and the first answer to a call of it gives that back. (x/time/rate takes nothing back.) One whose client is gone
+// when its turn comes takes goneCost: so a queue full of them is soon empty, and who still waits in it served.
+//
+// Those that leave without a call's answer cost as much again, so they leave one after the other, too.
 type newcomers struct {
+	leaving *rate.Limiter
+
 	mu sync.Mutex
 	// tokens were there at a time.
 	tokens float64
@@ -19,11 +26,18 @@ type newcomers struct {
 }
 
 const (
-	newcomersBurst     = 250
-	newcomersPerSecond = 1_000
+	newcomersBurst     = 100
+	newcomersPerSecond = 400
+	// goneCost is what accepting and closing costs of what all of a connection does.
+	goneCost = 0.5
+	// leaversPerSecond is more, so that they don't become ever more.
+	leaversBurst     = 50
+	leaversPerSecond = 1_000
 )
 
-func newNewcomers(now time.Time) *newcomers { return &newcomers{tokens: newcomersBurst, at: now} }
+func newNewcomers(now time.Time) *newcomers {
+	return &newcomers{leaving: rate.NewLimiter(leaversPerSecond, leaversBurst), tokens: newcomersBurst, at: now}
+}
 
 // wait waits until one more may come, or the context ends. It tells whether it had to.
 func (n *newcomers) wait(ctx context.Context) (waited bool, err error) {
@@ -54,12 +68,21 @@ func (n *newcomers) untilNext(now time.Time) time.Duration {
 	return max(time.Duration((1-n.tokens)/newcomersPerSecond*float64(time.Second)), time.Microsecond)
 }
 
-// came notes a connection.
-func (n *newcomers) came(now time.Time) {
+// came notes a connection, and whether its client was gone already.
+func (n *newcomers) came(now time.Time, gone bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.fillLocked(now)
-	n.tokens--
+	if gone {
+		n.tokens -= goneCost
+	} else {
+		n.tokens--
+	}
+}
+
+// leave waits until one more may leave, or the context ends.
+func (n *newcomers) leave(ctx context.Context) {
+	_ = n.leaving.Wait(ctx) // it is the connection's end either way
 }
 
 // isKnown notes that a call was answered on a connection that came.

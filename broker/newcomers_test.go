@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,6 +75,42 @@ func TestNewcomers(t *testing.T) {
 				}
 				if err := <-accepted; err == nil {
 					t.Error("a closed listener accepts")
+				}
+			})
+		})
+	}
+}
+
+// TestLeavers: connections on which no call was answered end one after the other, and others at once.
+func TestLeavers(t *testing.T) {
+	for name, uses := range map[string]bool{"idle": false, "used": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const more = 2 * leaversPerSecond
+				b, n := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler)), newNewcomers(time.Now())
+				var ended sync.WaitGroup
+				began := time.Now()
+				for range leaversBurst + more {
+					far, near := net.Pipe()
+					c := newConnection(near, nil, b, n, func() {})
+					c.known.Store(uses)
+					if err := far.Close(); err != nil {
+						t.Fatal(err)
+					}
+					ended.Go(func() {
+						if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+							t.Errorf("it ends with %v", err)
+						}
+						_ = c.Close() // the other end is closed
+					})
+				}
+				ended.Wait()
+				want := 2 * time.Second
+				if uses {
+					want = 0
+				}
+				if took := time.Since(began); took.Round(time.Second/10) != want {
+					t.Errorf("%d connections took %v to leave, want %v", leaversBurst+more, took, want)
 				}
 			})
 		})

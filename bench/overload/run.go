@@ -16,8 +16,8 @@ import (
 const (
 	// limitsMemory is how a node is told its limits.memory.
 	limitsMemory = "FRESHET_LIMITS_MEMORY"
-	// connectionBytes is what a connection may cost beside what is counted: grpc's goroutines, and 32 KiB of buffers on either side of it.
-	connectionBytes = 96 << 10
+	// connectionBytes is what a connection may cost beside what is counted: grpc's goroutines, and 32 KiB while something is read of it.
+	connectionBytes = 64 << 10
 	// ownBytes is what a node holds by itself under load: the log's cache and buffers, entries on their way to the other nodes.
 	ownBytes = 128 << 20
 	// goodPartitions is on how many partitions the good client's topic is.
