@@ -96,9 +96,8 @@ func (c *copies) poke() {
 	}
 }
 
-// note takes in what an entry changed, and whether the log may have become less for its bytes (trimBytes). The machine's lock is held, so that whoever looks into
-// the machine afterwards finds it here.
-func (c *copies) note(fx *Effects, passed bool) {
+// note takes in what an entry changed. The machine's lock is held, so that whoever looks into the machine afterwards finds it here.
+func (c *copies) note(fx *Effects) {
 	if len(fx.Aside) > 0 {
 		c.mu.Lock()
 		for _, change := range fx.Aside {
@@ -106,7 +105,7 @@ func (c *copies) note(fx *Effects, passed bool) {
 		}
 		c.mu.Unlock()
 	}
-	if len(fx.Aside) > 0 || fx.Index%retainEvery == 0 || passed {
+	if len(fx.Aside) > 0 || fx.Index%retainEvery == 0 || fx.Weighed {
 		c.poke()
 	}
 }

@@ -89,7 +89,7 @@ func TestCopiesAreThere(t *testing.T) {
 				at := Offset(rng.IntN(6))
 				fx := &Effects{Index: Index(index), Aside: []AsideChange{{Stream: 1, Offset: at, Index: Index(at) + 1, Gone: state[at]}}}
 				state[at] = !state[at]
-				c.note(fx, false)
+				c.note(fx)
 			case 4: // a checkpoint
 				index += uint64(rng.IntN(2)) // an entry of Raft's own
 				if flying == nil && index > keeper.covered {

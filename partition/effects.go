@@ -21,6 +21,8 @@ type Effects struct {
 	Aside []AsideChange
 	// Appended are the blocks that were stored.
 	Appended []Appended
+	// Weighed: trimBytes of entries have come again, so the log may have become less by more than entries tell.
+	Weighed bool
 	// Hash is the machine's, after every so many entries; zero after the others. The leader has the replicas compare theirs.
 	Hash StateHash
 }

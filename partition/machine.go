@@ -161,7 +161,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	passed := m.logBytes / m.trimBytes
 	m.logBytes += uint64(len(entry))
 	all, blocks := countSections(entry)
-	fx, full := &Effects{Index: index, Results: make([]Result, 0, all)}, m.dueFull()
+	fx, full := &Effects{Index: index, Results: make([]Result, 0, all), Weighed: m.logBytes/m.trimBytes != passed}, m.dueFull()
 	if blocks > 0 {
 		fx.Appended = make([]Appended, 0, blocks)
 	}
@@ -186,7 +186,7 @@ func (m *Machine) Apply(index Index, term Term, entry []byte) (*Effects, error) 
 	m.fallDue()
 	m.relieve()
 	m.losePatience()
-	if index%m.trimEvery == 0 || m.logBytes/m.trimBytes != passed { // a cursor may lose events, so before they are assigned
+	if index%m.trimEvery == 0 || fx.Weighed { // a cursor may lose events, so before they are assigned
 		m.trim(fx)
 	} else {
 		m.trimAged(fx)

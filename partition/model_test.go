@@ -199,7 +199,7 @@ func (m *model) apply(is *Machine, bytes int, secs []section, told *Effects) (*E
 		c.assignable, c.appetite, c.gained = c.canAssign(), m.appetite(c), false
 		c.offered, c.impatient = false, false
 	}
-	fx := &Effects{Index: index}
+	fx := &Effects{Index: index, Weighed: m.logBytes/m.trimBytes != passed}
 	for i, s := range secs {
 		res, err := m.section(s, i, fx)
 		if err != nil {
@@ -212,7 +212,7 @@ func (m *model) apply(is *Machine, bytes int, secs []section, told *Effects) (*E
 	m.dismantle(is)
 	m.fallDue()
 	m.relieve()
-	m.trim(fx, index%m.trimEvery == 0 || m.logBytes/m.trimBytes != passed)
+	m.trim(fx, index%m.trimEvery == 0 || fx.Weighed)
 	for _, c := range m.cursors() {
 		if c.patientUntil != 0 && c.patientUntil <= m.clock {
 			c.patientUntil, c.impatient = 0, true

@@ -41,7 +41,7 @@ func (r *replica) Apply(e raftlog.Entry) any {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	began := r.clock.Now()
-	before, passed := r.mu.machine.topology, r.mu.machine.logBytes/trimBytes
+	before := r.mu.machine.topology
 	if r.mu.failed != nil {
 		return r.mu.failed
 	}
@@ -53,7 +53,7 @@ func (r *replica) Apply(e raftlog.Entry) any {
 	}
 	r.observer.Took(StageApply, r.clock.Now().Sub(began))
 	r.observer.Applied(Trace{Partition: r.number, Index: fx.Index, Term: Term(e.Term), Effects: r.mu.machine.effectsHash})
-	r.copies.note(fx, r.mu.machine.logBytes/trimBytes != passed)
+	r.copies.note(fx)
 	r.told(fx, r.mu.machine.topology != before || len(fx.Gone.Cursors) > 0)
 	return fx
 }
