@@ -30,7 +30,8 @@ type arrivals struct {
 	strikes int
 	// newest is the last stream that the client has opened.
 	newest uint32
-	// continued is how many frames beside the first the present call's headers have, and headerBytes what all have. broken: that has no end, or its stream isn't a new one of a client's.
+	// continued is how many frames beside the first the present call's headers have, and headerBytes what all have. broken: that has no end, its stream isn't a new one of a client's,
+	// or more calls are begun than any client would.
 	continued, headerBytes int
 	broken                 bool
 	// dismissed are the last calls that the node has ended and whose client may still say that it has given them up, which makes no work; nextDismissed is the oldest.
@@ -69,6 +70,8 @@ const (
 	prefaceBytes   = 24
 	// continuedMax is how many frames beside the first a call's headers may have. A frame may have as many bytes as headers may (server.go).
 	continuedMax = 8
+	// begunMax is how many calls may be begun at once. Clients know after the first answer that streamsMax are under way; what they begin before may be more.
+	begunMax = 4 * streamsMax
 )
 
 func newArrivals() *arrivals {
@@ -180,6 +183,13 @@ func (a *arrivals) says(f *frames, data []byte) (refused bool) {
 	return false
 }
 
+// unused tells whether the client has said that it speaks HTTP/2, and made no call.
+func (a *arrivals) unused() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.in.skip == 0 && a.newest == 0
+}
+
 // struck returns how often the client has made the node work for nothing since somebody last asked, and whether it has begun a call that can't be.
 func (a *arrivals) struck() (strikes int, broken bool) {
 	a.mu.Lock()
@@ -202,6 +212,10 @@ func (a *arrivals) oldest() (since time.Time, some bool) {
 
 func (a *arrivals) open(stream uint32, now time.Time) {
 	if a.calls[stream] != nil {
+		return
+	}
+	if len(a.calls) == begunMax {
+		a.broken = true
 		return
 	}
 	call := &arrival{}

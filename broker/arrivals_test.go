@@ -139,7 +139,7 @@ func TestUnfinishedRequests(t *testing.T) {
 		b := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler))
 		open := func() (net.Conn, *connection) {
 			far, near := net.Pipe()
-			c := newConnection(near, nil, b, newNewcomers(time.Now()), func() {})
+			c := newConnection(near, nil, b, newNewcomers(t.Context(), time.Now()), func() {})
 			go func() {
 				for buf := make([]byte, 32<<10); ; {
 					if _, err := c.Read(buf); err != nil {
@@ -202,10 +202,12 @@ func TestUnfinishedRequests(t *testing.T) {
 			begin(fourth, half)
 		}()
 		<-time.After(unfinishedMax * 4 / 10)
+		synctest.Wait()
 		if waiting, n := b.requests.waiting.Load(), b.cut.unfinished.Load(); waiting != 1 || n != 1 || kept.life.Err() != nil {
 			t.Errorf("%d wait, %d clients were cut off, the second %v", waiting, n, kept.life.Err())
 		}
 		<-time.After(unfinishedMax * 2 / 10)
+		synctest.Wait()
 		if n := b.cut.unfinished.Load(); n != 2 || kept.life.Err() == nil {
 			t.Errorf("%d clients were cut off, the second %v", n, kept.life.Err())
 		}
@@ -221,6 +223,116 @@ func TestUnfinishedRequests(t *testing.T) {
 		}
 		for _, c := range []net.Conn{first, second, little, another, third, fourth} {
 			_ = c.Close() // it was cut, or its other end closed
+		}
+	})
+}
+
+// TestManyCallsAtOnce: a read may begin calls that come to more than there is room for. What is taken of the room is what is given back, and a client that begins more than
+// begunMax isn't heard any more.
+func TestManyCallsAtOnce(t *testing.T) {
+	for _, calls := range []int{begunMax, begunMax + 1} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler))
+			far, near := net.Pipe()
+			c := newConnection(near, nil, b, newNewcomers(t.Context(), time.Now()), func() {})
+			c.portions = false
+			var sent bytes.Buffer
+			sent.WriteString(http2.ClientPreface)
+			f := http2.NewFramer(&sent, nil)
+			var errs []error
+			for i := range calls {
+				errs = append(errs, f.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 1), BlockFragment: []byte{0x82}, EndHeaders: true}))
+			}
+			at := sent.Len()
+			for i := range calls - 1 { // one after the other: what is counted falls below the room that there is
+				errs = append(errs, f.WriteRSTStream(uint32(2*i+1), http2.ErrCodeCancel))
+			}
+			if err := errors.Join(errs...); err != nil {
+				t.Fatal(err)
+			}
+			all := sent.Bytes()
+			go func() {
+				for _, part := range [][]byte{all[:at], all[at:]} {
+					_, _ = far.Write(part) // unless the other end is closed
+				}
+			}()
+			buf, err := make([]byte, len(all)), error(nil)
+			for read := 0; read < len(all) && err == nil; {
+				var n int
+				n, err = c.Read(buf)
+				if read += n; read == n && n > 0 {
+					if used := b.requests.used.Load() + b.smallRequests.used.Load(); used != b.requests.bytes {
+						t.Errorf("%d calls take %d bytes of %d", calls, used, b.requests.bytes)
+					}
+				}
+				buf = buf[:min(len(buf), 2_000)]
+			}
+			if broken := errors.Is(err, errBroken); broken != (calls > begunMax) {
+				t.Errorf("%d calls at once end with %v", calls, err)
+			}
+			_ = errors.Join(c.Close(), far.Close()) // one of them is first
+			if used := b.requests.used.Load() + b.smallRequests.used.Load(); used != 0 {
+				t.Errorf("%d bytes are still counted", used)
+			}
+		})
+	}
+}
+
+// TestRoomIsTakenEvenly: many who don't come to an end are cut off one after the other, as fast as one who waits for their room may have it.
+func TestRoomIsTakenEvenly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler))
+		type end struct {
+			far net.Conn
+			c   *connection
+		}
+		var all []end
+		open := func() end {
+			far, near := net.Pipe()
+			c := newConnection(near, nil, b, newNewcomers(t.Context(), time.Now()), func() {})
+			all = append(all, end{far, c})
+			go func() {
+				for buf := make([]byte, 32<<10); ; {
+					if _, err := c.Read(buf); err != nil {
+						_ = c.Close() // it was cut, or its other end closed
+						return
+					}
+				}
+			}()
+			return all[len(all)-1]
+		}
+		begin := func(e end, size int) {
+			f := http2.NewFramer(e.far, nil)
+			_, err := io.WriteString(e.far, http2.ClientPreface)
+			err = errors.Join(err, f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true}))
+			for rest := message(size + 1)[:5+size]; len(rest) > 0 && err == nil; {
+				n := min(len(rest), 16<<10)
+				err = f.WriteData(1, false, rest[:n])
+				rest = rest[n:]
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		const each, large = 128 << 10, 1 << 20
+		for b.requests.used.Load() < b.requests.bytes-each {
+			begin(open(), each)
+			synctest.Wait()
+		}
+		<-time.After(2 * unfinishedMax)
+		sound, began := open(), time.Now()
+		begin(sound, large)
+		synctest.Wait()
+		took, fair := time.Since(began), time.Duration(float64(unfinishedMax)*large/float64(b.requests.bytes))
+		if sound.c.life.Err() != nil || took > fair*5/4 || took < fair/2 {
+			t.Errorf("%d of %d bytes were there after %v, want about %v", large, b.requests.bytes, took, fair)
+		}
+		for _, e := range all {
+			_ = errors.Join(e.far.Close(), e.c.Close()) // one of them is first
+		}
+		synctest.Wait()
+		if used := b.requests.used.Load() + b.smallRequests.used.Load(); used != 0 {
+			t.Errorf("%d bytes are still counted", used)
 		}
 	})
 }
@@ -322,7 +434,7 @@ func TestOffenderWaits(t *testing.T) {
 		open := func() (net.Conn, *connection) {
 			far, near := net.Pipe()
 			go io.Copy(io.Discard, far) //nolint:errcheck // until it is closed
-			return far, newConnection(near, nil, b, newNewcomers(time.Now()), func() {})
+			return far, newConnection(near, nil, b, newNewcomers(t.Context(), time.Now()), func() {})
 		}
 		say := func(err error) []byte {
 			if err != nil {
@@ -350,7 +462,7 @@ func TestOffenderWaits(t *testing.T) {
 		_ = errors.Join(c.Close(), far.Close())
 
 		far, near := net.Pipe()
-		c = newConnection(near, nil, b, newNewcomers(time.Now()), func() {})
+		c = newConnection(near, nil, b, newNewcomers(t.Context(), time.Now()), func() {})
 		endless := []byte(http2.ClientPreface)
 		endless = append(endless, say(f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1}))...)
 		for range continuedMax + 1 {
@@ -383,7 +495,7 @@ func TestResetsArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler))
 		far, near := net.Pipe()
-		c := newConnection(near, nil, b, newNewcomers(time.Now()), func() {})
+		c := newConnection(near, nil, b, newNewcomers(t.Context(), time.Now()), func() {})
 		read := make(chan struct{})
 		go func() {
 			defer close(read)

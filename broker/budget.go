@@ -141,8 +141,10 @@ func (b *budget) cutOff(c *connection) {
 const (
 	// unfinishedMax is how long a request may take to come when others wait for the room that it takes.
 	unfinishedMax = time.Second
-	// roomAgain is how often whoever waits for such room looks whether somebody has to be cut off for it.
+	// roomAgain is how often whoever waits for such room looks whether somebody has to be cut off for it, and cutsApart how long it is between two who are, at least: who
+	// is to be is looked for among all connections.
 	roomAgain = 100 * time.Millisecond
+	cutsApart = 5 * time.Millisecond
 )
 
 // arrived makes room for what a client has sent of requests that aren't whole; false when its connection is closed first. Meanwhile nothing is read
@@ -152,8 +154,7 @@ func (b *budget) arrived(c *connection, bytes int64) bool {
 		return true
 	}
 	for c.life.Err() == nil {
-		b.cutUnfinished(time.Now())
-		round, end := context.WithTimeout(c.life, roomAgain)
+		round, end := context.WithTimeout(c.life, b.cutUnfinished(time.Now()))
 		err := b.requests.wait(round, bytes)
 		end()
 		if err == nil {
@@ -164,15 +165,16 @@ func (b *budget) arrived(c *connection, bytes int64) bool {
 }
 
 // cutUnfinished cuts off the client whose request began to come first, if that was unfinishedMax ago, of those that have some of the room. Who is cut off comes
-// again, as a rule, and sends as much: so all of the room is taken from those who have it in no less than unfinishedMax, evenly.
-func (b *budget) cutUnfinished(now time.Time) {
+// again, as a rule, and sends as much: so all of the room is taken from those who have it in no less than unfinishedMax, evenly. It returns how long it is until it is worth
+// another look.
+func (b *budget) cutUnfinished(now time.Time) (again time.Duration) {
 	var first *connection
 	var bytes int64
 	before := now.Add(-unfinishedMax)
 	b.mu.Lock()
-	if now.Before(b.mu.cutNext) {
+	if again = b.mu.cutNext.Sub(now); again > 0 {
 		b.mu.Unlock()
-		return
+		return min(again, roomAgain)
 	}
 	for c := range b.mu.connections {
 		if since, some := c.arriving.oldest(); some && since.Before(before) {
@@ -181,15 +183,17 @@ func (b *budget) cutUnfinished(now time.Time) {
 			}
 		}
 	}
-	b.mu.cutNext = now.Add(time.Duration(float64(unfinishedMax) * float64(bytes) / float64(b.requests.bytes)))
+	again = max(time.Duration(float64(unfinishedMax)*float64(bytes)/float64(b.requests.bytes)), cutsApart)
+	b.mu.cutNext = now.Add(again)
 	b.mu.Unlock()
 	if first == nil {
-		return
+		return roomAgain
 	}
 	if n := b.cut.unfinished.Add(1); n&(n-1) == 0 {
 		b.logger.Warn("a client was cut off whose request didn't come to an end, since there was no room for others'", "peer", addressOf(first), "after", unfinishedMax, "in_all", n)
 	}
 	b.cutOff(first)
+	return min(again, roomAgain)
 }
 
 // answer makes room for an answer, which is given back when the connection has taken it. It waits for room, but not for long. A connection of nil is another

@@ -247,7 +247,7 @@ func TestWriteDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close() //nolint:errcheck // it was never read
-		c := newConnection(near, nil, newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler)), newNewcomers(time.Now()), func() {})
+		c := newConnection(near, nil, newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler)), newNewcomers(t.Context(), time.Now()), func() {})
 		began := time.Now()
 		if _, err := c.Write([]byte("hello")); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != stallMax {
 			t.Errorf("after %v: %v", time.Since(began), err)

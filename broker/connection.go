@@ -91,7 +91,7 @@ func newConnection(conn net.Conn, s *socket, b *budget, n *newcomers, placeless 
 }
 
 // Read reads what the client sends, and goes on when the node has room for what of it is no whole request. Before, it waits where the client has made the node work
-// for nothing too often of late. Of a client that breaks the rules of HTTP/2 no more is heard. The end of what one sends that no call was answered waits its turn.
+// for nothing too often of late. Of a client that breaks the rules of HTTP/2 no more is heard. The end of one that hasn't made a call waits its turn.
 func (c *connection) Read(p []byte) (int, error) {
 	if !c.pace() {
 		return 0, net.ErrClosed
@@ -134,7 +134,7 @@ func (c *connection) portion() int {
 // came notes what was read, and returns what the reader is told beside it.
 func (c *connection) came(p []byte, err error) error {
 	if len(p) == 0 {
-		if err != nil && !c.known.Load() {
+		if err != nil && !c.known.Load() && c.arriving.unused() {
 			c.newcomers.leave(c.life)
 		}
 		return err
@@ -156,7 +156,7 @@ func (c *connection) came(p []byte, err error) error {
 	return err
 }
 
-var errBroken = errors.New("a call's headers have no end, or its number can't be")
+var errBroken = errors.New("a call's headers have no end, its number can't be, or more are begun than may be under way")
 
 // pace waits when the client makes the node work for nothing faster than it may: it isn't cut off at once, since it would only connect again, and other calls of the
 // connection may be sound. False when the connection is closed meanwhile.
@@ -230,8 +230,9 @@ func (c *connection) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// count has the budget count what of requests isn't whole. It waits for room, for as long as the connection lives.
+// count has the budget count what of requests isn't whole, up to all that there is for those. It waits for room, for as long as the connection lives.
 func (c *connection) count(bytes int64) bool {
+	bytes = min(bytes, c.budget.requests.bytes)
 	c.mu.Lock()
 	if c.mu.closed {
 		c.mu.Unlock()

@@ -27,8 +27,9 @@ type clientListener struct {
 }
 
 func newClientListener(l net.Listener, limit int, b *budget, logger *slog.Logger) *clientListener {
-	c := &clientListener{Listener: l, limit: int64(limit), budget: b, newcomers: newNewcomers(time.Now()), logger: logger}
+	c := &clientListener{Listener: l, limit: int64(limit), budget: b, logger: logger}
 	c.life, c.end = context.WithCancel(b.base)
+	c.newcomers = newNewcomers(c.life, time.Now())
 	return c
 }
 
@@ -51,12 +52,11 @@ func (l *clientListener) Accept() (net.Conn, error) {
 		}
 		socket := socketOf(conn)
 		if socket.hungUp() {
-			l.newcomers.came(time.Now(), true)
-			l.close(conn)
+			l.turnAway(conn)
 			continue
 		}
 		if l.open.Add(1) <= l.limit {
-			l.newcomers.came(time.Now(), false)
+			l.newcomers.came(time.Now())
 			return newConnection(conn, socket, l.budget, l.newcomers, func() { l.open.Add(-1) }), nil
 		}
 		l.open.Add(-1)
@@ -64,12 +64,13 @@ func (l *clientListener) Accept() (net.Conn, error) {
 		if n := l.refused.Add(1); n&(n-1) == 0 {
 			l.logger.Warn("connection refused: as many are open as may be", "limit", l.limit, "refused", n, "peer", conn.RemoteAddr().String())
 		}
-		l.close(conn)
+		l.turnAway(conn)
 	}
 }
 
-// close closes what nobody is given.
-func (l *clientListener) close(conn net.Conn) {
+// turnAway closes what nobody is given.
+func (l *clientListener) turnAway(conn net.Conn) {
+	l.newcomers.turnedAway(time.Now())
 	if err := conn.Close(); err != nil {
 		l.logger.Debug("closing a connection that isn't accepted", "error", err)
 	}

@@ -12,11 +12,12 @@ import (
 // is gone. Connections that are opened and closed, or left alone, come to nothing: one costs the node 100 us of a processor, and thousands a second are all of it. So there may be
 // newcomersBurst of them at once, and newcomersPerSecond more; the next then wait in the system's queue, and their machines stop sending when that is full.
 //
-// It is a bucket of tokens: each connection takes one, and the first answer to a call of it gives that back. (x/time/rate takes nothing back.) One whose client is gone
-// when its turn comes takes goneCost: so a queue full of them is soon empty, and who still waits in it served.
+// It is a bucket of tokens: each connection takes one, and the first answer to a call of it gives that back. (x/time/rate takes nothing back.) One that is closed at
+// once, since its client is gone when its turn comes, or as many are open as may be, takes turnedAwayCost: so a queue full of them is soon empty, and who still waits in it served.
 //
-// Those that leave without a call's answer cost as much again, so they leave one after the other, too.
+// Those that leave without having made a call cost as much again, so they leave one after the other, too, until life ends: that of the listener.
 type newcomers struct {
+	life    context.Context //nolint:containedctx // the listener's
 	leaving *rate.Limiter
 
 	mu sync.Mutex
@@ -28,15 +29,15 @@ type newcomers struct {
 const (
 	newcomersBurst     = 100
 	newcomersPerSecond = 400
-	// goneCost is what accepting and closing costs of what all of a connection does.
-	goneCost = 0.5
+	// turnedAwayCost is what accepting and closing costs of what all of a connection does.
+	turnedAwayCost = 0.5
 	// leaversPerSecond is more, so that they don't become ever more.
 	leaversBurst     = 50
 	leaversPerSecond = 1_000
 )
 
-func newNewcomers(now time.Time) *newcomers {
-	return &newcomers{leaving: rate.NewLimiter(leaversPerSecond, leaversBurst), tokens: newcomersBurst, at: now}
+func newNewcomers(life context.Context, now time.Time) *newcomers {
+	return &newcomers{life: life, leaving: rate.NewLimiter(leaversPerSecond, leaversBurst), tokens: newcomersBurst, at: now}
 }
 
 // wait waits until one more may come, or the context ends. It tells whether it had to.
@@ -68,21 +69,29 @@ func (n *newcomers) untilNext(now time.Time) time.Duration {
 	return max(time.Duration((1-n.tokens)/newcomersPerSecond*float64(time.Second)), time.Microsecond)
 }
 
-// came notes a connection, and whether its client was gone already.
-func (n *newcomers) came(now time.Time, gone bool) {
+// came notes a connection.
+func (n *newcomers) came(now time.Time) { n.take(now, 1) }
+
+// turnedAway notes one that was closed at once.
+func (n *newcomers) turnedAway(now time.Time) { n.take(now, turnedAwayCost) }
+
+func (n *newcomers) take(now time.Time, tokens float64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.fillLocked(now)
-	if gone {
-		n.tokens -= goneCost
-	} else {
-		n.tokens--
-	}
+	n.tokens -= tokens
 }
 
-// leave waits until one more may leave, or the context ends.
+// leave waits until one more may leave, or the connection's context ends.
 func (n *newcomers) leave(ctx context.Context) {
-	_ = n.leaving.Wait(ctx) // it is the connection's end either way
+	turn := n.leaving.Reserve()
+	timer := time.NewTimer(turn.Delay())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-n.life.Done():
+	}
 }
 
 // isKnown notes that a call was answered on a connection that came.

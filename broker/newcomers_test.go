@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -81,41 +82,61 @@ func TestNewcomers(t *testing.T) {
 	}
 }
 
-// TestLeavers: connections on which no call was answered end one after the other, and others at once.
+// TestLeavers: connections on which no call was made end one after the other, and others at once; none waits longer than the listener is there.
 func TestLeavers(t *testing.T) {
-	for name, uses := range map[string]bool{"idle": false, "used": true} {
+	const more = 2 * leaversPerSecond
+	type leaver struct {
+		says  string
+		known bool
+		ends  time.Duration // of the listener
+		want  time.Duration
+	}
+	for name, l := range map[string]leaver{
+		"idle":                      {says: http2.ClientPreface, want: 2 * time.Second},
+		"silent":                    {says: http2.ClientPreface[:10]},
+		"with an answer":            {says: http2.ClientPreface, known: true},
+		"with a call":               {says: http2.ClientPreface + "\x00\x00\x00\x01\x05\x00\x00\x00\x01"},
+		"when the node is to close": {says: http2.ClientPreface, ends: time.Second, want: time.Second},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const more = 2 * leaversPerSecond
-				b, n := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler)), newNewcomers(time.Now())
+				life, end := context.WithCancel(t.Context())
+				defer end()
+				b, n := newBudget(t.Context(), memoryMin, slog.New(slog.DiscardHandler)), newNewcomers(life, time.Now())
 				var ended sync.WaitGroup
 				began := time.Now()
 				for range leaversBurst + more {
 					far, near := net.Pipe()
 					c := newConnection(near, nil, b, n, func() {})
-					c.known.Store(uses)
-					if err := far.Close(); err != nil {
-						t.Fatal(err)
-					}
+					c.known.Store(l.known)
 					ended.Go(func() {
-						if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+						_, err := io.WriteString(far, l.says)
+						if err = errors.Join(err, far.Close()); err != nil {
+							t.Error(err)
+						}
+					})
+					ended.Go(func() {
+						if _, err := io.Copy(io.Discard, onlyReader{c}); err != nil {
 							t.Errorf("it ends with %v", err)
 						}
 						_ = c.Close() // the other end is closed
 					})
 				}
-				ended.Wait()
-				want := 2 * time.Second
-				if uses {
-					want = 0
+				if l.ends > 0 {
+					<-time.After(l.ends)
+					end()
 				}
-				if took := time.Since(began); took.Round(time.Second/10) != want {
-					t.Errorf("%d connections took %v to leave, want %v", leaversBurst+more, took, want)
+				ended.Wait()
+				if took := time.Since(began); took.Round(time.Second/10) != l.want {
+					t.Errorf("%d connections took %v to leave, want %v", leaversBurst+more, took, l.want)
 				}
 			})
 		})
 	}
 }
+
+// onlyReader has nothing of a reader but Read.
+type onlyReader struct{ io.Reader }
 
 // TestRefusedConnection: one beyond the limit is closed at once.
 func TestRefusedConnection(t *testing.T) {

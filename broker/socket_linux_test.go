@@ -60,7 +60,7 @@ func TestGoneBeforeAccepted(t *testing.T) {
 	if conn.RemoteAddr().String() != sound.LocalAddr().String() || l.open.Load() != 1 {
 		t.Errorf("%v was accepted, want %v; %d are open", conn.RemoteAddr(), sound.LocalAddr(), l.open.Load())
 	}
-	if took := before - l.newcomers.tokens; took > 1+20*goneCost {
+	if took := before - l.newcomers.tokens; took > 1+20*turnedAwayCost {
 		t.Errorf("they took %v tokens", took)
 	}
 }
