@@ -374,18 +374,24 @@ func TestReadError(t *testing.T) {
 }
 
 // TestHangingSync: a leader whose disk does not answer falls silent after a second, and others lead one election timeout (at most
-// three times ElectionTimeout) later. After ten seconds its process ends.
+// three times ElectionTimeout) later; where both others stood at once and neither won, after the next, twice ElectionTimeout later. After ten seconds its process ends.
 func TestHangingSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, lead, disk := shakyLeader(t, 1)
 		c.net.latency(time.Millisecond)
 		release := disk.hold()
-		began := time.Now()
+		began, term := time.Now(), lead.group(0).Status().Term
 		stuck := lead.group(0).Propose([]byte("stuck x"))
 		c.writeElsewhere(t, lead, "after")
-		took, most := time.Since(began), syncWithholdAfter+3*nodeElectionTimeoutDefault+100*time.Millisecond
-		t.Logf("another leads and applies after %v", took)
-		if took > most || took < syncWithholdAfter {
+		took, terms := time.Since(began), uint64(2) // the first is that of whoever stands before the other has heard nothing for long enough
+		for m, p := range c.running() {
+			if m != lead {
+				terms = max(terms, p.groups[0].Status().Term-term)
+			}
+		}
+		most := syncWithholdAfter + time.Duration(3+2*(terms-2))*nodeElectionTimeoutDefault + 100*time.Millisecond
+		t.Logf("another leads and applies after %v, %d terms later at most", took, terms)
+		if took > most || took < syncWithholdAfter || terms > 4 {
 			t.Errorf("nothing was applied for %v; it should be %v to %v", took, syncWithholdAfter, most)
 		}
 		err := <-lead.fatal
